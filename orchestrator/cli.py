@@ -1,0 +1,217 @@
+"""The command line: one thin function per sub-command. Heavy imports stay inside, so that --help is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="orchestrator",
+    help="Run the MMLA benchmark (zero-shot, SFT, instruction tuning) over four fine-tuning toolkits from one recipe file."
+    "\n\nStart with: python -m orchestrator run recipes/demo.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+env_app = typer.Typer(
+    help="The toolkits' environments, built from third_party/NAME/.\n\nExample: python -m orchestrator env build llamafactory",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(env_app, name="env")
+
+Recipes = Annotated[list[Path], typer.Argument(help="Recipe files.", metavar="RECIPE...")]
+Recipe = Annotated[Path, typer.Argument(help="A recipe file.", metavar="RECIPE")]
+Tasks = Annotated[
+    Optional[list[str]], typer.Option("--task", help="Only this task (repeatable); `ls tasks` names them.")
+]
+Set = Annotated[
+    Optional[list[str]],
+    typer.Option("--set", help="Change a recipe key, e.g. --set train.epochs=1 (repeatable).", metavar="KEY=VALUE"),
+]
+Limit = Annotated[Optional[int], typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
+RunsDir = Annotated[Path, typer.Option(help="Where stages keep their files.")]
+ResultsDir = Annotated[Path, typer.Option(help="Where results CSVs go.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+RUNS, RESULTS = Path("runs"), Path("results")
+
+
+@app.command()
+def run(
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    limit: Limit = None,
+    runs_dir: RunsDir = RUNS,
+    results_dir: ResultsDir = RESULTS,
+    merge: Annotated[bool, typer.Option("--merge", help="Also write merged weights (72B: about 145 GB a job).")] = False,
+) -> None:
+    """Run recipes: train, choose the checkpoint, answer, score, write the results CSV.
+
+    What is done already is not done again, so the same command goes on after any stop.
+
+    Example: python -m orchestrator run recipes/qwen2_7b_sft.yaml --task MELD --set data.root=~/MMLA
+    """
+    from orchestrator.run import run_recipes
+
+    code = run_recipes(recipes, task or (), set_ or (), limit, runs_dir, results_dir, merge=merge)
+    raise typer.Exit(code)
+
+
+@app.command()
+def plan(
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    limit: Limit = None,
+    runs_dir: RunsDir = RUNS,
+    merge: Annotated[bool, typer.Option("--merge", help="Plan merged weights, too.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Also print the files that the commands read.")] = False,
+    json: Json = False,
+) -> None:
+    """Show the stages of recipes: their exact commands, and what is done already. Starts nothing.
+
+    Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
+    """
+    from orchestrator.show import print_plans
+
+    print_plans(recipes, task or (), set_ or (), limit, runs_dir, merge=merge, files_too=files, as_json=json)
+
+
+@app.command()
+def validate(
+    recipes: Recipes, task: Tasks = None, set_: Set = None, limit: Limit = None, runs_dir: RunsDir = RUNS
+) -> None:
+    """Check recipes, data, prompts and videos without running anything; shows one prompt per task.
+
+    Example: python -m orchestrator validate recipes/*.yaml
+    """
+    from orchestrator.show import validate_recipes
+
+    validate_recipes(recipes, task or (), set_ or (), limit, runs_dir)
+
+
+@app.command()
+def show(
+    recipe: Annotated[Optional[Path], typer.Argument(help="A recipe file.", metavar="[RECIPE]")] = None,
+    set_: Set = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of recipe files, for editors.")] = False,
+    json: Json = False,
+) -> None:
+    """Show a recipe fully resolved: bases merged, defaults filled in.
+
+    Example: python -m orchestrator show recipes/qwen2_7b_sft.yaml
+    """
+    from orchestrator.show import show_recipe
+
+    show_recipe(recipe, set_ or (), schema=schema, as_json=json)
+
+
+@app.command("ls")
+def list_(
+    what: Annotated[str, typer.Argument(help="tasks, models, recipes or runs", metavar="tasks|models|recipes|runs")],
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """List the tasks, the models, the recipes or the runs.
+
+    Example: python -m orchestrator ls tasks
+    """
+    from orchestrator.listing import list_things
+
+    list_things(what, runs_dir, as_json=json)
+
+
+@app.command()
+def status(
+    run: Annotated[Optional[str], typer.Argument(help="Only this run (a recipe's name).", metavar="[RUN]")] = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Show how far runs are: every stage's state, read from disk, from any terminal.
+
+    Example: python -m orchestrator status tiny_qwen2_sft
+    """
+    from orchestrator.listing import print_status
+
+    print_status(run, runs_dir, as_json=json)
+
+
+@app.command()
+def convert(
+    task: Annotated[str, typer.Option(help="The task; `ls tasks` names them.")],
+    toolkit: Annotated[str, typer.Option(help="The toolkit whose format is written.")],
+    out: Annotated[str, typer.Option(help="The file to write; - for standard output.", metavar="FILE")],
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
+    modality: Annotated[str, typer.Option(help="text or video.")] = "text",
+    data_root: Annotated[Optional[Path], typer.Option(help="The folder with the data sets.")] = None,
+    video_root: Annotated[Optional[str], typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
+    prompt: Annotated[Optional[str], typer.Option(help="A prompt template.")] = None,
+    limit: Limit = None,
+) -> None:
+    """Convert one split of one task into a toolkit's training format.
+
+    Example: python -m orchestrator convert --task MIntRec --split dev --toolkit llamafactory --out dev.json
+    """
+    from orchestrator.convert import convert_split
+
+    convert_split(task, split, toolkit, modality, data_root, video_root, prompt, limit, out)
+
+
+@app.command()
+def score(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON or JSONL with a label and an answer column.")],
+    task: Annotated[str, typer.Option(help="The task whose labels count; `ls tasks` names them.")],
+    label_column: Annotated[Optional[str], typer.Option(help="The column with the true label.")] = None,
+    answer_column: Annotated[Optional[str], typer.Option(help="The column with the model's answer.")] = None,
+    json: Json = False,
+) -> None:
+    """Score answers from anywhere, the benchmark's own way: a results CSV of the release or any file like it.
+
+    Example: python -m orchestrator score MELD_emotion_results.csv --task MELD
+    """
+    from orchestrator.show import print_score
+
+    print_score(file, task, label_column, answer_column, as_json=json)
+
+
+@env_app.command("list")
+def env_list(json: Json = False) -> None:
+    """List the toolkits' environments and their state.
+
+    Example: python -m orchestrator env list
+    """
+    from orchestrator.listing import list_environments
+
+    list_environments(as_json=json)
+
+
+@env_app.command("build")
+def env_build(
+    names: Annotated[list[str], typer.Argument(help="Toolkits, e.g. llamafactory.", metavar="NAME...")],
+    force: Annotated[bool, typer.Option("--force", help="Build again even if it is up to date.")] = False,
+) -> None:
+    """Build toolkits' environments from their hash-pinned locks. A run does it by itself when needed.
+
+    Example: python -m orchestrator env build llamafactory
+    """
+    from orchestrator.listing import build_environments
+
+    build_environments(names, force=force)
+
+
+@env_app.command("check")
+def env_check(
+    names: Annotated[Optional[list[str]], typer.Argument(help="Toolkits; all that are built if none.")] = None,
+) -> None:
+    """Check that environments really work: import what will be used.
+
+    Example: python -m orchestrator env check llamafactory
+    """
+    from orchestrator.listing import check_environments
+
+    check_environments(names or [])

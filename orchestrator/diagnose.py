@@ -1,0 +1,84 @@
+"""What to do about a failed process: known failures, told from its log and its exit status."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+TAIL_LINES = 15
+TAIL_BYTES = 65536
+
+# first match wins: the more specific stands first
+KNOWN: tuple[tuple[str, str], ...] = (
+    (
+        r"No space left on device|Errno 28|disk quota exceeded",
+        "the disk is full: free some space or give another folder with --runs-dir, then run the same command again",
+    ),
+    (
+        r"CUDA out of memory|OutOfMemoryError",
+        "the GPU's memory is too small: lower train.micro_batch_size, train.max_length or video.frames, or set "
+        "train.deepspeed to zero3 or zero3_offload; in inference lower inference.batch_size",
+    ),
+    (
+        r"can't allocate memory|Cannot allocate memory|\bMemoryError\b|std::bad_alloc|failed to map segment"
+        r"|not enough memory|unable to mmap",
+        "the machine's memory is too small (or limited, see `ulimit -v`): lower train.micro_batch_size, "
+        "train.max_length or video.frames, or give the run more memory",
+    ),
+    (
+        r"gated repo|401 Client Error|403 Client Error|Access to model .* is restricted",
+        "the model is gated: accept its licence on its page, then set HF_TOKEN in the environment",
+    ),
+    (
+        r"is not a local folder and is not a valid model identifier|Repository Not Found|RepositoryNotFoundError"
+        r"|Can't load the configuration of|does not appear to have a file named",
+        "the model was not found: check model.path in the recipe (a hub id or a folder with config.json)",
+    ),
+    (
+        r"We couldn't connect to|MaxRetryError|ConnectionError|LocalEntryNotFoundError|Temporary failure in name",
+        "the model hub cannot be reached: check the network or HF_ENDPOINT, or set model.path to a local folder",
+    ),
+    (
+        r"NCCL (?:error|timeout)|ncclSystemError|ncclInternalError",
+        "the GPUs could not talk to each other: set NCCL_DEBUG=INFO under resources.env and read the log",
+    ),
+    (
+        r"No CUDA GPUs are available|no NVIDIA driver|Torch not compiled with CUDA",
+        "no GPU was found: run on a machine with one, or set resources.device: cpu",
+    ),
+    (
+        r"ninja: (?:error|build stopped)|Ninja is required|Error building extension|g\+\+: not found|command 'g\+\+' failed",
+        "DeepSpeed compiles a small extension: install a compiler (Debian: apt-get install g++ ninja-build)",
+    ),
+)
+
+
+def tail(log: Path, lines: int = TAIL_LINES) -> str:
+    """The last lines of a log; a progress bar's many states on one line count as its last."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    kept = [line.rsplit("\r", 1)[-1].rstrip() for line in text.split("\n")]
+    return "\n".join([line for line in kept if line][-lines:])
+
+
+def advice(text: str, exit_code: int | None) -> str:
+    """What to do about a failure, or an empty string where it is none of the known ones.
+
+    Args:
+        text: the end of the process's log.
+        exit_code: as `subprocess` gives it: negative is the signal that ended the process.
+    """
+    for pattern, what in KNOWN:
+        if re.search(pattern, text, re.IGNORECASE):
+            return what
+    if exit_code in (-9, 137):
+        return (
+            "it was killed from outside (SIGKILL), mostly by the kernel when memory ran out: see `dmesg`; "
+            "the same command goes on from the last checkpoint"
+        )
+    return ""

@@ -1,0 +1,56 @@
+"""The few errors that reach a user. Every message says what was wrong, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the input: what, where (``file:line:column`` or a path) and what to do."""
+
+    message: str
+    where: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\n    {self.hint}" if self.hint else text
+
+
+class OrchestratorError(Exception):
+    """Base of every error that is shown as a message, not as a traceback."""
+
+    exit_code = 1
+
+
+class InputError(OrchestratorError):
+    """The input is wrong: all problems found, before anything is launched (exit status 2)."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Sequence[Problem] | Problem | str):
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class StageError(OrchestratorError):
+    """A stage failed: the message holds the last lines of its log, where the log is, and what to do."""
+
+
+class Interrupted(OrchestratorError):
+    """The user (or the system) asked the run to stop (exit status 130)."""
+
+    exit_code = 130
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``did you mean `x`?`` for the closest known word, or an empty string when nothing is close."""
+    names = list(known)
+    folded = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return f"did you mean `{folded[close[0]]}`?" if close else ""

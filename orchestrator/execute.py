@@ -1,0 +1,171 @@
+"""Starting processes: the only module that does. One log per stage, nothing left running, whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from orchestrator import diagnose
+from orchestrator.errors import Interrupted, StageError
+from orchestrator.store import atomic_write
+
+if TYPE_CHECKING:
+    from orchestrator.toolkits.base import Command
+
+POLL_SECONDS = 0.1
+REPORT_SECONDS = 0.5
+LOG = "log.txt"
+# they would lead a toolkit's interpreter out of its own environment, or a launcher into somebody else's job
+FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "RANK", "LOCAL_RANK", "WORLD_SIZE",
+           "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NNODES", "NODE_RANK", "NPROC_PER_NODE")  # fmt: skip
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn Ctrl-C, SIGTERM and SIGHUP into `Interrupted`, so that every `finally` runs."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Interrupted(f"stopped by {signal.Signals(number).name}")
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def visible_gpus() -> list[str]:
+    """The ids of the NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [part.strip() for part in chosen.split(",") if part.strip()]
+    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+
+
+class Launcher:
+    """Starts the processes of one run, one at a time, and makes sure that none outlives it."""
+
+    def __init__(self) -> None:
+        self.run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        self._watchdog: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Launcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._watchdog and self._watchdog.stdin:
+            self._watchdog.stdin.close()
+            self._watchdog.wait()
+
+    def environment(self, folder: Path, command: Command, bin_folder: Path) -> dict[str, str]:
+        """The environment of a stage's process: the user's, the toolkit's programs first, and our marks."""
+        from orchestrator.processes import RUN_MARK, STAGE_MARK
+
+        dropped = {*FOREIGN, *command.unset}
+        env = {name: value for name, value in os.environ.items() if name not in dropped}
+        env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
+        return env | dict(command.env) | {RUN_MARK: self.run_id, STAGE_MARK: str(folder.resolve())}
+
+    def end_leftovers(self, folder: Path) -> int:
+        """End what an earlier run that was killed left running in a stage's folder."""
+        from orchestrator import processes
+
+        return processes.end(processes.STAGE_MARK, str(folder.resolve()))
+
+    def run(
+        self,
+        command: Command,
+        folder: Path,
+        *,
+        bin_folder: Path,
+        gpus: int = 0,
+        report: Callable[[], None] = lambda: None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Run a command in a stage's folder until it ends; its output is appended to ``log.txt``.
+
+        Args:
+            command: what to run; its files are written first.
+            folder: the working directory.
+            bin_folder: where the toolkit's programs are.
+            gpus: how many of the visible GPUs the process may see; 0 changes nothing.
+            report: called about twice a second, to show progress.
+            timeout_seconds: after which the process is ended.
+
+        Raises:
+            StageError: it could not be started, took too long or ended with another status than 0.
+        """
+        from orchestrator import processes
+
+        if self._watchdog is None:
+            self._watchdog = processes.start_watchdog(self.run_id)
+        for name, text in command.files.items():
+            atomic_write(folder / name, text)
+        env = self.environment(folder, command, bin_folder)
+        if gpus:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[:gpus])
+        log = folder / LOG
+        started = time.monotonic()
+        with log.open("ab") as output:
+            try:
+                process = subprocess.Popen(
+                    command.argv,
+                    cwd=folder,
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise StageError(
+                    f"cannot start {command.argv[0]}: {error.strerror}\n    build the toolkit's environment again: "
+                    f"python -m orchestrator env build --force {bin_folder.parent.parent.name}"
+                ) from None
+            try:
+                reported = 0.0
+                while True:
+                    try:
+                        code = process.wait(POLL_SECONDS)
+                        break
+                    except subprocess.TimeoutExpired:
+                        pass
+                    now = time.monotonic()
+                    if now - reported >= REPORT_SECONDS:
+                        reported = now
+                        report()
+                    if timeout_seconds and now - started > timeout_seconds:
+                        raise StageError(
+                            _failure(log, None, f"took longer than {timeout_seconds / 3600:g} hours")
+                        )
+            finally:
+                # also after success: a launcher may have left a worker behind
+                processes.end(processes.STAGE_MARK, str(folder.resolve()))
+                process.wait()
+        if code != 0:
+            raise StageError(_failure(log, code, f"ended with {_status(code)}"))
+
+
+def _status(code: int) -> str:
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit status {code}"
+
+
+def _failure(log: Path, code: int | None, what: str) -> str:
+    text = diagnose.tail(log)
+    # the real error of a child stands above the launcher's own traceback, so look further up
+    hint = diagnose.advice(diagnose.tail(log, 200), code)
+    shown = "\n".join(f"    | {line}" for line in text.splitlines())
+    parts = [f"{what}; the end of its log:", shown, f"    whole log: {log}"]
+    return "\n".join(parts + ([f"    what to do: {hint}"] if hint else []))

@@ -1,0 +1,58 @@
+"""What says that two inputs are the same, cheaply enough to ask at every start: part of stage keys."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark import Task
+from orchestrator.data import read_split
+from orchestrator.errors import InputError
+from orchestrator.recipe import ModelSpec, Recipe
+from orchestrator.store import digest, source_digest
+
+SAMPLE_BYTES = 1 << 16
+
+
+def of_file(path: Path) -> str:
+    """A digest of a large file: its size, its first and its last 64 KiB. Fine-tunes differ there, copies do not."""
+    size = path.stat().st_size
+    seen = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        seen.update(file.read(SAMPLE_BYTES))
+        file.seek(max(0, size - SAMPLE_BYTES))
+        seen.update(file.read(SAMPLE_BYTES))
+    return seen.hexdigest()
+
+
+def of_model(model: ModelSpec) -> dict[str, Any]:
+    """Which weights a model has: hub id and revision, or a folder's content wherever it is stored."""
+    folder = Path(model.path).expanduser() if model.path else None
+    if folder and folder.is_dir():
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        return {"files": {str(file.relative_to(folder)): of_file(file) for file in files}}
+    return {"path": model.path, "revision": model.revision}
+
+
+def of_name_or_file(value: str | None) -> str | None:
+    """A name as it is, a path as its content."""
+    if value and Path(value).is_file():
+        return source_digest(Path(value))
+    return value
+
+
+def of_videos(task: Task, split: str, recipe: Recipe) -> str | None:
+    """A digest of a split's videos by name and size: reading 50 GB at every start would take minutes."""
+    try:
+        samples = read_split(
+            task, split, Path(recipe.data.root), recipe.data.video_root, limit=recipe.data.limit
+        )
+    except InputError:
+        return None  # said before anything is launched, where it can be said in full
+    sizes = []
+    for sample in samples:
+        if sample.video is not None:
+            path = Path(sample.video)
+            sizes.append((path.name, path.stat().st_size if path.exists() else None))
+    return digest(sizes)

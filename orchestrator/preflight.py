@@ -1,0 +1,107 @@
+"""What would go wrong is said before anything is launched, all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from orchestrator.data import Sample, split_file
+from orchestrator.errors import InputError, Problem
+from orchestrator.examples import load_prompt, samples_of
+from orchestrator.execute import visible_gpus
+from orchestrator.plan import Job, Plan
+
+
+def device_of(plan: Plan) -> str:
+    """Where a plan's processes compute: "cuda" or "cpu"."""
+    wanted = plan.recipe.resources.device
+    if wanted == "auto":
+        return "cuda" if visible_gpus() else "cpu"
+    return wanted
+
+
+def problems_of(
+    plan: Plan, *, everything: bool = False, progress: Callable[[int, int], None] | None = None
+) -> list[Problem]:
+    """All that is wrong with a plan's toolkit settings, data, prompts, videos and machine.
+
+    Args:
+        plan: what is to run.
+        everything: also look at jobs that are done already.
+        progress: called with (videos checked, videos in all).
+    """
+    recipe = plan.recipe
+    where = str(recipe.source or recipe.name)
+    found = [Problem(text, where) for text in plan.toolkit.problems(recipe)]
+    found += _machine(plan, where)
+    videos: dict[str, None] = {}
+    try:
+        prompt = load_prompt(recipe)
+    except InputError as error:
+        return found + list(error.problems)
+    for job in plan.jobs:
+        if job.done and not everything:
+            continue
+        for task in job.tasks:
+            for split in _splits(plan, job):
+                if (
+                    split == "dev"
+                    and split_file(task, split, Path(recipe.data.root)) is None
+                    and not _dev_needed(plan)
+                ):
+                    continue
+                try:
+                    samples = samples_of(recipe, task, split)
+                    _one_prompt(prompt.render, task, samples)
+                except InputError as error:
+                    found += [problem for problem in error.problems if problem not in found]
+                    continue
+                if not samples:
+                    found.append(Problem(f"no samples in {task.name}'s {split} split", where))
+                if recipe.modality == "video":
+                    videos |= dict.fromkeys(sample.video for sample in samples if sample.video)
+                    missing = sum(sample.video is None for sample in samples)
+                    if missing:
+                        found.append(
+                            Problem(
+                                f"{missing} samples of {task.name}'s {split} split name no video",
+                                where,
+                                "fill the file's video column, or set data.modality: text",
+                            )  # fmt: skip
+                        )
+    if videos:
+        from orchestrator.videos import check_videos
+
+        cache = plan.folder.parent / ".cache" / "videos.json"
+        found += check_videos([Path(video) for video in videos], cache=cache, progress=progress)
+    return found
+
+
+def _one_prompt(render: Callable[..., str], task: object, samples: Sequence[Sample]) -> None:
+    if samples:
+        render(task, text=samples[0].text)
+
+
+def _splits(plan: Plan, job: Job) -> list[str]:
+    splits = ["train", "dev"] if plan.recipe.train else []
+    return [*splits, plan.recipe.inference.split]
+
+
+def _dev_needed(plan: Plan) -> bool:
+    return plan.recipe.select.strategy != "last" or plan.recipe.inference.split == "dev"
+
+
+def _machine(plan: Plan, where: str) -> list[Problem]:
+    recipe = plan.recipe
+    found = []
+    gpus = len(visible_gpus())
+    needed = max(recipe.model.gpus, recipe.resources.processes if recipe.train else 1)
+    if device_of(plan) == "cuda" and gpus < needed:
+        found.append(
+            Problem(
+                f"{recipe.model.name} needs {needed} GPUs, {gpus} can be seen here",
+                where,
+                "use a machine with more, lower resources.processes, or set resources.device: cpu for a small model",
+            )
+        )
+    return found

@@ -1,0 +1,149 @@
+"""A recipe's tree against the schema, the catalogue, the tasks and the toolkits: all problems at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator import benchmark, recipe_errors
+from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.nodes import Node, at_node, merge, plain
+from orchestrator.recipe import BATCH_FIELDS, Recipe, Resources, Train, batch_conflict
+
+
+@cache
+def known_toolkits() -> tuple[str, ...]:
+    """The toolkits there are: the modules in ``toolkits/``, found without importing them."""
+    files = (Path(__file__).parent / "toolkits").glob("[!_]*.py")
+    return tuple(sorted(file.stem for file in files if file.stem != "base"))
+
+
+def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
+    """The recipe that a merged tree stands for; ``path`` is its file, ``problems`` are those of reading it.
+
+    Raises:
+        InputError: ``problems`` and all that is wrong with the values, in the order of the file.
+    """
+    file = str(path)
+    root, wrong = _with_catalogue(root)
+    problems += wrong
+    assert isinstance(root.value, dict)
+    data: dict[str, Any] = plain(root)
+    data.setdefault("name", path.stem)
+    _drop_empty_sections(data, Recipe)
+    if "source" in data:  # a field of Recipe, but no key of a file
+        del data["source"]
+        problems.append(recipe_errors.unknown_key(("source",), root.value["source"].named_at))
+    if "tasks" in root.value:
+        problems += _check_tasks(root.value["tasks"])
+        if data["tasks"] == "all":
+            data["tasks"] = list(benchmark.benchmark_tasks("mmla"))
+    try:
+        # JSON mode is strict about types and still takes a list for a tuple
+        recipe = Recipe.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        problems += recipe_errors.problems(error, root, file)
+        problems += _check_batch(data, root, file)
+    if problems:
+        raise InputError(sorted(dict.fromkeys(problems), key=_position))
+    return recipe.model_copy(update={"source": path})
+
+
+def _position(problem: Problem) -> list[str | int]:
+    if problem.where.startswith("--"):  # after the files, in the order given
+        return ["~"]
+    return [int(part) if part.isdigit() else part for part in re.split(r":(\d+)", problem.where)]
+
+
+def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
+    """The tree with ``model`` written out: the catalogue's entry under what the recipe says itself."""
+    assert isinstance(root.value, dict)
+    model = root.value.get("model")
+    if model is not None and isinstance(model.value, str):
+        model = Node({"name": model}, model.where, model.key_where)
+    if model is None or not isinstance(model.value, dict):
+        return root, []
+    problems: list[Problem] = []
+    own = dict(model.value)
+    name = own.get("name", Node(None, model.where))
+    entry = dict(benchmark.models().get(name.value, {})) if isinstance(name.value, str) else {}
+    if entry:
+        del own["name"]
+        if _given(own, "path"):
+            entry.pop("init", None)
+            entry.pop("revision", None)
+        elif _given(own, "init"):
+            entry.pop("path", None)
+    elif isinstance(name.value, str) and not (
+        _given(own, "toolkit") and _given(own, "type") and (_given(own, "path") or _given(own, "init"))
+    ):
+        hint = did_you_mean(name.value, benchmark.models()) or f"known: {', '.join(benchmark.models())}"
+        hint += " (a model outside the catalogue needs toolkit, type, and path or init)"
+        problems.append(Problem(f"unknown model `{name.value}`", name.where, hint))
+        # stands in for what is missing, so that only what else is wrong is reported
+        entry = {"toolkit": "", "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
+    model = merge(at_node(entry, model), Node(own, model.where, model.key_where))
+    assert isinstance(model.value, dict)
+    toolkit = model.value.get("toolkit")
+    if toolkit and isinstance(toolkit.value, str) and toolkit.value and toolkit.value not in known_toolkits():
+        hint = did_you_mean(toolkit.value, known_toolkits()) or f"known: {', '.join(known_toolkits())}"
+        problems.append(Problem(f"unknown toolkit `{toolkit.value}`", toolkit.where, hint))
+    return Node({**root.value, "model": model}, root.where), problems
+
+
+def _given(mapping: dict[str, Node], key: str) -> bool:
+    return key in mapping and mapping[key].value is not None
+
+
+def _drop_empty_sections(data: dict[str, Any], model: type[BaseModel]) -> None:
+    """A section without a value (all its lines commented out) means its defaults."""
+    for key, field in model.model_fields.items():
+        section = get_origin(field.annotation) or field.annotation
+        if data.get(key) is None and isinstance(section, type) and issubclass(section, dict | BaseModel):
+            data.pop(key, None)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel) and isinstance(data.get(key), dict):
+                _drop_empty_sections(data[key], part)
+
+
+def _check_tasks(node: Node) -> list[Problem]:
+    problems = []
+    seen: dict[str, str] = {}
+    for item in node.value if isinstance(node.value, list) else []:
+        if not isinstance(item.value, str):
+            continue
+        if item.value in seen:
+            problems.append(Problem(f"task `{item.value}` is listed twice", item.where, "remove one"))
+        elif item.value not in benchmark.tasks():
+            known = f"known: {', '.join(benchmark.tasks())}"
+            hint = "write `tasks: all`" if item.value == "all" else did_you_mean(item.value, benchmark.tasks())
+            problems.append(Problem(f"unknown task `{item.value}`", item.where, hint or known))
+        seen[item.value] = item.where
+    return problems
+
+
+def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
+    """The check of ``Recipe`` that pydantic leaves out where anything else is wrong."""
+    if data.get("method") == "zero_shot":
+        return []
+    numbers = []
+    for model, section, key in (
+        (Train, "train", "batch_size"),
+        (Train, "train", "micro_batch_size"),
+        (Resources, "resources", "processes"),
+    ):
+        values = data.get(section)
+        if not isinstance(values, dict | None):
+            return []
+        numbers.append((values or {}).get(key, model.model_fields[key].default))
+    if not all(type(number) is int for number in numbers):
+        return []
+    conflict = batch_conflict(*numbers)
+    return (
+        [Problem(conflict[0], recipe_errors.locate(root, (), BATCH_FIELDS, file)[0], conflict[1])] if conflict else []
+    )

@@ -1,0 +1,147 @@
+"""``run``: from recipe files to results CSVs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.errors import InputError, Interrupted, Problem
+from orchestrator.execute import interruptible
+from orchestrator.loader import load_recipe
+from orchestrator.plan import Plan, make_plan
+from orchestrator.recipe import Recipe
+from orchestrator.scores import results_of
+
+
+def load_recipes(
+    files: Sequence[Path], tasks: Sequence[str], overrides: Sequence[str], limit: int | None
+) -> list[Recipe]:
+    """Load several recipes, all their problems at once.
+
+    Raises:
+        InputError: any of them is wrong, or two would write to the same place.
+    """
+    recipes: list[Recipe] = []
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            recipe = load_recipe(file, overrides, tasks, limit)
+        except InputError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+            continue
+        for other in recipes:
+            if other.name == recipe.name:
+                problems.append(
+                    Problem(
+                        f"the name `{recipe.name}` is also that of {other.source}",
+                        str(file),
+                        "both would write to the same folder: give one of them another `name`",
+                    )
+                )
+        recipes.append(recipe)
+    if problems:
+        raise InputError(problems)
+    return recipes
+
+
+def run_recipes(
+    files: Sequence[Path],
+    tasks: Sequence[str],
+    overrides: Sequence[str],
+    limit: int | None,
+    runs_dir: Path,
+    results_dir: Path,
+    *,
+    merge: bool,
+) -> int:
+    """Run recipes one after another; returns the exit status.
+
+    Raises:
+        InputError: something is wrong with the input; nothing was launched.
+        Interrupted: the user stopped the run.
+    """
+    from contextlib import ExitStack
+
+    from orchestrator.store import run_lock
+
+    recipes = load_recipes(files, tasks, overrides, limit)
+    plans = [make_plan(recipe, runs_dir, merge=merge) for recipe in recipes]
+    failed = False
+    try:
+        with interruptible(), ExitStack() as locks:
+            for plan in plans:
+                locks.enter_context(run_lock(plan.folder))
+            if any(not job.done for plan in plans for job in plan.jobs):
+                failed = _run(plans)
+            else:
+                print("everything is done already")
+    finally:
+        for file, plan in zip(files, plans, strict=True):
+            # of sft, tasks that an earlier command did are results, too
+            whole = plan
+            if tasks and plan.recipe.method == "sft":
+                whole = make_plan(load_recipe(file, overrides, (), limit), runs_dir, merge=merge)
+            _report(whole, results_dir)
+    return 1 if failed else 0
+
+
+def _run(plans: Sequence[Plan]) -> bool:
+    """Check everything, build what is missing, run what is not done; returns whether a stage failed."""
+    from orchestrator import preflight
+    from orchestrator.schedule import run_plans
+    from orchestrator.view import make_view
+
+    problems: list[Problem] = []
+    for plan in plans:
+        problems += [problem for problem in preflight.problems_of(plan) if problem not in problems]
+    if problems:
+        raise InputError(problems)
+    view = make_view()
+    for environment in {plan.toolkit.environment.name: plan.toolkit.environment for plan in plans}.values():
+        if environment.state() != "ready":
+            log = environment.folder / "build.log"
+            view.line(f"building the environment of {environment.name}: once, some minutes and gigabytes ({log})")
+            environment.build(log)
+    failures = []
+    try:
+        for device in ("cpu", "cuda"):
+            chosen = [plan for plan in plans if preflight.device_of(plan) == device]
+            if chosen:
+                failures += run_plans(chosen, device, view)
+    except Interrupted as error:
+        raise Interrupted(f"{error}; nothing is left running, the same command goes on from here") from None
+    finally:
+        view.close()
+    if failures:
+        names = ", ".join(f"{stage.folder.parent.parent.name} {stage.name}" for stage, _ in failures)
+        print(f"failed: {names} (the reason is above; what is done stays done)", file=sys.stderr)
+    return bool(failures)
+
+
+def _report(plan: Plan, results_dir: Path) -> None:
+    """Write the results CSV of what is done, and show it."""
+    from orchestrator.results import read_results, results_table, rich_table, write_results
+
+    rows = results_of(plan)
+    if not rows:
+        return
+    path = results_dir / f"{plan.recipe.name}.csv"
+    if path.exists():
+        try:
+            old = read_results(path)
+        except InputError:
+            old = []
+        if old and old[0]["recipe_sha256"] != rows[0]["recipe_sha256"]:
+            # results of other settings are somebody's days of GPU time: never overwritten
+            aside = path.with_name(f"{path.stem}.{old[0]['run_id']}.csv")
+            path.rename(aside)
+            print(f"{path} held results of other settings: they are now in {aside}")
+    write_results(path, rows)
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(rich_table(rows))
+    else:
+        print(results_table(rows))
+    print(f"results: {path}")

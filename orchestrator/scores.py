@@ -1,0 +1,155 @@
+"""From answers to a results row: the score of one task, and what makes it comparable to another."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator import answers, metrics
+from orchestrator.benchmark import Task
+from orchestrator.data import Sample, file_digest, split_file
+from orchestrator.examples import load_prompt, template_name
+from orchestrator.plan import Plan, Stage
+from orchestrator.recipe import Recipe
+from orchestrator.results import MAJORITY, Row, overall_row
+from orchestrator.store import atomic_write, digest, read_json
+
+SCORES = "scores.json"
+
+
+def score_task(
+    stage: Stage,
+    task: Task,
+    samples: Sequence[Sample],
+    predictions: Mapping[str, Mapping[str, Any]],
+    about: Row,
+) -> dict[str, Any]:
+    """Score one task's answers and keep each beside its label in ``<task>.csv``.
+
+    Args:
+        stage: the score stage, whose folder is written to.
+        task, samples: what was asked, with the labels.
+        predictions: by ``<task>/<sample id>``: ``text``, or ``error`` where there is no answer.
+        about: the columns of the results row that are no scores.
+
+    Returns:
+        ``row``: the results row; ``scores``: all of the scores, for means over tasks.
+    """
+    parser = answers.Parser(task.labels)
+    parsed = []
+    seconds = 0.0
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["id", "label", "answer", "parsed", "outcome", "error"])
+    for sample in samples:
+        given = predictions[f"{task.name}/{sample.id}"]
+        answer = parser.parse(given.get("text"))
+        parsed.append(answer)
+        seconds += given.get("seconds", 0.0)
+        writer.writerow([sample.id, sample.label, given.get("text"), answer.label, answer.outcome, given.get("error")])
+    atomic_write(stage.folder / f"{task.name}.csv", table.getvalue())
+    scores = metrics.score([sample.label for sample in samples], parsed, task.labels)
+    row = {**about, **scores.as_row(), MAJORITY: scores.majority, "infer_seconds": round(seconds, 1)}
+    return {"row": row, "scores": asdict(scores)}
+
+
+def about(plan: Plan, stage: Stage, task: Task, n: int, device: str, run_id: str) -> Row:
+    """The columns of a task's results row that say what was measured and how."""
+    recipe = plan.recipe
+    model = recipe.model
+    select, train = stage.need("select"), stage.need("train")
+    selection = read_json(select.folder / "selection.json") if select else None
+    trained = read_json(train.folder / "stage.json") if train else None
+    return {
+        "run_id": run_id,
+        "recipe": recipe.name,
+        "model": model.name,
+        "model_type": model.type,
+        "params_b": model.params_b,
+        "method": recipe.method,
+        "toolkit": model.toolkit,
+        "task": task.name,
+        "dimension": task.dimension,
+        "split": recipe.inference.split,
+        "prompt": f"{template_name(recipe)}@{asked(recipe)[:8]}",
+        "decoding": decoding(recipe),
+        "frames": recipe.video.frames if recipe.modality == "video" else None,
+        "seed": recipe.seed,
+        "checkpoint": selection["checkpoint"] if selection else None,
+        "train_seconds": round(trained["seconds"], 1) if trained else None,
+        "gpus": 0 if device == "cpu" else max(model.gpus, recipe.resources.processes),
+        "signature": signature(recipe, task, n),
+        "git_commit": git_commit(),
+        "toolkit_version": plan.toolkit.environment.toolkit_version(),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def results_of(plan: Plan) -> list[Row]:
+    """The results rows of a plan's done jobs, the overall row last."""
+    rows: list[Row] = []
+    parts: list[metrics.Scores] = []
+    sizes: list[float] = []
+    sha = plan.recipe.digest
+    for job in plan.jobs:
+        stage = job.stage("score")
+        if not stage.done:
+            continue
+        for task, entry in zip(job.tasks, read_json(stage.folder / SCORES), strict=True):
+            rows.append({**entry["row"], "recipe_sha256": sha})
+            parts.append(metrics.Scores(**entry["scores"]))
+            sizes.append(task.sizes.get(plan.recipe.inference.split) or parts[-1].n)
+    if rows:
+        seconds = round(sum(row["infer_seconds"] for row in rows), 1)
+        known = {"infer_seconds": seconds, "dimension": f"{len(rows)} tasks" if len(rows) > 1 else rows[0]["dimension"]}
+        rows.append(overall_row(rows, metrics.overall(parts, sizes), **known))
+    return rows
+
+
+def asked(recipe: Recipe) -> str:
+    """A hash of what is asked besides the utterance: the prompt template and the system message."""
+    return digest([load_prompt(recipe).digest, recipe.prompt.system])
+
+
+def decoding(recipe: Recipe) -> str:
+    """How answers were decoded, e.g. ``greedy,max=32`` or ``t=0.6,p=0.9,max=32``."""
+    inference = recipe.inference
+    how = "greedy" if inference.temperature == 0 else f"t={inference.temperature:g},p={inference.top_p:g}"
+    return f"{how},max={inference.max_new_tokens}"
+
+
+def signature(recipe: Recipe, task: Task, n: int) -> str:
+    """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores."""
+    path = split_file(task, recipe.inference.split, Path(recipe.data.root))
+    parts = {
+        "data": file_digest(path)[:8] if path else "none",
+        "split": recipe.inference.split,
+        "n": n,
+        "prompt": asked(recipe)[:8],
+        "labels": digest(task.labels)[:8],
+        "decoding": decoding(recipe),
+        "frames": recipe.video.frames if recipe.modality == "video" else 0,
+        "parser": answers.PARSER_VERSION,
+    }
+    return "|".join(f"{name}:{value}" for name, value in parts.items())
+
+
+def git_commit() -> str:
+    """The commit of the checkout that this code runs from, or an empty string outside one."""
+    git = Path(__file__).parent.parent / ".git"
+    try:
+        head = (git / "HEAD").read_text().strip()
+        if not head.startswith("ref: "):
+            return head
+        name = head.removeprefix("ref: ")
+        if (git / name).exists():
+            return (git / name).read_text().strip()
+        lines = (git / "packed-refs").read_text().splitlines()
+        return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")
+    except OSError:
+        return ""

@@ -1,0 +1,160 @@
+"""Commands that show and run nothing: ``plan``, ``validate``, ``show``, ``score``."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator import commands, preflight
+from orchestrator.convert import task_named
+from orchestrator.errors import InputError, Problem
+from orchestrator.examples import examples_of
+from orchestrator.loader import load_recipe, recipe_schema
+from orchestrator.plan import Plan, Stage, make_plan
+from orchestrator.run import load_recipes
+
+
+def print_plans(
+    files: Sequence[Path],
+    tasks: Sequence[str],
+    overrides: Sequence[str],
+    limit: int | None,
+    runs_dir: Path,
+    *,
+    merge: bool,
+    files_too: bool = False,
+    as_json: bool,
+) -> None:
+    """Print the stages of recipes with their exact commands and what is done already."""
+    recipes = load_recipes(files, tasks, overrides, limit)
+    plans = [make_plan(recipe, runs_dir, merge=merge) for recipe in recipes]
+    if as_json:
+        print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))
+        return
+    for plan in plans:
+        recipe = plan.recipe
+        stages = list(plan.stages)
+        done = sum(stage.done for stage in stages)
+        loads = sum(stage.kind in {"train", "infer", "merge"} for stage in stages)
+        print(
+            f"{recipe.name}: {recipe.method} of {recipe.model.name} ({recipe.model.toolkit}, "
+            f"{preflight.device_of(plan)}), {_count(len(plan.jobs), 'job')}, {_count(len(stages), 'stage')} "
+            f"({done} done), {_count(loads, 'model load')}"
+        )
+        for stage in stages:
+            print(f"  {'done' if stage.done else 'to do':5}  {stage.name:<28} {stage.folder}")
+            command = commands.command_of(plan, stage, preflight.device_of(plan))
+            if command is None or stage.done:
+                continue
+            added = " ".join(f"{name}={shlex.quote(value)}" for name, value in command.env.items())
+            print(f"         cd {stage.folder} && {added} {shlex.join(command.argv)}")
+            if files_too:
+                for name, text in command.files.items():
+                    print(f"         {name}:")
+                    print("".join(f"           {line}\n" for line in text.splitlines()), end="")
+
+
+def _plan_data(plan: Plan) -> dict[str, Any]:
+    device = preflight.device_of(plan)
+
+    def stage_data(stage: Stage) -> dict[str, Any]:
+        command = commands.command_of(plan, stage, device)
+        return {
+            "stage": stage.kind,
+            "key": stage.key,
+            "folder": str(stage.folder),
+            "done": stage.done,
+            "argv": list(command.argv) if command else [],
+            "env": dict(command.env) if command else {},
+            "files": dict(command.files) if command else {},
+        }
+
+    return {
+        "recipe": plan.recipe.name,
+        "device": device,
+        "gpus": plan.recipe.model.gpus,
+        "jobs": [
+            {
+                "job": job.name,
+                "tasks": [task.name for task in job.tasks],
+                "stages": [stage_data(stage) for stage in job.stages],
+            }
+            for job in plan.jobs
+        ],
+    }
+
+
+def validate_recipes(
+    files: Sequence[Path], tasks: Sequence[str], overrides: Sequence[str], limit: int | None, runs_dir: Path
+) -> None:
+    """Check recipes with their data, prompts and videos; print one prompt per task.
+
+    Raises:
+        InputError: anything is wrong, all of it at once.
+    """
+    problems: list[Problem] = []
+    shown: set[tuple[str, str]] = set()
+    for recipe in load_recipes(files, tasks, overrides, limit):
+        plan = make_plan(recipe, runs_dir)
+        found = preflight.problems_of(plan, everything=True)
+        problems += [problem for problem in found if problem not in problems]
+        if found:
+            continue
+        for job in plan.jobs:
+            for task in job.tasks:
+                example = next(examples_of(recipe, task, recipe.inference.split))
+                if (task.name, example.prompt) not in shown:
+                    shown.add((task.name, example.prompt))
+                    print(f"--- {task.name}, {recipe.inference.split}, {example.sample.id}")
+                    print(f"{example.prompt}\n=> {example.answer}\n")
+        print(f"{recipe.source}: good ({_count(len(plan.jobs), 'job')}, {_count(len(recipe.tasks), 'task')})")
+    if problems:
+        raise InputError(problems)
+
+
+def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as_json: bool) -> None:
+    """Print a recipe fully resolved, or the JSON Schema of recipe files.
+
+    Raises:
+        InputError: the recipe is wrong, or none was given.
+    """
+    if schema:
+        print(json.dumps(recipe_schema(), indent=2))
+        return
+    if file is None:
+        raise InputError(Problem("no recipe given", hint="python -m orchestrator show RECIPE, or show --schema"))
+    resolved = load_recipe(file, overrides).resolved()
+    if as_json:
+        print(json.dumps(resolved, ensure_ascii=False, indent=2))
+        return
+    import yaml
+
+    print(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True), end="")
+
+
+def print_score(
+    file: Path, task_name: str, label_column: str | None, answer_column: str | None, *, as_json: bool
+) -> None:
+    """Score a file of answers and print the row.
+
+    Raises:
+        InputError: the task is unknown or the file cannot be read so.
+    """
+    from orchestrator.results import results_table
+    from orchestrator.scoring import score_file
+
+    scored = score_file(file, task_named(task_name), label_column, answer_column)
+    for note in scored.notes:
+        print(f"note: {note}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(scored.row, ensure_ascii=False))
+    else:
+        print(results_table([scored.row]))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,253 @@
+"""What each kind of stage does, given its plan. Every stage can be done again after a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from orchestrator import commands, scores
+from orchestrator.answers import Parser
+from orchestrator.commands import PREDICTIONS, REQUESTS, SELECTION
+from orchestrator.data import split_file
+from orchestrator.errors import StageError
+from orchestrator.examples import examples_of, request_lines, samples_of
+from orchestrator.execute import LOG, Launcher
+from orchestrator.plan import TRAIN_SPLITS, Job, Plan, Stage
+from orchestrator.recipe import Recipe
+from orchestrator.store import atomic_write, read_json, read_jsonl, write_json
+from orchestrator.toolkits.base import Command, Example, Progress
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage's work needs: the plan it belongs to, who starts processes, where progress goes."""
+
+    plan: Plan
+    job: Job
+    launcher: Launcher
+    device: str
+    report: Callable[[Progress], None]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The plan's recipe."""
+        return self.plan.recipe
+
+    def launch(
+        self, command: Command, folder: Path, progress: Callable[[], Progress | None], gpus: int = 0
+    ) -> None:
+        """Run a toolkit's command in a folder on so many GPUs (none on a CPU), reporting its progress."""
+
+        def report() -> None:
+            now = progress()
+            if now is not None:
+                self.report(now)
+
+        hours = self.recipe.resources.stage_timeout_hours
+        self.launcher.run(
+            command,
+            folder,
+            bin_folder=self.plan.toolkit.environment.bin,
+            gpus=gpus if self.device == "cuda" else 0,
+            report=report,
+            timeout_seconds=hours * 3600 if hours else None,
+        )
+
+
+def init(context: Context, stage: Stage) -> dict[str, Any]:
+    """Make a model from scratch; its tokenizer is trained on the job's own training text."""
+    recipe = context.recipe
+    corpus: list[str] = []
+    for task in context.job.tasks:
+        split = next(s for s in (*TRAIN_SPLITS, "test") if split_file(task, s, Path(recipe.data.root)))
+        corpus += chain.from_iterable((e.prompt, e.answer) for e in examples_of(recipe, task, split))
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in corpus)
+    atomic_write(stage.folder / "corpus.jsonl", text)
+    context.launch(commands.init_command(context.plan), stage.folder, lambda: None)
+    return {"texts": len(corpus)}
+
+
+def convert(context: Context, stage: Stage) -> dict[str, Any]:
+    """Write the training data in the toolkit's format; the tasks of `it` are mixed with the recipe's seed."""
+    recipe, toolkit = context.recipe, context.plan.toolkit
+    rows: dict[str, int] = {}
+    root = Path(recipe.data.root)
+    for split in TRAIN_SPLITS:
+        tasks = [task for task in context.job.tasks if split_file(task, split, root)]
+        if not tasks:
+            continue
+        examples: Iterable[Example] = chain.from_iterable(examples_of(recipe, task, split) for task in tasks)
+        if len(tasks) > 1:
+            mixed = list(examples)
+            random.Random(recipe.seed).shuffle(mixed)
+            examples = mixed
+        path = stage.folder / f"{split}{toolkit.suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            rows[split] = toolkit.write_examples(examples, file, recipe.modality)
+    for name, text in toolkit.dataset_files(list(rows), recipe.modality).items():
+        atomic_write(stage.folder / name, text)
+    return {"rows": rows}
+
+
+def train(context: Context, stage: Stage) -> dict[str, Any]:
+    """Train; goes on from the newest complete checkpoint, and believes no exit status without the outputs."""
+    toolkit = context.plan.toolkit
+    converted = stage.need("convert")
+    assert converted is not None
+    rows = read_json(converted.folder / "stage.json")["outputs"]["rows"]["train"]
+    resume = toolkit.resumable(stage.folder)
+    command = commands.train_command(context.plan, stage, context.device, resume)
+    log = stage.folder / LOG
+    before = log.stat().st_size if log.exists() else 0
+    gpus = context.recipe.resources.processes
+    context.launch(command, stage.folder, lambda: toolkit.train_progress(stage.folder), gpus)
+    with log.open("rb") as file:
+        file.seek(before)
+        problems = toolkit.train_problems(stage.folder, file.read().decode("utf-8", "replace"), rows)
+    if problems:
+        what = "\n".join(f"    - {problem}" for problem in problems)
+        raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
+    return {"steps": toolkit.checkpoints(stage.folder)[-1].step, "resumed_from": resume}
+
+
+def select(context: Context, stage: Stage) -> dict[str, Any]:
+    """Pick the checkpoint: the first best by the toolkit's own evaluation, the last, or by real answers on dev."""
+    trained = stage.need("train")
+    assert trained is not None
+    toolkit, strategy = context.plan.toolkit, context.recipe.select.strategy
+    checkpoints = list(toolkit.checkpoints(trained.folder))
+    if not checkpoints:
+        raise StageError(
+            f"no complete checkpoint in {trained.folder}; it was there when training ended\n"
+            "    delete that folder and run the same command again"
+        )
+    accuracy: dict[int, float] = {}
+    if strategy == "best_eval":
+        accuracy = {step: round(100 * value, 2) for step, value in toolkit.evaluations(trained.folder)}
+        if not accuracy:
+            raise StageError(
+                f"the training in {trained.folder} never evaluated: is it shorter than train.save_steps?\n"
+                "    lower train.save_steps, or choose select.strategy: last"
+            )
+        step = max(accuracy, key=lambda at: (accuracy[at], -at))
+    elif strategy == "dev_accuracy":
+        for checkpoint in checkpoints:
+            folder = stage.folder / checkpoint.path.name
+            answer(context, stage, folder, checkpoint.path, "dev")
+            accuracy[checkpoint.step] = accuracy_on(context, folder, "dev")
+        step = max(accuracy, key=lambda at: (accuracy[at], -at))
+    else:
+        step = checkpoints[-1].step
+    chosen = next((checkpoint for checkpoint in checkpoints if checkpoint.step == step), None)
+    if chosen is None:
+        raise StageError(
+            f"step {step} is the best ({accuracy[step]} %), but its checkpoint was not kept in {trained.folder}\n"
+            "    raise train.keep_checkpoints, or choose select.strategy: last"
+        )
+    selection = {
+        "strategy": strategy,
+        "checkpoint": chosen.path.name,
+        "step": step,
+        "dev_accuracy_percent": accuracy,
+        "path": os.path.relpath(chosen.path, stage.folder),
+    }
+    write_json(stage.folder / SELECTION, selection)
+    return selection
+
+
+def answer(
+    context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str
+) -> dict[str, int]:
+    """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks."""
+    lines = list(request_lines(context.recipe, context.job.tasks, split))
+    atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
+    journal = folder / PREDICTIONS
+    command = commands.infer_command(context.plan, stage, folder, context.device, checkpoint)
+    context.launch(command, folder, JournalProgress(journal, len(lines)), context.recipe.model.gpus)
+    wanted = [json.loads(line)["id"] for line in lines]
+    given = list(read_jsonl(journal))
+    if len(given) != len(wanted) or {prediction["id"] for prediction in given} != set(wanted):
+        raise StageError(
+            f"{len(wanted)} requests, but {len(given)} answers that do not fit them in {journal}\n"
+            "    delete that file and run the same command again"
+        )
+    return {"requests": len(lines), "errors": sum("error" in prediction for prediction in given)}
+
+
+class JournalProgress:
+    """Counts the answers in a journal, reading only what came since it was last asked."""
+
+    def __init__(self, path: Path, total: int):
+        self.path, self.total = path, total
+        self.offset = self.count = 0
+
+    def __call__(self) -> Progress | None:
+        """How many requests are answered."""
+        try:
+            with self.path.open("rb") as file:
+                file.seek(self.offset)
+                new = file.read()
+        except OSError:
+            return None
+        self.offset += len(new)
+        self.count += new.count(b"\n")
+        return Progress(self.count, self.total)
+
+
+def accuracy_on(context: Context, folder: Path, split: str) -> float:
+    """Accuracy in percent of the answers in a folder over all the job's tasks, each utterance counting once."""
+    texts = {p["id"]: p.get("text") for p in read_jsonl(folder / PREDICTIONS)}
+    right = total = 0
+    for task in context.job.tasks:
+        parse = Parser(task.labels).parse
+        for sample in samples_of(context.recipe, task, split):
+            text = texts[f"{task.name}/{sample.id}"]
+            right += text is not None and parse(text).label == sample.label
+            total += 1
+    return round(100 * right / total, 2)
+
+
+def infer(context: Context, stage: Stage) -> dict[str, Any]:
+    """Answer the requests of the recipe's inference split."""
+    checkpoint = commands.chosen_checkpoint(stage)
+    counts = answer(context, stage, stage.folder, checkpoint, context.recipe.inference.split)
+    return {**counts, "checkpoint": checkpoint.name if checkpoint else None}
+
+
+def merge(context: Context, stage: Stage) -> dict[str, Any]:
+    """Write merged weights, as the user asked with --merge."""
+    context.launch(commands.merge_command(context.plan, stage), stage.folder, lambda: None)
+    return {"merged": str(stage.folder / "merged")}
+
+
+def score(context: Context, stage: Stage) -> dict[str, Any]:
+    """Parse the answers, compute the metrics, and keep the results rows; can always be done again."""
+    inferred = stage.need("infer")
+    assert inferred is not None
+    predictions = {p["id"]: p for p in read_jsonl(inferred.folder / PREDICTIONS)}
+    recipe, run_id = context.recipe, context.launcher.run_id
+    rows = []
+    for task in context.job.tasks:
+        samples = samples_of(recipe, task, recipe.inference.split)
+        about = scores.about(context.plan, stage, task, len(samples), context.device, run_id)
+        rows.append(scores.score_task(stage, task, samples, predictions, about))
+    write_json(stage.folder / scores.SCORES, rows)
+    return {"rows": len(rows)}
+
+
+WORK: Mapping[str, Callable[[Context, Stage], dict[str, Any]]] = {
+    "init": init,
+    "convert": convert,
+    "train": train,
+    "select": select,
+    "merge": merge,
+    "infer": infer,
+    "score": score,
+}

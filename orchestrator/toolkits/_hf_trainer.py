@@ -1,0 +1,63 @@
+"""The output folder of the Hugging Face trainer, which several toolkits train with."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from orchestrator.store import read_json
+from orchestrator.toolkits.base import Checkpoint
+
+STATE = "trainer_state.json"
+
+
+def checkpoints(output: Path) -> list[Checkpoint]:
+    """The complete checkpoints, by step. The trainer writes trainer_state.json last, so it marks a complete one."""
+    accuracy = dict(evaluations(output))
+    found = []
+    for path in output.glob("checkpoint-*"):
+        state = read_json(path / STATE)
+        if isinstance(state, dict) and path.name == f"checkpoint-{state.get('global_step')}":
+            step = state["global_step"]
+            found.append(Checkpoint(step, path, accuracy.get(step)))
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+
+def evaluations(output: Path) -> list[tuple[int, float]]:
+    """(step, eval_accuracy) of every evaluation, by step.
+
+    The top-level trainer_state.json appears only after a complete run; each checkpoint has its own.
+    """
+    states = [read_json(path) for path in [*output.glob(f"checkpoint-*/{STATE}"), output / STATE]]
+    histories: list[list[dict[str, Any]]] = [s.get("log_history", []) for s in states if isinstance(s, dict)]
+    newest = max(histories, key=len, default=[])
+    return [(row["step"], row["eval_accuracy"]) for row in newest if "eval_accuracy" in row]
+
+
+def resumable(output: Path) -> str | None:
+    """The name of the newest complete checkpoint of a stopped training; removes what is incomplete."""
+    if not output.is_dir():
+        return None
+    complete = checkpoints(output)
+    for path in output.glob("checkpoint-*"):
+        if all(path != checkpoint.path for checkpoint in complete):
+            shutil.rmtree(path)
+    if not complete:
+        # left-overs of a run that never reached a checkpoint would make a toolkit refuse the folder
+        shutil.rmtree(output)
+        return None
+    return complete[-1].path.name
+
+
+def problems(output: Path) -> list[str]:
+    """What is missing from a training that exited with status 0; empty when it reached its last step."""
+    state = read_json(output / STATE)
+    if not isinstance(state, dict):
+        return [f"it wrote no {STATE}"]
+    found = []
+    if state.get("global_step", 0) < state.get("max_steps", 1):
+        found.append(f"it stopped at step {state.get('global_step')} of {state.get('max_steps')}")
+    if not checkpoints(output):
+        found.append("it left no complete checkpoint")
+    return found

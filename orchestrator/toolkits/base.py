@@ -1,0 +1,111 @@
+"""What a toolkit must offer. Nothing outside this folder knows a toolkit's flags or files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from orchestrator.data import Sample
+    from orchestrator.environments import Environment
+    from orchestrator.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A sample with its rendered prompt and the answer that training teaches, e.g. ``emotion: joy``."""
+
+    sample: Sample
+    prompt: str
+    answer: str
+    system: str | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A process to start in a stage's folder.
+
+    ``env`` is added to the user's environment, ``unset`` is taken from it; ``files`` are written before it starts.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainInputs:
+    """What training needs besides the recipe. Paths are as the process sees them from its stage folder."""
+
+    model: str
+    data: str
+    device: str
+    resume: str | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a process is: steps or samples done of a total, and the loss."""
+
+    done: int
+    total: int
+    loss: float | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint on disk and, where the toolkit evaluated it, its own dev accuracy (0 to 1)."""
+
+    step: int
+    path: Path
+    eval_accuracy: float | None = None
+
+
+class Toolkit(Protocol):
+    """One fine-tuning toolkit: maps a stage to files and a command, and reads its outputs back."""
+
+    name: str
+    environment: Environment
+    suffix: str
+
+    def problems(self, recipe: Recipe) -> Sequence[str]:
+        """What of a recipe this toolkit cannot do, in words for the user."""
+
+    def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
+        """Write a split in the toolkit's training format, streaming; returns the number of rows."""
+
+    def dataset_files(self, splits: Sequence[str], modality: str) -> Mapping[str, str]:
+        """Files (name to text) that the toolkit wants beside the splits ``<split><suffix>``."""
+
+    def init_model(self, recipe: Recipe, corpus: str) -> Command:
+        """The command that makes a model from scratch in ``model/`` (for models with ``init``)."""
+
+    def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
+        """The training command."""
+
+    def resumable(self, folder: Path) -> str | None:
+        """The newest complete checkpoint of a stopped training; removes the incomplete ones."""
+
+    def train_progress(self, folder: Path) -> Progress | None:
+        """How far a training is, read from the toolkit's own log."""
+
+    def train_problems(self, folder: Path, log: str, rows: int) -> Sequence[str]:
+        """Why a training on so many rows that exited with status 0 did not succeed; empty when it did."""
+
+    def checkpoints(self, folder: Path) -> Sequence[Checkpoint]:
+        """The complete checkpoints of a training, by step."""
+
+    def evaluations(self, folder: Path) -> Sequence[tuple[int, float]]:
+        """(step, eval accuracy) of every evaluation during a training, by step."""
+
+    def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
+        """The inference command: the toolkit's runner with this configuration."""
+
+    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
+        """The command that writes merged weights to ``merged/``."""
+
+    def runner_sources(self) -> Sequence[Path]:
+        """The source files of the runner, whose content is part of an inference's key."""

@@ -1,0 +1,316 @@
+"""LLaMA-Factory 0.9.5: sharegpt JSON, one YAML file per training, checkpoints of the Hugging Face trainer.
+
+The flags follow LLaMA-Factory's ``hparams`` and transformers' ``TrainingArguments`` as pinned in
+``third_party/llamafactory/requirements.lock``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from orchestrator.environments import Environment
+from orchestrator.recipe import Recipe
+from orchestrator.toolkits import _hf_trainer as hf_trainer
+from orchestrator.toolkits.base import Checkpoint, Command, Example, Progress, TrainInputs
+
+RUNNERS = Path(__file__).parent.parent / "runners"
+OUTPUT, CACHE = "output", "cache"
+# set in a user's shell, these would send LLaMA-Factory down other paths
+UNSET = ("FORCE_TORCHRUN", "USE_V1", "USE_RAY", "USE_MCA", "USE_KT", "ALLOW_EXTRA_ARGS", "LLAMABOARD_ENABLED")
+# LLaMA-Factory replaces these wherever they stand, so an utterance must not hold one
+MEDIA_TOKENS = re.compile(r"<(?=(?:image|video|audio)>)")
+
+
+def neutralise(text: str) -> str:
+    """Text in which no literal ``<image>``, ``<video>`` or ``<audio>`` is taken for a media token."""
+    return MEDIA_TOKENS.sub("< ", text)
+
+
+class LlamaFactory:
+    """LLaMA-Factory, for text models and Qwen2-VL."""
+
+    name = "llamafactory"
+    suffix = ".json"
+
+    def __init__(self) -> None:
+        self.environment = Environment.load(self.name)
+
+    # what it can do
+
+    def problems(self, recipe: Recipe) -> list[str]:
+        """See `Toolkit.problems`."""
+        found = []
+        if recipe.model.template is None:
+            found.append("LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen")
+        train = recipe.train
+        if train and train.deepspeed and self.deepspeed_file(train.deepspeed) is None:
+            known = ", ".join(
+                sorted(file.stem for file in (self.environment.folder / "deepspeed").glob("*.json"))
+            )
+            found.append(
+                f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations {known}"
+            )
+        if train:
+            owned = set(self.train_arguments(recipe, TrainInputs(model="", data="", device="cpu")))
+            found += [
+                f"train.extra.{key}: the orchestrator sets `{key}` itself; use the recipe's own key"
+                for key in sorted(owned & set(train.extra))
+            ]
+        return found
+
+    def deepspeed_file(self, value: str) -> Path | None:
+        """The DeepSpeed JSON that a recipe means by a name (zero2, ...) or a path."""
+        for path in (self.environment.folder / "deepspeed" / f"{value}.json", Path(value)):
+            if path.is_file():
+                return path.resolve()
+        return None
+
+    # data
+
+    def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
+        """See `Toolkit.write_examples`: a JSON list, one record a line."""
+        encode = json.JSONEncoder(ensure_ascii=False).encode
+        count = 0
+        for example in examples:
+            video = modality == "video" and example.sample.video is not None
+            prompt = neutralise(example.prompt)
+            record: dict[str, Any] = {
+                "id": example.sample.id,
+                "conversations": [
+                    {"from": "human", "value": f"<video>{prompt}" if video else prompt},
+                    {"from": "gpt", "value": example.answer},
+                ],
+            }
+            if modality == "video":
+                record["videos"] = [example.sample.video] if video else []
+            if example.system is not None:
+                record["system"] = example.system
+            file.write(("[\n" if count == 0 else ",\n") + encode(record))
+            count += 1
+        file.write("\n]\n" if count else "[]\n")
+        return count
+
+    def dataset_files(self, splits: Sequence[str], modality: str) -> dict[str, str]:
+        """See `Toolkit.dataset_files`."""
+        columns = {"messages": "conversations", "system": "system"}
+        if modality == "video":
+            columns["videos"] = "videos"
+        info = {
+            split: {"file_name": f"{split}{self.suffix}", "formatting": "sharegpt", "columns": columns}
+            for split in splits
+        }
+        return {"dataset_info.json": json.dumps(info, indent=2) + "\n"}
+
+    # commands
+
+    def _environment(self, recipe: Recipe, device: str) -> dict[str, str]:
+        env = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+        # the data is local; the shared cache would hand out old features for videos changed under the same name
+        env |= {"HF_DATASETS_OFFLINE": "1", "HF_DATASETS_CACHE": CACHE}
+        if device == "cpu":
+            env["CUDA_VISIBLE_DEVICES"] = ""
+        if recipe.model.init is not None or Path(recipe.model.path or "").expanduser().is_dir():
+            env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        return env | dict(recipe.resources.env)
+
+    def _runner(self, file: str, config: Mapping[str, Any], env: Mapping[str, str]) -> Command:
+        argv = (str(self.environment.python), str(RUNNERS / file), "config.json")
+        return Command(argv, env, {"config.json": json.dumps(config, ensure_ascii=False, indent=2) + "\n"}, UNSET)
+
+    def init_model(self, recipe: Recipe, corpus: str) -> Command:
+        """See `Toolkit.init_model`."""
+        init = recipe.model.init
+        assert init is not None
+        config = {
+            "out": "model",
+            "config": init.config,
+            "vocab_size": init.vocab_size,
+            "corpus": corpus,
+            "seed": recipe.seed,
+            "template": recipe.model.template,
+        }
+        return self._runner("random_init.py", config, self._environment(recipe, "cpu"))
+
+    def train_arguments(self, recipe: Recipe, inputs: TrainInputs) -> dict[str, Any]:
+        """LLaMA-Factory's training arguments for a recipe, without the recipe's `train.extra`."""
+        train, model = recipe.train, recipe.model
+        assert train is not None
+        accumulation = train.batch_size // (train.micro_batch_size * recipe.resources.processes)
+        every: dict[str, Any] = {"eval_strategy": "epoch", "save_strategy": "epoch"}
+        if train.save_steps:
+            every = {"eval_strategy": "steps", "eval_steps": train.save_steps}
+            every |= {"save_strategy": "steps", "save_steps": train.save_steps}
+        arguments: dict[str, Any] = {
+            "model_name_or_path": inputs.model,
+            "template": model.template,
+            "stage": "sft",
+            "do_train": True,
+            "finetuning_type": train.finetuning,
+            "dataset_dir": inputs.data,
+            "dataset": "train",
+            "cutoff_len": train.max_length,
+            "overwrite_cache": True,
+            "preprocessing_num_workers": 1,
+            "output_dir": OUTPUT,
+            "per_device_train_batch_size": train.micro_batch_size,
+            "per_device_eval_batch_size": train.eval_batch_size or train.micro_batch_size,
+            "gradient_accumulation_steps": accumulation,
+            "learning_rate": train.learning_rate,
+            "num_train_epochs": train.epochs,
+            "lr_scheduler_type": train.scheduler,
+            # below 1, transformers 5 reads warmup_steps as a share of all steps (warmup_ratio is going away)
+            "warmup_steps": train.warmup_ratio,
+            "weight_decay": train.weight_decay,
+            "max_grad_norm": train.max_grad_norm,
+            "logging_steps": 10,
+            "bf16": train.precision == "bf16",
+            "fp16": train.precision == "fp16",
+            "seed": recipe.seed,
+            # exact resume needs the optimizer and the random states
+            "save_only_model": False,
+            "report_to": "none",
+            **every,
+        }
+        if model.revision:
+            arguments["model_revision"] = model.revision
+        if model.trust_remote_code:
+            arguments["trust_remote_code"] = True
+        if train.max_steps:
+            arguments["max_steps"] = train.max_steps
+        if train.finetuning == "lora":
+            arguments |= {
+                "lora_rank": train.lora.rank,
+                "lora_alpha": train.lora.alpha,
+                "lora_dropout": train.lora.dropout,
+                "lora_target": train.lora.target,
+            }
+        if recipe.select.strategy == "best_eval":
+            # the trainer then keeps the best checkpoint besides the last, without loading it at the end
+            arguments |= {
+                "compute_accuracy": True,
+                "metric_for_best_model": "eval_accuracy",
+                "greater_is_better": True,
+                "eval_dataset": "dev",
+            }
+        else:
+            arguments |= {"eval_strategy": "no"}
+            arguments.pop("eval_steps", None)
+        keep = train.keep_checkpoints
+        if recipe.select.strategy == "dev_accuracy" and keep == 1:
+            keep = None  # one checkpoint is no choice
+        if keep:
+            arguments["save_total_limit"] = keep
+        if recipe.modality == "video":
+            arguments |= self.video_arguments(recipe)
+        if train.deepspeed:
+            arguments["deepspeed"] = str(self.deepspeed_file(train.deepspeed))
+        elif inputs.device == "cpu":
+            arguments["use_cpu"] = True  # never together with DeepSpeed, which then finds no backend
+        return arguments
+
+    def video_arguments(self, recipe: Recipe) -> dict[str, Any]:
+        """The settings under which exactly `video.frames` frames are taken, evenly spaced, from any clip."""
+        return {
+            "video_fps": 100.0,
+            "video_maxlen": recipe.video.frames,
+            "video_max_pixels": recipe.video.max_pixels,
+        }
+
+    def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
+        """See `Toolkit.train`."""
+        train = recipe.train
+        assert train is not None
+        arguments = self.train_arguments(recipe, inputs) | dict(train.extra)
+        if inputs.resume:
+            arguments["resume_from_checkpoint"] = inputs.resume
+        env = self._environment(recipe, inputs.device)
+        python = str(self.environment.python)
+        argv: tuple[str, ...] = (python, "-m", "llamafactory.cli", "train", "train.yaml")
+        processes = recipe.resources.processes
+        if train.deepspeed or processes > 1:
+            # what llamafactory-cli itself would start, without its splitting of paths at spaces
+            launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+            argv = (python, *launcher, "-m", "llamafactory.launcher", "train.yaml")
+            if inputs.device == "cpu":
+                env = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"} | env
+        text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
+        return Command(argv, env, {"train.yaml": text}, UNSET)
+
+    def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
+        """See `Toolkit.infer`."""
+        return self._runner("llamafactory.py", config, self._environment(recipe, str(config["device"])))
+
+    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
+        """See `Toolkit.merge`."""
+        arguments = {
+            "model_name_or_path": model,
+            "adapter_name_or_path": adapter,
+            "template": recipe.model.template,
+            "finetuning_type": "lora",
+            "trust_remote_code": recipe.model.trust_remote_code,
+            "export_dir": "merged",
+            "export_device": "cpu",
+            "export_size": 5,
+        }
+        argv = (str(self.environment.python), "-m", "llamafactory.cli", "export", "merge.yaml")
+        return Command(argv, self._environment(recipe, "cpu"), {"merge.yaml": yaml.safe_dump(arguments)}, UNSET)
+
+    # outputs
+
+    def train_progress(self, folder: Path) -> Progress | None:
+        """See `Toolkit.train_progress`: the last lines of trainer_log.jsonl."""
+        try:
+            with (folder / OUTPUT / "trainer_log.jsonl").open("rb") as file:
+                file.seek(0, 2)
+                file.seek(max(0, file.tell() - 4096))
+                lines = file.read().decode("utf-8", "replace").splitlines()
+        except OSError:
+            return None
+        loss = None
+        newest: dict[str, Any] | None = None
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue  # the first line of the tail is cut
+            if isinstance(entry, dict) and "current_steps" in entry:
+                newest, loss = entry, entry.get("loss", loss)
+        if newest is None:
+            return None
+        # its remaining_time is wrong after a resume, so the view makes its own
+        return Progress(newest["current_steps"], newest["total_steps"], loss)
+
+    def resumable(self, folder: Path) -> str | None:
+        """See `Toolkit.resumable`."""
+        name = hf_trainer.resumable(folder / OUTPUT)
+        return name and f"{OUTPUT}/{name}"
+
+    def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
+        """See `Toolkit.train_problems`. LLaMA-Factory drops rows that it cannot read and exits with status 0."""
+        shutil.rmtree(folder / CACHE, ignore_errors=True)
+        counts = [int(count.replace(",", "")) for count in re.findall(r"Num examples = ([\d,]+)", log)]
+        # evaluations print their own, smaller number
+        dropped = [] if not counts or counts[0] == rows else [f"it trained on {counts[0]} of {rows} samples"]
+        return hf_trainer.problems(folder / OUTPUT) + dropped
+
+    def checkpoints(self, folder: Path) -> list[Checkpoint]:
+        """See `Toolkit.checkpoints`."""
+        return hf_trainer.checkpoints(folder / OUTPUT)
+
+    def evaluations(self, folder: Path) -> list[tuple[int, float]]:
+        """See `Toolkit.evaluations`."""
+        return hf_trainer.evaluations(folder / OUTPUT)
+
+    def runner_sources(self) -> list[Path]:
+        """See `Toolkit.runner_sources`."""
+        return [RUNNERS / "loop.py", RUNNERS / "llamafactory.py"]
+
+
+TOOLKIT = LlamaFactory()

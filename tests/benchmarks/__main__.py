@@ -1,0 +1,108 @@
+"""The speed table of this project: ``make bench``. Prints it; the last one is kept in README.md beside this file.
+
+Whole commands are timed from outside, several times, and the median is given. Nothing here is a test: machines
+differ, and a slow one is no defect.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+MMLA = ROOT.parent / "shared" / "mmla" / "text"
+RUNS = 7
+
+
+def command(*arguments: str, expect: int = 0) -> float:
+    """Seconds of one ``python -m orchestrator ...``."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "orchestrator", *arguments], cwd=ROOT, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    if done.returncode != expect:
+        sys.exit(f"{arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return seconds
+
+
+def median(*arguments: str) -> float:
+    """Median of several runs after one that is not counted."""
+    command(*arguments)
+    return statistics.median(command(*arguments) for _ in range(RUNS))
+
+
+def per_stage(folder: Path, count: int = 20) -> float:
+    """Seconds that a stage costs beyond its process, for a process that ends at once."""
+    from orchestrator import schedule, stages
+    from orchestrator.execute import Launcher
+    from orchestrator.loader import load_recipe
+    from orchestrator.plan import Stage, make_plan
+    from orchestrator.stages import Context
+    from orchestrator.toolkits.base import Command
+    from orchestrator.view import View
+
+    plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml"), folder)
+    job = plan.jobs[0]
+    work: dict[str, Any] = {"select": lambda context, stage: (context.launch(Command(("true",)), stage.folder, lambda: None), {"strategy": "none", "checkpoint": "none", "dev_accuracy_percent": {}})[1]}  # fmt: skip
+    before, schedule.WORK = schedule.WORK, work
+    quiet = View()
+    quiet.line = lambda text: None  # type: ignore[method-assign]
+    try:
+        with Launcher() as launcher:
+            context = Context(plan, job, launcher, "cpu", lambda progress: None)
+            start = time.perf_counter()
+            for number in range(count):
+                stage = Stage("select", job.name, folder / str(number), str(number), {})
+                schedule._run_stage(context, job, stage, quiet)
+            total = time.perf_counter() - start
+    finally:
+        schedule.WORK = before
+    assert stages.WORK is before
+    start = time.perf_counter()
+    for _ in range(count):
+        subprocess.run(["true"], check=True)
+    return (total - (time.perf_counter() - start)) / count
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure and print."""
+    from tests.benchmarks import bench_convert, bench_score
+
+    rows: list[tuple[str, str, str]] = []
+    rows.append(("`python -m orchestrator --help`", "0.15 s", f"{median('--help'):.3f} s"))
+    recipes = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "recipes").glob("*.yaml"))
+    planned = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "orchestrator", "plan", "--json", *recipes], cwd=ROOT, capture_output=True, check=True
+        ).stdout
+    )
+    jobs = sum(len(plan["jobs"]) for plan in planned)
+    seconds = median("plan", *recipes)
+    rows.append((f"`plan` of every recipe ({len(recipes)} recipes, {jobs} jobs)", "1 s", f"{seconds:.3f} s"))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        rows.append(("the orchestrator's own cost per stage", "50 ms", f"{1000 * per_stage(folder):.0f} ms"))
+        if MMLA.is_dir() and "--no-toolkit" not in arguments:
+            run = ("run", "recipes/tiny_qwen2_zero_shot.yaml", "--set", f"data.root={MMLA}",
+                   "--runs-dir", f"{folder}/runs", "--results-dir", f"{folder}/results")  # fmt: skip
+            first = command(*run)
+            rows.append(("all 12 zero-shot tests of tiny_qwen2, 15,710 requests, one load", "-", f"{first:.0f} s"))
+            rows.append(("the same run again, all stages done", "0.4 s", f"{median(*run):.3f} s"))
+    rows += bench_convert.rows()
+    rows += bench_score.rows()
+    print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, median of {RUNS}\n")
+    print("| what | bar | measured |\n|---|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.benchmark import tasks
+from orchestrator.errors import InputError
+from orchestrator.results import COLUMNS
+from orchestrator.scoring import score_file
+
+GOLDEN = Path(__file__).resolve().parents[2] / "shared" / "mmla" / "golden"
+needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"the released outputs are absent: {GOLDEN}")
+MELD = tasks()["MELD"]
+NAMES = {"ACC": "acc", "F1": "f1", "Precision": "precision", "Recall": "recall", "WF1": "wf1", "WP": "wp"}
+PAIRS = [("emotion: joy", "joy"), ("joy or fear", "fear"), ("dunno", "anger"), ("", "neutral")]
+
+
+def metrics(row: dict[str, Any]) -> dict[str, float]:
+    return {golden: row[ours] for golden, ours in NAMES.items()}
+
+
+@needs_golden
+@pytest.mark.parametrize("name", ["small_sets.json", "synthetic_metrics.json"])
+def test_golden_files(name: str) -> None:
+    for case in json.loads((GOLDEN / name).read_text()):
+        file = next((GOLDEN / case["name"]).glob("*.csv"))
+        scored = score_file(file, tasks()[case["dataset"]])
+        assert metrics(scored.row) == case["metrics"], case["name"]
+        assert bool(scored.notes) == (case["name"] == "small/s8_label_outside_list")
+
+
+@needs_golden
+def test_golden_edge_cases(tmp_path: Path) -> None:
+    """The released script's edge cases. Where it crashes (rc 1) this scores:
+
+    - an empty, "None", "nan", ... answer in a CSV counts as the release counts it in a JSONL file: unknown;
+    - a label without a colon is the label itself.
+    """
+    as_unknown = {"ACC": 50.0, "F1": 33.33, "Precision": 33.33, "Recall": 33.33, "WF1": 50.0, "WP": 50.0}
+    cases = json.loads((GOLDEN / "edge_cases.json").read_text())
+    assert len(cases) == 21
+    for case in cases:
+        file = tmp_path / "results.csv"
+        if case["path"] == "csv label":
+            rows = [("emotion: joy", case["label"])]
+            crashed = {name: 100.0 for name in NAMES}
+        elif case["path"] == "csv video NA":
+            rows, crashed = [("emotion: joy", "emotion: joy")], {}
+        else:
+            rows = [("emotion: joy", "emotion: joy"), (case["pred"], "emotion: anger")]
+            crashed = as_unknown
+        frame = pd.DataFrame([("NA", "emotion", pred, label) for pred, label in rows],
+                             columns=["Video", "Task", "Pred", "Label"])  # fmt: skip
+        frame.to_csv(file, index=False)
+        expected = crashed if case["rc"] else case["metrics"]
+        assert metrics(score_file(file, MELD).row) == expected, case
+        if "jsonl" in case["path"]:
+            lines = [json.dumps({"predict": pred, "label": label}) for pred, label in rows]
+            file.write_text("\n".join(lines))
+            assert metrics(score_file(file, MELD).row) == expected, case
+
+
+def as_table(pairs: list[tuple[str, str]], answer: str, label: str, separator: str) -> str:
+    rows = [f'"{a}"{separator}emotion: {t}' for a, t in pairs]
+    return "\n".join([f"{answer}{separator}{label}", *rows])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        as_table(PAIRS, "Pred", "Label", ","),
+        as_table(PAIRS, "prediction", "truth", "\t"),
+        "\ufeff" + as_table(PAIRS, "Response", "Emotion", ",").replace("\n", "\r\n"),
+        "\n\n".join(json.dumps({"prompt": "?", "predict": a, "label": t}) for a, t in PAIRS),
+        "\n".join(json.dumps({"response": a, "labels": f"emotion: {t.title()}", "history": []}) for a, t in PAIRS),
+        json.dumps([{"output": a, "reference": t, "text": "x"} for a, t in PAIRS], indent=2),
+    ],
+)
+def test_shapes_of_files(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "answers"
+    file.write_bytes(content.encode())
+    row = score_file(file, MELD).row
+    assert list(row) == list(COLUMNS)
+    found = [row[name] for name in ("task", "n", "acc", "unknown", "multi", "empty", "error")]
+    assert found == ["MELD", 4, 25.0, 25.0, 25.0, 25.0, 0.0]
+
+
+def test_missing_answers_are_errors(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    rows = [{"predict": None, "label": "joy"}, {"label": "joy"}, {"predict": math.nan, "label": "joy"},
+            {"predict": "", "label": "joy"}, {"predict": 3, "label": "joy"}]  # fmt: skip
+    file.write_text("\n".join(map(json.dumps, rows)))
+    row = score_file(file, MELD).row
+    assert (row["error"], row["empty"], row["unknown"]) == (60, 20, 20)
+
+
+def test_named_columns(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("gold,label,said\njoy,x,joy\n")
+    assert score_file(file, MELD, label_column="Gold", answer_column="said").row["acc"] == 100
+    with pytest.raises(InputError, match="did you mean `said`"):
+        score_file(file, MELD, answer_column="sai")
+    with pytest.raises(InputError, match="holds the answer") as raised:
+        score_file(file, MELD)
+    assert "columns found: gold, label, said" in str(raised.value)
+
+
+def test_notes(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("Task,Pred,Label\nintent,joy,bored\nintent,joy,joy\n")
+    notes = score_file(file, MELD).notes
+    assert "1 of 2 true labels are not in the list of MELD: `bored` (1)" in notes[0]
+    assert "says intent, not emotion" in notes[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "no rows"),
+        ("Pred,Label\n", "no rows"),
+        ("[]", "no rows"),
+        ('Pred,Label\njoy,joy\n"joy,joy\n', ":3: not a valid table"),
+        ("Pred,Label\njoy\n", ":2: 1 fields, the header has 2"),
+        ("Pred,Label\njoy,\n", ":2: no label in column `Label`"),
+        ('{"predict": "joy", "label": "joy"}\n{"predict":', ":2: not valid JSON"),
+        ('{"predict": "joy", "label": "joy"}\n3', ":2: not a JSON object"),
+        ("[1]", "something other than objects"),
+        ("[{]", "not valid JSON"),
+        ("{}", "which column holds the label"),
+        ("\xff", "not UTF-8"),
+    ],
+)
+def test_what_cannot_be_scored(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "a.txt"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InputError) as raised:
+        score_file(file, MELD)
+    assert message in str(raised.value)
+    assert str(file) in str(raised.value)
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="No such file"):
+        score_file(tmp_path / "gone.csv", MELD)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=200) | st.text('[{"predictlabel:}],joy\n\t', max_size=120).map(str.encode))
+def test_any_file_gives_scores_or_an_input_error(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "a"
+    for head in (b"", b"pred,label\n"):
+        file.write_bytes(head + content)
+        try:
+            assert score_file(file, MELD).row["n"] > 0
+        except InputError as error:
+            assert error.problems
