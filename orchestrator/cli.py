@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -26,14 +26,12 @@ app.add_typer(env_app, name="env")
 
 Recipes = Annotated[list[Path], typer.Argument(help="Recipe files.", metavar="RECIPE...")]
 Recipe = Annotated[Path, typer.Argument(help="A recipe file.", metavar="RECIPE")]
-Tasks = Annotated[
-    Optional[list[str]], typer.Option("--task", help="Only this task (repeatable); `ls tasks` names them.")
-]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task (repeatable); `ls tasks` names them.")]
 Set = Annotated[
-    Optional[list[str]],
+    list[str] | None,
     typer.Option("--set", help="Change a recipe key, e.g. --set train.epochs=1 (repeatable).", metavar="KEY=VALUE"),
 ]
-Limit = Annotated[Optional[int], typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
 RunsDir = Annotated[Path, typer.Option(help="Where stages keep their files.")]
 ResultsDir = Annotated[Path, typer.Option(help="Where results CSVs go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -48,7 +46,9 @@ def run(
     limit: Limit = None,
     runs_dir: RunsDir = RUNS,
     results_dir: ResultsDir = RESULTS,
-    merge: Annotated[bool, typer.Option("--merge", help="Also write merged weights (72B: about 145 GB a job).")] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Also write merged weights (72B: about 145 GB a job).")
+    ] = False,
 ) -> None:
     """Run recipes: train, choose the checkpoint, answer, score, write the results CSV.
 
@@ -97,9 +97,11 @@ def validate(
 
 @app.command()
 def show(
-    recipe: Annotated[Optional[Path], typer.Argument(help="A recipe file.", metavar="[RECIPE]")] = None,
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe file.", metavar="[RECIPE]")] = None,
     set_: Set = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of recipe files, for editors.")] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of recipe files, for editors.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Show a recipe fully resolved: bases merged, defaults filled in.
@@ -128,7 +130,7 @@ def list_(
 
 @app.command()
 def status(
-    run: Annotated[Optional[str], typer.Argument(help="Only this run (a recipe's name).", metavar="[RUN]")] = None,
+    run: Annotated[str | None, typer.Argument(help="Only this run (a recipe's name).", metavar="[RUN]")] = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
@@ -148,9 +150,9 @@ def convert(
     out: Annotated[str, typer.Option(help="The file to write; - for standard output.", metavar="FILE")],
     split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
     modality: Annotated[str, typer.Option(help="text or video.")] = "text",
-    data_root: Annotated[Optional[Path], typer.Option(help="The folder with the data sets.")] = None,
-    video_root: Annotated[Optional[str], typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
-    prompt: Annotated[Optional[str], typer.Option(help="A prompt template.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="The folder with the data sets.")] = None,
+    video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="A prompt template.")] = None,
     limit: Limit = None,
 ) -> None:
     """Convert one split of one task into a toolkit's training format.
@@ -166,8 +168,8 @@ def convert(
 def score(
     file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON or JSONL with a label and an answer column.")],
     task: Annotated[str, typer.Option(help="The task whose labels count; `ls tasks` names them.")],
-    label_column: Annotated[Optional[str], typer.Option(help="The column with the true label.")] = None,
-    answer_column: Annotated[Optional[str], typer.Option(help="The column with the model's answer.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="The column with the true label.")] = None,
+    answer_column: Annotated[str | None, typer.Option(help="The column with the model's answer.")] = None,
     json: Json = False,
 ) -> None:
     """Score answers from anywhere, the benchmark's own way: a results CSV of the release or any file like it.
@@ -206,7 +208,7 @@ def env_build(
 
 @env_app.command("check")
 def env_check(
-    names: Annotated[Optional[list[str]], typer.Argument(help="Toolkits; all that are built if none.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Toolkits; all that are built if none.")] = None,
 ) -> None:
     """Check that environments really work: import what will be used.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from orchestrator.store import read_json
 from orchestrator.toolkits.base import Command, TrainInputs
 
 REQUESTS, PREDICTIONS, SELECTION = "requests.jsonl", "predictions.jsonl", "selection.json"
-SECRET = re.compile(r"token|secret|password|passwd|api_?key|credential", re.IGNORECASE)
 
 
 def command_of(plan: Plan, stage: Stage, device: str) -> Command | None:
@@ -32,12 +30,12 @@ def command_of(plan: Plan, stage: Stage, device: str) -> Command | None:
 
 
 def describe(plan: Plan, stage: Stage, device: str) -> dict[str, Any]:
-    """What a stage's ``stage.json`` says about its process: argv, and what is added to the environment."""
+    """What a stage's ``stage.json`` says about its process: argv, and what is added to the environment.
+
+    No secret can be in there: a recipe with one is refused, and what the user's shell exports is not stored.
+    """
     command = command_of(plan, stage, device)
-    if command is None:
-        return {"argv": [], "env": {}}
-    hidden = {name: "(not stored)" if SECRET.search(name) else value for name, value in command.env.items()}
-    return {"argv": list(command.argv), "env": hidden}
+    return {"argv": list(command.argv), "env": dict(command.env)} if command else {"argv": [], "env": {}}
 
 
 def model_path(plan: Plan, stage: Stage, folder: Path) -> str:

@@ -23,7 +23,9 @@ def task_named(name: str) -> Task:
     """
     known = tasks()
     if name not in known:
-        raise InputError(Problem(f"unknown task `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}"))
+        raise InputError(
+            Problem(f"unknown task `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}")
+        )
     return known[name]
 
 

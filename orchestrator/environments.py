@@ -1,15 +1,17 @@
 """STUB by the main author so that the rest can run: part C overwrites this file wholly."""
 from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+
 ROOT = Path(__file__).parent.parent / "third_party"
 @dataclass(frozen=True)
 class Environment:
     name: str
     folder: Path
     @classmethod
-    def load(cls, name: str) -> "Environment":
+    def load(cls, name: str) -> Environment:
         return cls(name, ROOT / name)
     @property
     def bin(self) -> Path: return self.folder / ".venv" / "bin"

@@ -86,8 +86,13 @@ def _recipes() -> list[dict[str, Any]]:
             continue
         about = recipe.description
         rows.append(
-            {"recipe": str(file), "model": recipe.model.name, "method": recipe.method, "tasks": len(recipe.tasks),
-             "about": about}  # fmt: skip
+            {
+                "recipe": str(file),
+                "model": recipe.model.name,
+                "method": recipe.method,
+                "tasks": len(recipe.tasks),
+                "about": about,
+            }  # fmt: skip
         )
     return rows
 
@@ -192,9 +197,7 @@ def list_environments(*, as_json: bool) -> None:
     for name in names():
         environment = Environment.load(name)
         version = environment.toolkit_version() if environment.state() == "ready" else ""
-        rows.append(
-            {"name": name, "state": environment.state(), "version": version, "folder": str(environment.folder)}
-        )
+        rows.append({"name": name, "state": environment.state(), "version": version, "folder": str(environment.folder)})
     print_rows(rows, as_json=as_json)
 
 

@@ -20,7 +20,7 @@ from orchestrator.store import is_done, key_of, source_digest
 from orchestrator.toolkits.base import Toolkit
 
 # raised when the same inputs give other training files
-CONVERSION_VERSION = 1
+CONVERSION_VERSION = 2
 TRAIN_SPLITS = ("train", "dev")
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
-from orchestrator.data import Sample, split_file
+from orchestrator.benchmark import Task
+from orchestrator.data import split_file
 from orchestrator.errors import InputError, Problem
 from orchestrator.examples import load_prompt, samples_of
 from orchestrator.execute import visible_gpus
-from orchestrator.plan import Job, Plan
+from orchestrator.plan import Plan
+from orchestrator.recipe import Recipe
 
 
 def device_of(plan: Plan) -> str:
@@ -42,33 +45,29 @@ def problems_of(
     for job in plan.jobs:
         if job.done and not everything:
             continue
-        for task in job.tasks:
-            for split in _splits(plan, job):
-                if (
-                    split == "dev"
-                    and split_file(task, split, Path(recipe.data.root)) is None
-                    and not _dev_needed(plan)
-                ):
-                    continue
-                try:
-                    samples = samples_of(recipe, task, split)
-                    _one_prompt(prompt.render, task, samples)
-                except InputError as error:
-                    found += [problem for problem in error.problems if problem not in found]
-                    continue
-                if not samples:
-                    found.append(Problem(f"no samples in {task.name}'s {split} split", where))
-                if recipe.modality == "video":
-                    videos |= dict.fromkeys(sample.video for sample in samples if sample.video)
-                    missing = sum(sample.video is None for sample in samples)
-                    if missing:
-                        found.append(
-                            Problem(
-                                f"{missing} samples of {task.name}'s {split} split name no video",
-                                where,
-                                "fill the file's video column, or set data.modality: text",
-                            )  # fmt: skip
-                        )
+        for task, split in product(job.tasks, _splits(plan)):
+            if split == "dev" and not _has_dev(recipe, task):
+                if _dev_needed(plan):
+                    hint = "add it, or choose select.strategy: last, which needs none"
+                    found.append(Problem(f"no dev data for {task.name}", recipe.data.root, hint))
+                continue
+            try:
+                samples = samples_of(recipe, task, split)
+                prompt.render(task, text=samples[0].text)
+            except InputError as error:
+                found += [problem for problem in error.problems if problem not in found]
+                continue
+            if recipe.modality == "video":
+                videos |= dict.fromkeys(sample.video for sample in samples if sample.video)
+                missing = sum(sample.video is None for sample in samples)
+                if missing:
+                    found.append(
+                        Problem(
+                            f"{missing} samples of {task.name}'s {split} split name no video",
+                            where,
+                            "fill the file's video column, or set data.modality: text",
+                        )  # fmt: skip
+                    )
     if videos:
         from orchestrator.videos import check_videos
 
@@ -77,14 +76,13 @@ def problems_of(
     return found
 
 
-def _one_prompt(render: Callable[..., str], task: object, samples: Sequence[Sample]) -> None:
-    if samples:
-        render(task, text=samples[0].text)
-
-
-def _splits(plan: Plan, job: Job) -> list[str]:
+def _splits(plan: Plan) -> list[str]:
     splits = ["train", "dev"] if plan.recipe.train else []
-    return [*splits, plan.recipe.inference.split]
+    return list(dict.fromkeys([*splits, plan.recipe.inference.split]))
+
+
+def _has_dev(recipe: Recipe, task: Task) -> bool:
+    return split_file(task, "dev", Path(recipe.data.root)) is not None
 
 
 def _dev_needed(plan: Plan) -> bool:

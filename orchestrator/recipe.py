@@ -53,6 +53,10 @@ def batch_conflict(batch: int, micro: int, processes: int) -> tuple[str, str] | 
     )
 
 
+# where things are, and how fast they go: equal recipes on two machines differ in these
+_PLACE: dict[str, Any] = {"description": True, "data": {"root", "video_root"}, "resources": True, "inference": {"batch_size"}}
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -268,5 +272,5 @@ class Recipe(_Model):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of the resolved recipe."""
-        return digest(self.resolved())
+        """SHA-256 (hex) of what a recipe asks for, wherever its data lies and whatever machine runs it."""
+        return digest(self.model_dump(mode="json", exclude=_PLACE))

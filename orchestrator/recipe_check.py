@@ -86,11 +86,11 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
         hint += " (a model outside the catalogue needs toolkit, type, and path or init)"
         problems.append(Problem(f"unknown model `{name.value}`", name.where, hint))
         # stands in for what is missing, so that only what else is wrong is reported
-        entry = {"toolkit": "", "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
+        entry = {"toolkit": known_toolkits()[0], "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
     model = merge(at_node(entry, model), Node(own, model.where, model.key_where))
     assert isinstance(model.value, dict)
     toolkit = model.value.get("toolkit")
-    if toolkit and isinstance(toolkit.value, str) and toolkit.value and toolkit.value not in known_toolkits():
+    if toolkit and isinstance(toolkit.value, str) and toolkit.value not in known_toolkits():
         hint = did_you_mean(toolkit.value, known_toolkits()) or f"known: {', '.join(known_toolkits())}"
         problems.append(Problem(f"unknown toolkit `{toolkit.value}`", toolkit.where, hint))
     return Node({**root.value, "model": model}, root.where), problems
@@ -143,7 +143,6 @@ def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
         numbers.append((values or {}).get(key, model.model_fields[key].default))
     if not all(type(number) is int for number in numbers):
         return []
-    conflict = batch_conflict(*numbers)
-    return (
-        [Problem(conflict[0], recipe_errors.locate(root, (), BATCH_FIELDS, file)[0], conflict[1])] if conflict else []
-    )
+    if conflict := batch_conflict(*numbers):
+        return [Problem(conflict[0], recipe_errors.locate(root, (), BATCH_FIELDS, file)[0], conflict[1])]
+    return []

@@ -17,10 +17,10 @@ Path = tuple[str | int, ...]
 
 _EXAMPLES = {"model": "qwen2_7b", "tasks": "all", "toolkit": "llamafactory"}
 _BOUNDS = {
-    "greater_than": "greater than {gt}",
-    "greater_than_equal": "at least {ge}",
-    "less_than": "less than {lt}",
-    "less_than_equal": "at most {le}",
+    "greater_than": "greater than {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "at most {le:g}",
 }
 
 
@@ -100,8 +100,8 @@ def unknown_key(path: Path, where: str) -> Problem:
         known = [*known, "extends"]
     sections = [name for name in keys(Recipe) if key in keys(annotation((name,)))]
     hint = did_you_mean(key, known)
-    if key in known:
-        hint = "it must stand at the top of a recipe file"
+    if path[1:] and key in (*keys(Recipe), "extends"):
+        hint = f"`{key}` belongs at the top of the file, not indented"
     elif sections and not (hint and len(path) > 1):
         hint = f"`{key}` belongs under `{'` or `'.join(sections)}`"
     elif not hint:
@@ -128,7 +128,7 @@ def _problem(kind: str, path: Path, context: dict[str, Any], message: str, root:
         return unknown_key(path, place(root, path, file, key=True))
     if kind == "missing":
         choices = get_args(annotation(path)) if get_origin(annotation(path)) is Literal else ()
-        hint = f"add `{path[-1]}: {_EXAMPLES.get(path[-1], '...')}`"
+        hint = f"add `{path[-1]}: {_EXAMPLES.get(str(path[-1]), '...')}`"
         if choices:
             hint = f"add `{path[-1]}: {choices[0]}` (or {', '.join(choices[1:])})"
         return Problem(f"`{dotted(path)}` is missing", where, hint)

@@ -35,7 +35,7 @@ def run_plans(plans: Sequence[Plan], device: str, view: View) -> list[tuple[Stag
             for job in plan.jobs:
                 for stage in job.stages:
                     if stage.done:
-                        view.skipped(stage)
+                        view.skipped()
                         continue
                     try:
                         _run_stage(Context(plan, job, launcher, device, view.progress), job, stage, view)

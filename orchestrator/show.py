@@ -17,6 +17,9 @@ from orchestrator.loader import load_recipe, recipe_schema
 from orchestrator.plan import Plan, Stage, make_plan
 from orchestrator.run import load_recipes
 
+# the stages that load a model (dev_accuracy adds one load per checkpoint)
+LOADS = {"train", "infer", "merge"}
+
 
 def print_plans(
     files: Sequence[Path],
@@ -39,7 +42,7 @@ def print_plans(
         recipe = plan.recipe
         stages = list(plan.stages)
         done = sum(stage.done for stage in stages)
-        loads = sum(stage.kind in {"train", "infer", "merge"} for stage in stages)
+        loads = sum(stage.kind in LOADS for stage in stages)
         print(
             f"{recipe.name}: {recipe.method} of {recipe.model.name} ({recipe.model.toolkit}, "
             f"{preflight.device_of(plan)}), {_count(len(plan.jobs), 'job')}, {_count(len(stages), 'stage')} "

@@ -39,9 +39,7 @@ class Context:
         """The plan's recipe."""
         return self.plan.recipe
 
-    def launch(
-        self, command: Command, folder: Path, progress: Callable[[], Progress | None], gpus: int = 0
-    ) -> None:
+    def launch(self, command: Command, folder: Path, progress: Callable[[], Progress | None], gpus: int = 0) -> None:
         """Run a toolkit's command in a folder on so many GPUs (none on a CPU), reporting its progress."""
 
         def report() -> None:
@@ -91,7 +89,8 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
             rows[split] = toolkit.write_examples(examples, file, recipe.modality)
-    for name, text in toolkit.dataset_files(list(rows), recipe.modality).items():
+    extra = toolkit.dataset_files(list(rows), recipe.modality, system=recipe.prompt.system is not None)
+    for name, text in extra.items():
         atomic_write(stage.folder / name, text)
     return {"rows": rows}
 
@@ -155,16 +154,14 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
         "strategy": strategy,
         "checkpoint": chosen.path.name,
         "step": step,
-        "dev_accuracy_percent": accuracy,
+        "accuracy_percent": accuracy,
         "path": os.path.relpath(chosen.path, stage.folder),
     }
     write_json(stage.folder / SELECTION, selection)
     return selection
 
 
-def answer(
-    context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str
-) -> dict[str, int]:
+def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, int]:
     """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks."""
     lines = list(request_lines(context.recipe, context.job.tasks, split))
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))

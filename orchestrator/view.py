@@ -72,7 +72,7 @@ class View:
         if done:
             self.line(f"{done} of {self.total} stages are done already")
 
-    def skipped(self, stage: Stage) -> None:
+    def skipped(self) -> None:
         """A stage was done by an earlier run."""
         self.number += 1
 
@@ -139,9 +139,7 @@ class LiveView(View):
         """A running stage is this far."""
         assert self.stage is not None
         if self.status:
-            self.status.update(
-                self._escaped(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}")
-            )
+            self.status.update(self._escaped(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}"))
 
     def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
         """A stage is done."""
@@ -177,9 +175,10 @@ def _summary(stage: Stage, outputs: dict[str, Any]) -> str:
     if stage.kind == "train":
         return f", {outputs['steps']:,} steps"
     if stage.kind == "select":
-        scores = outputs["dev_accuracy_percent"]
+        scores = outputs["accuracy_percent"]
         chosen = f", {outputs['checkpoint']} ({outputs['strategy']}"
-        return chosen + (f": {scores[outputs['step']]} % on dev)" if scores else ")")
+        # best_eval is the toolkit's own measure, mostly accuracy by token: not to be compared with a score
+        return chosen + (f", {scores[outputs['step']]} % on dev)" if scores else ")")
     if stage.kind == "infer":
         errors = outputs["errors"]
         return f", {outputs['requests']:,} answers" + (f", {errors} of them errors" if errors else "")

@@ -97,9 +97,10 @@ def read(text: str, place: Callable[[int, int], str], problems: list[Problem]) -
         where = place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
         raise InputError(Problem(_BAD_CHARACTER, where, "delete it")) from None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = place(mark.line + 1, mark.column + 1) if mark else place(1, 1)
         reason = error.problem or "unreadable"
+        # what is never closed is best shown where it opens
+        mark = (error.context_mark if "end of stream" in reason else None) or error.problem_mark
+        where = place(mark.line + 1, mark.column + 1) if mark else place(1, 1)
         hint = next((hint for start, hint in _HINTS.items() if start in reason), "")
         raise InputError(Problem(f"this is not valid YAML: {reason}", where, hint)) from None
     finally:

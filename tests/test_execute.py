@@ -108,7 +108,9 @@ def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
 
 
 def test_ignored_sigterm_is_followed_by_sigkill(tmp_path: Path) -> None:
-    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(99)"
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(99)"
+    )
     env = dict(os.environ) | {processes.STAGE_MARK: str(tmp_path.resolve())}
     child = subprocess.Popen([sys.executable, "-c", stubborn], env=env, stdout=subprocess.PIPE)
     assert child.stdout is not None

@@ -37,7 +37,7 @@ RESERVED = re.compile(r"<(?=(?:image|video|audio)>|\||/?s>)")
 def neutralise(text: str) -> str:
     """``text`` with a space after each ``<`` that begins ``<image>``, ``<video>``, ``<audio>``, ``<|``, ``<s>`` or ``</s>``.
 
-    The converter applies the same rule to prompts, system prompts and answers (toolkits/llamafactory.py); both must agree.
+    The converter applies the same rule to prompts (toolkits/llamafactory.py); both must agree.
     """
     return RESERVED.sub("< ", text)
 
@@ -132,8 +132,8 @@ class LlamaFactoryAnswerer:
             raise FileNotFoundError(f"no video {videos[0]}")
         message = {"role": "user", "content": VIDEO_PLACEHOLDER * len(videos) + neutralise(request["prompt"])}
         messages = plugin.process_messages([message], [], videos, [], self.processor)
-        system = neutralise(request["system"]) if request.get("system") else None
-        ids, _ = self.template.encode_oneturn(self.tokenizer, [*messages, {"role": "assistant", "content": ""}], system)
+        turns = [*messages, {"role": "assistant", "content": ""}]
+        ids, _ = self.template.encode_oneturn(self.tokenizer, turns, request.get("system"))
         ids, _ = plugin.process_token_ids(ids, None, [], videos, [], self.tokenizer, self.processor)
         limit = self.config.get("max_length")
         if limit and len(ids) > limit:

@@ -77,8 +77,11 @@ class Toolkit(Protocol):
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
         """Write a split in the toolkit's training format, streaming; returns the number of rows."""
 
-    def dataset_files(self, splits: Sequence[str], modality: str) -> Mapping[str, str]:
-        """Files (name to text) that the toolkit wants beside the splits ``<split><suffix>``."""
+    def dataset_files(self, splits: Sequence[str], modality: str, *, system: bool) -> Mapping[str, str]:
+        """Files (name to text) that the toolkit wants beside the splits ``<split><suffix>``.
+
+        ``system``: whether the examples have a system message.
+        """
 
     def init_model(self, recipe: Recipe, corpus: str) -> Command:
         """The command that makes a model from scratch in ``model/`` (for models with ``init``)."""

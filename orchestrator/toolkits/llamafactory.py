@@ -51,9 +51,7 @@ class LlamaFactory:
             found.append("LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen")
         train = recipe.train
         if train and train.deepspeed and self.deepspeed_file(train.deepspeed) is None:
-            known = ", ".join(
-                sorted(file.stem for file in (self.environment.folder / "deepspeed").glob("*.json"))
-            )
+            known = ", ".join(sorted(file.stem for file in (self.environment.folder / "deepspeed").glob("*.json")))
             found.append(
                 f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations {known}"
             )
@@ -97,9 +95,11 @@ class LlamaFactory:
         file.write("\n]\n" if count else "[]\n")
         return count
 
-    def dataset_files(self, splits: Sequence[str], modality: str) -> dict[str, str]:
+    def dataset_files(self, splits: Sequence[str], modality: str, *, system: bool) -> dict[str, str]:
         """See `Toolkit.dataset_files`."""
-        columns = {"messages": "conversations", "system": "system"}
+        columns = {"messages": "conversations"}
+        if system:
+            columns["system"] = "system"
         if modality == "video":
             columns["videos"] = "videos"
         info = {
@@ -239,6 +239,8 @@ class LlamaFactory:
             launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
             argv = (python, *launcher, "-m", "llamafactory.launcher", "train.yaml")
             if inputs.device == "cpu":
+                # the same with one repair: without it ZeRO-3 over gloo ends in NaN and status 0
+                argv = (python, *launcher, str(RUNNERS / "llamafactory_train.py"), "train.yaml")
                 env = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"} | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         return Command(argv, env, {"train.yaml": text}, UNSET)

@@ -51,7 +51,7 @@ def per_stage(folder: Path, count: int = 20) -> float:
 
     plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml"), folder)
     job = plan.jobs[0]
-    work: dict[str, Any] = {"select": lambda context, stage: (context.launch(Command(("true",)), stage.folder, lambda: None), {"strategy": "none", "checkpoint": "none", "dev_accuracy_percent": {}})[1]}  # fmt: skip
+    work: dict[str, Any] = {"select": lambda context, stage: (context.launch(Command(("true",)), stage.folder, lambda: None), {"strategy": "none", "checkpoint": "none", "accuracy_percent": {}})[1]}  # fmt: skip
     before, schedule.WORK = schedule.WORK, work
     quiet = View()
     quiet.line = lambda text: None  # type: ignore[method-assign]
@@ -81,7 +81,10 @@ def main(arguments: Sequence[str]) -> None:
     recipes = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "recipes").glob("*.yaml"))
     planned = json.loads(
         subprocess.run(
-            [sys.executable, "-m", "orchestrator", "plan", "--json", *recipes], cwd=ROOT, capture_output=True, check=True
+            [sys.executable, "-m", "orchestrator", "plan", "--json", *recipes],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
         ).stdout
     )
     jobs = sum(len(plan["jobs"]) for plan in planned)

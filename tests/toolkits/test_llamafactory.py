@@ -1,0 +1,196 @@
+"""LLaMA-Factory itself, from a recipe to the results CSV, on the CPU with tiny models made from scratch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from orchestrator.demo import write_demo_data
+from tests.media import write_video
+
+pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def orchestrator(*arguments: object, code: int = 0) -> str:
+    """Run the command line; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "MMLA_DATA_ROOT"},
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def run(recipe: Path, folder: Path, *arguments: object, code: int = 0) -> str:
+    return orchestrator("run", recipe, "--runs-dir", folder / "runs", "--results-dir", folder, *arguments, code=code)
+
+
+def recipe_file(folder: Path, text: str) -> Path:
+    path = folder / "tiny.yaml"
+    path.write_text(f"extends: {ROOT}/recipes/_base/tiny_qwen2.yaml\n{text}")
+    return path
+
+
+@pytest.fixture(scope="module")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    write_demo_data(root, sizes=(160, 16, 24))
+    return root
+
+
+@pytest.fixture(scope="module")
+def video_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 clips of 8 to 12 frames, alternating codecs, each with an utterance of the demo's kind."""
+    root = tmp_path_factory.mktemp("videos")
+    (root / "Demo" / "video").mkdir(parents=True)
+    labels = ("statement", "question", "command", "apology")
+    number = 0
+    for split, count in (("train", 16), ("dev", 4), ("test", 4)):
+        with (root / "Demo" / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+            writer.writerow(["id", "video", "text", "label"])
+            for _ in range(count):
+                name = f"demo_{number}.mp4"
+                write_video(root / "Demo" / "video" / name, seed=number, frames=8 + number % 5)
+                writer.writerow([f"demo_{number}", name, f"Utterance {number} says <video>.", labels[number % 4]])
+                number += 1
+    return root
+
+
+def stage_folder(folder: Path, kind: str, job: str = "demo") -> Path:
+    (found,) = (folder / "runs" / "tiny" / job).glob(f"{kind}-*")
+    return found
+
+
+def predictions(folder: Path) -> dict[str, str]:
+    with (folder / "predictions.jsonl").open() as file:
+        given = [json.loads(line) for line in file]
+    answers: dict[str, str] = {prediction["id"]: prediction["text"] for prediction in given}
+    assert len(answers) == len(given), "a request was answered twice"
+    return answers
+
+
+def test_sft_from_recipe_to_csv(tmp_path: Path, demo_data: Path) -> None:
+    recipe = recipe_file(
+        tmp_path, f"method: sft\ntasks: [demo]\ndata: {{root: {demo_data}}}\ntrain: {{epochs: 2, save_steps: 5}}\n"
+    )
+    said = run(recipe, tmp_path)
+    assert f"results: {tmp_path}/tiny.csv" in said
+    table = pd.read_csv(tmp_path / "tiny.csv")
+    assert list(table["task"]) == ["demo", "overall"]
+    row: dict[str, Any] = table.iloc[0].to_dict()
+    assert row["n"] == 24
+    assert row["method"] == "sft"
+    assert row["error"] == 0
+    assert row["train_seconds"] > 1
+    assert str(row["toolkit_version"]).startswith("llamafactory")
+    # the first maximum of LLaMA-Factory's own evaluation was chosen, and kept
+    state = json.loads((stage_folder(tmp_path, "train") / "output" / "trainer_state.json").read_text())
+    scores = {entry["step"]: entry["eval_accuracy"] for entry in state["log_history"] if "eval_accuracy" in entry}
+    best = min(step for step in scores if scores[step] == max(scores.values()))
+    assert row["checkpoint"] == f"checkpoint-{best}"
+    assert (stage_folder(tmp_path, "train") / "output" / f"checkpoint-{best}" / "model.safetensors").is_file()
+    assert len(predictions(stage_folder(tmp_path, "infer"))) == 24
+    assert not (stage_folder(tmp_path, "train") / "cache").exists()
+    # a second run does nothing and gives the same file
+    before = (tmp_path / "tiny.csv").read_bytes()
+    assert "everything is done already" in run(recipe, tmp_path)
+    assert (tmp_path / "tiny.csv").read_bytes() == before
+    # another way to decode runs inference again, but no training; the older results are kept
+    said = run(recipe, tmp_path, "--set", "inference.max_new_tokens=4")
+    assert "4 of 6 stages are done already" in said
+    assert "held results of other settings" in said
+    assert len(list(tmp_path.glob("tiny*.csv"))) == 2
+
+
+def test_it_by_dev_accuracy_with_lora_and_merge(tmp_path: Path, demo_data: Path) -> None:
+    """LoRA on random weights learns nothing; this is about the files: adapters, selection by answers, merging."""
+    recipe = recipe_file(
+        tmp_path,
+        f"""method: it
+tasks: [demo]
+data: {{root: {demo_data}, limit: 48}}
+train: {{finetuning: lora, epochs: 2, lora: {{rank: 4, alpha: 8}}}}
+select: {{strategy: dev_accuracy}}
+""",
+    )
+    run(recipe, tmp_path, "--merge")
+    select = stage_folder(tmp_path, "select", "it")
+    selection = json.loads((select / "selection.json").read_text())
+    assert set(selection["accuracy_percent"]) == {"3", "6"}
+    assert len(predictions(select / "checkpoint-3")) == 16
+    assert len(predictions(select / "checkpoint-6")) == 16
+    config = json.loads((stage_folder(tmp_path, "infer", "it") / "config.json").read_text())
+    adapter = stage_folder(tmp_path, "infer", "it") / config["adapter"]
+    assert (adapter / "adapter_model.safetensors").is_file()
+    assert (stage_folder(tmp_path, "merge", "it") / "merged" / "model.safetensors").is_file()
+
+
+def test_qwen2_vl_on_videos(tmp_path: Path, video_data: Path) -> None:
+    recipe = recipe_file(
+        tmp_path,
+        f"""model: tiny_qwen2_vl
+method: sft
+tasks: [demo]
+data: {{root: {video_data}}}
+train: {{batch_size: 4, micro_batch_size: 2, eval_batch_size: 2, epochs: 1, max_length: 1024}}
+video: {{frames: 4, max_pixels: 3136}}
+inference: {{batch_size: 3, max_new_tokens: 6}}
+""",
+    )
+    run(recipe, tmp_path)
+    row = pd.read_csv(tmp_path / "tiny.csv").iloc[0]
+    assert (row["frames"], row["n"], row["error"]) == (4, 4, 0)
+    assert len(predictions(stage_folder(tmp_path, "infer"))) == 4
+    converted = json.loads((stage_folder(tmp_path, "convert") / "train.json").read_text())
+    assert converted[0]["videos"] == [str(video_data / "Demo" / "video" / "demo_0.mp4")]
+    # the utterance's own <video> is no second media token
+    assert converted[0]["conversations"][0]["value"].count("<video>") == 1
+
+
+@pytest.mark.parametrize(("stage", "finetuning"), [("zero2", "lora"), ("zero3", "full")])
+def test_deepspeed_on_two_processes(tmp_path: Path, demo_data: Path, stage: str, finetuning: str) -> None:
+    recipe = recipe_file(
+        tmp_path,
+        f"""method: sft
+tasks: [demo]
+data: {{root: {demo_data}, limit: 32}}
+train: {{deepspeed: {stage}, finetuning: {finetuning}, epochs: 1, batch_size: 16, micro_batch_size: 4}}
+resources: {{processes: 2, env: {{OMP_NUM_THREADS: "1"}}}}
+""",
+    )
+    run(recipe, tmp_path)
+    log = (stage_folder(tmp_path, "train") / "log.txt").read_text()
+    assert "Num examples = 32" in log
+    assert "Gradient Accumulation steps = 2" in log
+    assert f"zero_stage': {stage[-1]}" in log or "DeepSpeed" in log
+    assert pd.read_csv(tmp_path / "tiny.csv").iloc[0]["n"] == 24
+
+
+def test_toolkit_failure_is_told(tmp_path: Path, demo_data: Path) -> None:
+    empty = tmp_path / "no_model"
+    empty.mkdir()
+    recipe = recipe_file(
+        tmp_path,
+        f"""method: zero_shot
+tasks: [demo]
+data: {{root: {demo_data}}}
+model: {{name: Broken, path: {empty}, toolkit: llamafactory, template: qwen, type: LLM}}
+""",
+    )
+    said = run(recipe, tmp_path, code=1)
+    assert "zero_shot/infer: FAILED: ended with exit status 1" in said
+    assert "whole log:" in said
+    assert "what to do: the model was not found" in said
