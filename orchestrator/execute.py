@@ -145,9 +145,7 @@ class Launcher:
                         reported = now
                         report()
                     if timeout_seconds and now - started > timeout_seconds:
-                        raise StageError(
-                            _failure(log, None, f"took longer than {timeout_seconds / 3600:g} hours")
-                        )
+                        raise StageError(_failure(log, None, f"took longer than {timeout_seconds / 3600:g} hours"))
             finally:
                 # also after success: a launcher may have left a worker behind
                 processes.end(processes.STAGE_MARK, str(folder.resolve()))

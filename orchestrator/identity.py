@@ -45,9 +45,7 @@ def of_name_or_file(value: str | None) -> str | None:
 def of_videos(task: Task, split: str, recipe: Recipe) -> str | None:
     """A digest of a split's videos by name and size: reading 50 GB at every start would take minutes."""
     try:
-        samples = read_split(
-            task, split, Path(recipe.data.root), recipe.data.video_root, limit=recipe.data.limit
-        )
+        samples = read_split(task, split, Path(recipe.data.root), recipe.data.video_root, limit=recipe.data.limit)
     except InputError:
         return None  # said before anything is launched, where it can be said in full
     sizes = []

@@ -102,9 +102,7 @@ def make_plan(recipe: Recipe, runs_dir: Path, *, merge: bool = False) -> Plan:
     folder = runs_dir / recipe.name
     known = tasks()
     chosen = tuple(known[name] for name in recipe.tasks)
-    groups = (
-        [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
-    )
+    groups = [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
     builder = _Builder(recipe, folder, merge)
     return Plan(recipe, tuple(builder.job(name, group) for name, group in groups), folder)
 

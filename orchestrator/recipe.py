@@ -54,7 +54,12 @@ def batch_conflict(batch: int, micro: int, processes: int) -> tuple[str, str] | 
 
 
 # where things are, and how fast they go: equal recipes on two machines differ in these
-_PLACE: dict[str, Any] = {"description": True, "data": {"root", "video_root"}, "resources": True, "inference": {"batch_size"}}
+_PLACE: dict[str, Any] = {
+    "description": True,
+    "data": {"root", "video_root"},
+    "resources": True,
+    "inference": {"batch_size"},
+}
 
 
 class _Model(BaseModel):

@@ -147,7 +147,7 @@ def print_score(
     Raises:
         InputError: the task is unknown or the file cannot be read so.
     """
-    from orchestrator.results import results_table
+    from orchestrator.results import MAJORITY, results_table
     from orchestrator.scoring import score_file
 
     scored = score_file(file, task_named(task_name), label_column, answer_column)
@@ -156,7 +156,7 @@ def print_score(
     if as_json:
         print(json.dumps(scored.row, ensure_ascii=False))
     else:
-        print(results_table([scored.row]))
+        print(results_table([scored.row | {MAJORITY: scored.scores.majority}]))
 
 
 def _count(number: int, what: str) -> str:

@@ -113,7 +113,9 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     if problems:
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
-    return {"steps": toolkit.checkpoints(stage.folder)[-1].step, "resumed_from": resume}
+    progress = toolkit.train_progress(stage.folder)
+    steps = progress.done if progress else toolkit.checkpoints(stage.folder)[-1].step
+    return {"steps": steps, "resumed_from": resume}
 
 
 def select(context: Context, stage: Stage) -> dict[str, Any]:
@@ -129,7 +131,7 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
         )
     accuracy: dict[int, float] = {}
     if strategy == "best_eval":
-        accuracy = {step: round(100 * value, 2) for step, value in toolkit.evaluations(trained.folder)}
+        accuracy = {step: 100 * value for step, value in toolkit.evaluations(trained.folder)}
         if not accuracy:
             raise StageError(
                 f"the training in {trained.folder} never evaluated: is it shorter than train.save_steps?\n"
@@ -147,14 +149,14 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
     chosen = next((checkpoint for checkpoint in checkpoints if checkpoint.step == step), None)
     if chosen is None:
         raise StageError(
-            f"step {step} is the best ({accuracy[step]} %), but its checkpoint was not kept in {trained.folder}\n"
+            f"step {step} is the best ({accuracy[step]:.2f} %), but its checkpoint was not kept in {trained.folder}\n"
             "    raise train.keep_checkpoints, or choose select.strategy: last"
         )
     selection = {
         "strategy": strategy,
         "checkpoint": chosen.path.name,
         "step": step,
-        "accuracy_percent": accuracy,
+        "accuracy_percent": {at: round(value, 4) for at, value in accuracy.items()},
         "path": os.path.relpath(chosen.path, stage.folder),
     }
     write_json(stage.folder / SELECTION, selection)
@@ -208,7 +210,7 @@ def accuracy_on(context: Context, folder: Path, split: str) -> float:
             text = texts[f"{task.name}/{sample.id}"]
             right += text is not None and parse(text).label == sample.label
             total += 1
-    return round(100 * right / total, 2)
+    return 100 * right / total
 
 
 def infer(context: Context, stage: Stage) -> dict[str, Any]:

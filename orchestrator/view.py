@@ -178,7 +178,7 @@ def _summary(stage: Stage, outputs: dict[str, Any]) -> str:
         scores = outputs["accuracy_percent"]
         chosen = f", {outputs['checkpoint']} ({outputs['strategy']}"
         # best_eval is the toolkit's own measure, mostly accuracy by token: not to be compared with a score
-        return chosen + (f", {scores[outputs['step']]} % on dev)" if scores else ")")
+        return chosen + (f", {scores[outputs['step']]:.2f} % on dev)" if scores else ")")
     if stage.kind == "infer":
         errors = outputs["errors"]
         return f", {outputs['requests']:,} answers" + (f", {errors} of them errors" if errors else "")

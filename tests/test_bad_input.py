@@ -28,7 +28,7 @@ class Case:
     name: str
     expected: tuple[str, ...]
     recipe: str = ""
-    break_: Callable[[Path], None] = lambda folder: None
+    break_: Callable[[Path], object] = lambda folder: None
     arguments: tuple[str, ...] = ()
     base: str = field(default=BASE)
 
@@ -60,8 +60,12 @@ def with_video(content: bytes | None) -> Callable[[Path], None]:
     return break_
 
 
-def write(name: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).write_text(text) and None
+def write(name: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_text(text)
+
+
+def unlink(split: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / f"data/Demo/{split}.tsv").unlink()
 
 
 VIDEO = "model: tiny_qwen2_vl\n"
@@ -73,7 +77,8 @@ CASES = [
     Case("text for a number", ("tiny.yaml:6:18: ", "number"), "train:\n  learning_rate: '1e-4'\n"),
     Case("unknown task", ("tiny.yaml:3:9: unknown task `MELDD`", "did you mean `MELD`?"),
          base=BASE.replace("[demo]", "[MELDD]")),
-    Case("unknown model", ("tiny.yaml:5:8: unknown model `tiny_quen2`", "did you mean `tiny_qwen2`?"), "model: tiny_quen2\n"),
+    Case("unknown model", ("tiny.yaml:5:8: unknown model `tiny_quen2`", "did you mean `tiny_qwen2`?"),
+         "model: tiny_quen2\n"),
     Case("unknown toolkit", ("tiny.yaml:5:", "unknown toolkit `lamafactory`", "did you mean `llamafactory`?"),
          "model: {name: X, path: x, toolkit: lamafactory, type: LLM}\n"),
     Case("duplicate key", ("tiny.yaml:6:1: ", "seed", "tiny.yaml:5"), "seed: 1\nseed: 2\n"),
@@ -81,21 +86,23 @@ CASES = [
          break_=write("other.yaml", "extends: tiny.yaml\n")),
     Case("no such recipe", ("tinny.yaml", "did you mean"), arguments=("tinny.yaml",)),
     Case("bad override", ("--set train.epoch=3", "did you mean `epochs`?"), arguments=("--set", "train.epoch=3")),
-    Case("batch that does not divide", ("train.batch_size", "would work"), "train: {batch_size: 10, micro_batch_size: 4}\n"),
+    Case("batch that does not divide", ("train.batch_size", "would work"),
+         "train: {batch_size: 10, micro_batch_size: 4}\n"),
     Case("missing data folder", ("no data for demo", "--set data.root=DIR"), arguments=("--set", "data.root=nowhere")),
-    Case("missing data file", ("train.tsv",), break_=lambda folder: (folder / "data/Demo/train.tsv").unlink()),
-    Case("missing dev for selection", ("no dev data for demo", "select.strategy: last"), break_=lambda folder: (folder / "data/Demo/dev.tsv").unlink()),
+    Case("missing data file", ("train.tsv",), break_=unlink("train")),
+    Case("missing dev for selection", ("no dev data for demo", "select.strategy: last"), break_=unlink("dev")),
     Case("missing column", ("train.tsv:1", "label", "id, video, text, lable"), break_=edit("label", "lable")),
     Case("label outside the list", ("train.tsv:", "`questoin`", "did you mean `question`?"),
          break_=edit("\tquestion\n", "\tquestoin\n")),
     Case("duplicate id", ("train.tsv:3", "demo_train_00000"), break_=edit("demo_train_00001\t", "demo_train_00000\t")),
-    Case("empty split", ("train",), break_=lambda folder: (folder / "data/Demo/train.tsv").write_text("id\tvideo\ttext\tlabel\n") and None),
+    Case("empty split", ("train.tsv:1: no rows below the header",),
+         break_=write("data/Demo/train.tsv", "id\tvideo\ttext\tlabel\n")),
     Case("missing video", ("bad.mp4: the video is missing",), VIDEO, with_video(None)),
     Case("empty video", ("bad.mp4: the video is empty (0 bytes)",), VIDEO, with_video(b"")),
     Case("corrupt video", ("bad.mp4: ",), VIDEO, with_video(b"this is no video" * 99)),
     Case("no videos named", ("name no video", "data.modality: text"), VIDEO),
     Case("path that leaves the folder", ("test.tsv:2", "outside the video folder"), VIDEO,
-         lambda folder: (with_video(None)(folder), edit("bad.mp4", "../../../secret.mp4", "test")(folder)) and None),
+         lambda folder: [step(folder) for step in (with_video(None), edit("bad.mp4", "../../../secret.mp4", "test"))]),
     Case("undefined prompt variable", ("my.j2:1", "speaker", "text"), "prompt: {template: my.j2}\n",
          write("my.j2", "{{ text }} by {{ speaker }}\n")),
     Case("broken template", ("my.j2:",), "prompt: {template: my.j2}\n", write("my.j2", "{% if %}\n")),

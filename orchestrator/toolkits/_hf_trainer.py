@@ -61,7 +61,9 @@ def problems(output: Path) -> list[str]:
         found.append(f"it stopped at step {state.get('global_step')} of {state.get('max_steps')}")
     if not checkpoints(output):
         found.append("it left no complete checkpoint")
-    broken = next((row["step"] for row in state.get("log_history", []) if not math.isfinite(row.get("loss", 0.0))), None)
+    broken = next(
+        (row["step"] for row in state.get("log_history", []) if not math.isfinite(row.get("loss", 0.0))), None
+    )
     if broken is not None:
         found.append(f"the loss is no number from step {broken} on: lower train.learning_rate, or use bf16 or fp32")
     return found

@@ -41,7 +41,7 @@ def median(*arguments: str) -> float:
 
 def per_stage(folder: Path, count: int = 20) -> float:
     """Seconds that a stage costs beyond its process, for a process that ends at once."""
-    from orchestrator import schedule, stages
+    from orchestrator import schedule
     from orchestrator.execute import Launcher
     from orchestrator.loader import load_recipe
     from orchestrator.plan import Stage, make_plan
@@ -51,8 +51,12 @@ def per_stage(folder: Path, count: int = 20) -> float:
 
     plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml"), folder)
     job = plan.jobs[0]
-    work: dict[str, Any] = {"select": lambda context, stage: (context.launch(Command(("true",)), stage.folder, lambda: None), {"strategy": "none", "checkpoint": "none", "accuracy_percent": {}})[1]}  # fmt: skip
-    before, schedule.WORK = schedule.WORK, work
+
+    def work(context: Context, stage: Stage) -> dict[str, Any]:
+        context.launch(Command(("true",)), stage.folder, lambda: None)
+        return {"strategy": "none", "checkpoint": "none", "accuracy_percent": {}}
+
+    before, schedule.WORK = schedule.WORK, {"select": work}
     quiet = View()
     quiet.line = lambda text: None  # type: ignore[method-assign]
     try:
@@ -60,12 +64,10 @@ def per_stage(folder: Path, count: int = 20) -> float:
             context = Context(plan, job, launcher, "cpu", lambda progress: None)
             start = time.perf_counter()
             for number in range(count):
-                stage = Stage("select", job.name, folder / str(number), str(number), {})
-                schedule._run_stage(context, job, stage, quiet)
+                schedule._run_stage(context, job, Stage("select", "x", folder / str(number), "", {}), quiet)
             total = time.perf_counter() - start
     finally:
         schedule.WORK = before
-    assert stages.WORK is before
     start = time.perf_counter()
     for _ in range(count):
         subprocess.run(["true"], check=True)
