@@ -1,9 +1,11 @@
-"""Answer requests with a LLaMA-Factory model: its own loader, its own chat template, its own video code, so that inference sees
-exactly what training saw. Runs inside the toolkit's environment: ``<its python> llamafactory.py config.json`` (see ``loop.py``).
+"""Answer requests with a LLaMA-Factory model: its own loader, its own chat template, its own video code, so that
+inference sees exactly what training saw. Runs inside the toolkit's environment: ``<its python> llamafactory.py
+config.json`` (see ``loop.py``).
 
-Two things LLaMA-Factory 0.9.5 does not do by itself are done here. Its loader keeps the checkpoint's own precision, whatever
-``infer_dtype`` says, and would merge an adapter in memory: here the adapter stays beside the base weights, as in training. Its chat
-engine passes no ``mm_token_type_ids``, without which transformers 5 places video tokens as if they were text.
+Two things LLaMA-Factory 0.9.5 does not do by itself are done here. Its loader keeps the checkpoint's own precision,
+whatever ``infer_dtype`` says, and would merge an adapter in memory: here the adapter stays beside the base weights,
+as in training. Its chat engine passes no ``mm_token_type_ids``, without which transformers 5 places video tokens as
+if they were text.
 """
 
 from __future__ import annotations
@@ -14,28 +16,32 @@ import sys
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.runners import loop
 else:
     # this folder must not stay on the path: this very file would then be found as the package `llamafactory`
-    HERE = os.path.dirname(os.path.realpath(__file__))
-    sys.path.insert(0, HERE)
+    HERE = Path(__file__).resolve().parent
+    sys.path.insert(0, str(HERE))
     import loop
 
-    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != HERE]
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]
 
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-# any clip is sampled at this rate at least, so that the number of frames alone decides (mm_plugin._get_video_sample_indices)
+# any clip is sampled at this rate at least, so that the number of frames alone decides
+# (mm_plugin._get_video_sample_indices)
 VIDEO_FPS = 100.0
 VIDEO_PLACEHOLDER = "<video>"
-# media placeholders, which LLaMA-Factory counts and replaces wherever they stand, and what may be a control token of the tokenizer
+# media placeholders, which LLaMA-Factory counts and replaces wherever they stand, and what may be a control token of
+# the tokenizer
 RESERVED = re.compile(r"<(?=(?:image|video|audio)>|\||/?s>)")
 
 
 def neutralise(text: str) -> str:
-    """``text`` with a space after each ``<`` that begins ``<image>``, ``<video>``, ``<audio>``, ``<|``, ``<s>`` or ``</s>``.
+    """``text`` with a space after each ``<`` that begins ``<image>``, ``<video>``, ``<audio>``, ``<|``, ``<s>`` or
+    ``</s>``.
 
     The converter applies the same rule to prompts (toolkits/llamafactory.py); both must agree.
     """
@@ -56,8 +62,10 @@ class LlamaFactoryAnswerer:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         if config["device"] == "cpu":
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported
-        if os.path.isdir(config["model"]):
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # this and the next before torch is imported
+            # OpenMP threads that spin while they wait slow small models tenfold when a core is busy
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if Path(config["model"]).is_dir():
             os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a local model needs nothing from the hub
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self._load()
@@ -86,14 +94,18 @@ class LlamaFactoryAnswerer:
         }
         model_args, data_args, finetuning_args, _ = get_infer_args(arguments)
         several = config["device"] == "cuda" and torch.cuda.device_count() > 1
-        model_args.device_map = "auto" if several else {"": torch.device("cuda", 0) if torch.cuda.is_available() else "cpu"}
+        model_args.device_map = (
+            "auto" if several else {"": torch.device("cuda", 0) if torch.cuda.is_available() else "cpu"}
+        )
         tools = load_tokenizer(model_args)
         self.tokenizer, self.processor = tools["tokenizer"], tools["processor"]
         self.template = get_template_and_fix_tokenizer(self.tokenizer, data_args)
         self.model = load_model(self.tokenizer, model_args, finetuning_args, is_trainable=False)
         placed = set(map(str, (getattr(self.model, "hf_device_map", None) or {}).values()))
         if several and placed & {"cpu", "disk"}:
-            raise SystemExit(f"the model does not fit into the memory of {torch.cuda.device_count()} GPUs; give it more")
+            raise SystemExit(
+                f"the model does not fit into the memory of {torch.cuda.device_count()} GPUs; give it more"
+            )
         if config.get("adapter"):
             from peft import PeftModel
 
@@ -107,7 +119,9 @@ class LlamaFactoryAnswerer:
         self._set_generation()
 
     def _set_generation(self) -> None:
-        """Decoding as the recipe says and nothing else: a model's own defaults (sampling, repetition penalty) are dropped."""
+        """Decoding as the recipe says and nothing else: a model's own defaults (sampling, repetition penalty) are
+        dropped.
+        """
         from transformers import GenerationConfig
 
         config, own = self.config, self.model.generation_config.eos_token_id
@@ -117,8 +131,10 @@ class LlamaFactoryAnswerer:
         if config["temperature"] > 0:
             sampling = {"do_sample": True, "temperature": config["temperature"], "top_p": config["top_p"], "top_k": 0}
         self.model.generation_config = GenerationConfig(
-            max_new_tokens=int(config["max_new_tokens"]), eos_token_id=sorted(self.stops),
-            pad_token_id=self.tokenizer.pad_token_id, **sampling,
+            max_new_tokens=int(config["max_new_tokens"]),
+            eos_token_id=sorted(self.stops),
+            pad_token_id=self.tokenizer.pad_token_id,
+            **sampling,
         )
 
     def length(self, request: loop.Request) -> int:
@@ -128,7 +144,7 @@ class LlamaFactoryAnswerer:
     def encode(self, request: loop.Request) -> Encoded:
         """Token ids as in training, with the video expanded to its tokens; raises what is wrong with this request."""
         plugin, videos = self.template.mm_plugin, [request["video"]] if request.get("video") else []
-        if videos and not os.path.isfile(videos[0]):
+        if videos and not Path(videos[0]).is_file():
             raise FileNotFoundError(f"no video {videos[0]}")
         message = {"role": "user", "content": VIDEO_PLACEHOLDER * len(videos) + neutralise(request["prompt"])}
         messages = plugin.process_messages([message], [], videos, [], self.processor)
@@ -150,9 +166,14 @@ class LlamaFactoryAnswerer:
         if "video_grid_thw" not in media or token is None:
             return
         merge = self.processor.image_processor.merge_size**2
-        expected, found = int(media["video_grid_thw"].prod()) // merge, ids.count(self.tokenizer.convert_tokens_to_ids(token))
+        expected, found = (
+            int(media["video_grid_thw"].prod()) // merge,
+            ids.count(self.tokenizer.convert_tokens_to_ids(token)),
+        )
         if expected != found:
-            raise ValueError(f"{video}: its header announces more frames than can be decoded ({expected} of {found} tokens)")
+            raise ValueError(
+                f"{video}: its header announces more frames than can be decoded ({expected} of {found} tokens)"
+            )
 
     def prefetch(self, batch: Sequence[loop.Request]) -> None:
         """Decode the next batch's videos while the model answers this one."""
@@ -176,7 +197,7 @@ class LlamaFactoryAnswerer:
                 answers.append(error)
         if ready:
             key = "\n".join(request["id"] for request in batch).encode()
-            for place, answer in zip(ready, self._generate(list(ready.values()), zlib.crc32(key))):
+            for place, answer in zip(ready, self._generate(list(ready.values()), zlib.crc32(key)), strict=True):
                 answers[place] = answer
         return answers
 
@@ -199,7 +220,9 @@ class LlamaFactoryAnswerer:
         with torch.inference_mode():
             output = self.model.generate(**inputs)[:, width:].tolist()
         texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
-        return [(text, "stop" if self.stops & set(tokens) else "length") for text, tokens in zip(texts, output)]
+        return [
+            (text, "stop" if self.stops & set(tokens) else "length") for text, tokens in zip(texts, output, strict=True)
+        ]
 
     def _media(self, encoded: Sequence[Encoded]) -> dict[str, Any]:
         """The video tensors of a batch, one request's after the other's; pixels in the model's precision."""

@@ -1,17 +1,19 @@
-"""What torchrun starts for a LLaMA-Factory training of several processes: ``torchrun ... llamafactory_train.py train.yaml``.
+"""What torchrun starts for a LLaMA-Factory training of several processes: ``torchrun ... llamafactory_train.py
+train.yaml``.
 
-It does what LLaMA-Factory's own ``launcher.py`` does there (``run_exp()``), with one repair for processes that talk over gloo, that is
-on CPU. DeepSpeed 0.18 (``partition_parameters._allgather_params_coalesced``) starts several gathers and waits for the last only. NCCL
-finishes them in order; gloo has two threads and does not, so under ZeRO-3 a late gather overwrites weights that were just loaded:
-half of a matrix is garbage, the loss is NaN, and the exit status is 0. Here every gloo operation is finished before it is handed out.
+It does what LLaMA-Factory's own ``launcher.py`` does there (``run_exp()``), with one repair for processes that talk
+over gloo, that is on CPU. DeepSpeed 0.18 (``partition_parameters._allgather_params_coalesced``) starts several
+gathers and waits for the last only. NCCL finishes them in order; gloo has two threads and does not, so under ZeRO-3 a
+late gather overwrites weights that were just loaded: half of a matrix is garbage, the loss is NaN, and the exit
+status is 0. Here every gloo operation is finished before it is handed out.
 """
 
 from __future__ import annotations
 
 import functools
-import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 COLLECTIVES = ("all_gather_into_tensor", "all_gather", "all_reduce", "broadcast", "reduce", "reduce_scatter_tensor")
@@ -45,8 +47,8 @@ def finish_collectives() -> None:
 def main() -> None:
     """Train as the YAML file on the command line says."""
     # this folder must not stay on the path: llamafactory.py in it would be found as the package `llamafactory`
-    here = os.path.dirname(os.path.realpath(__file__))
-    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != here]
+    here = Path(__file__).resolve().parent
+    sys.path[:] = [path for path in sys.path if Path(path).resolve() != here]
     finish_collectives()
     from llamafactory.train.tuner import run_exp
 

@@ -1,11 +1,13 @@
-"""The loop that every toolkit's runner shares: requests in, one final line per request out, whatever happens in between.
+"""The loop that every toolkit's runner shares: requests in, one final line per request out, whatever happens in
+between.
 
 Standard library only, Python 3.10, nothing from the orchestrator: it runs inside the toolkits' environments.
 
-``requests.jsonl`` holds one object per line with a unique ``id``. ``predictions.jsonl`` is an append-only journal: per request either
-``{"id", "text", "finish_reason", "seconds"}`` or ``{"id", "error"}``. A process killed at any moment is started again with the same
-configuration and goes on; with greedy decoding the answers are the ones that an uninterrupted run gives, because batches are always
-formed from ALL requests and a batch that is half answered is run again whole.
+``requests.jsonl`` holds one object per line with a unique ``id``. ``predictions.jsonl`` is an append-only journal:
+per request either ``{"id", "text", "finish_reason", "seconds"}`` or ``{"id", "error"}``. A process killed at any
+moment is started again with the same configuration and goes on; with greedy decoding the answers are the ones that an
+uninterrupted run gives, because batches are always formed from ALL requests and a batch that is half answered is run
+again whole.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Protocol, Union
 
 Request = dict[str, Any]
@@ -33,7 +36,9 @@ class BadInput(Exception):
 
 
 class Answerer(Protocol):
-    """A loaded model. It may also have ``prefetch(batch)``, told what comes after the batch that is about to be answered."""
+    """A loaded model. It may also have ``prefetch(batch)``, told what comes after the batch that is about to be
+    answered.
+    """
 
     def length(self, request: Request) -> int:
         """How long the request is, in any unit: requests of like length share a batch, the longest go first."""
@@ -45,7 +50,7 @@ class Answerer(Protocol):
 def read_requests(path: str) -> list[Request]:
     """All requests, refusing lines that are no object with an ``id`` and ids that occur twice (`BadInput`)."""
     requests: dict[str, Request] = {}
-    with open(path, "rb") as lines:
+    with Path(path).open("rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 request = json.loads(line)
@@ -61,7 +66,9 @@ def read_requests(path: str) -> list[Request]:
 
 
 class Journal:
-    """The predictions file, opened for appending by one process at a time; what a killed process left is put in order first."""
+    """The predictions file, opened for appending by one process at a time; what a killed process left is put in order
+    first.
+    """
 
     def __init__(self, path: str, ids: set[str]) -> None:
         self.path = path
@@ -79,8 +86,7 @@ class Journal:
             raise
 
     def _recover(self, ids: set[str]) -> None:
-        with open(self.path, "rb") as file:
-            content = file.read()
+        content = Path(self.path).read_bytes()
         whole = content.rfind(b"\n") + 1
         for number, line in enumerate(content[:whole].split(b"\n")[:-1], 1):
             where = f"{self.path}:{number}"
@@ -130,7 +136,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def is_fatal(error: BaseException) -> bool:
-    """Whether the device itself failed: every later answer would fail too, so the run must stop and not blame the requests."""
+    """Whether the device itself failed: every later answer would fail too, so the run must stop and not blame the
+    requests.
+    """
     signs = ("CUDA error", "device-side assert", "CUBLAS_STATUS_EXECUTION", "CUDNN_STATUS_EXECUTION", "NCCL error")
     return type(error).__name__ == "AcceleratorError" or any(sign in str(error) for sign in signs)
 
@@ -149,7 +157,9 @@ def describe(error: BaseException) -> str:
 
 
 def solve(answerer: Answerer, batch: Sequence[Request]) -> list[Request]:
-    """One record per request, in order. Too little memory halves the batch; any other failure retries its requests one by one."""
+    """One record per request, in order. Too little memory halves the batch; any other failure retries its requests
+    one by one.
+    """
     memory, message = False, ""
     try:
         answers = answerer.answer(batch)
@@ -160,12 +170,14 @@ def solve(answerer: Answerer, batch: Sequence[Request]) -> list[Request]:
         if not memory and is_fatal(error):
             raise
     else:
-        return [record(request, answer) for request, answer in zip(batch, answers)]
+        return [record(request, answer) for request, answer in zip(batch, answers, strict=True)]
     # outside the handler: the exception, and with it the tensors of its frames, is gone now
     if memory:
         release_memory()
     if len(batch) == 1:
-        return [{"id": batch[0]["id"], "error": f"out of memory, alone in its batch ({message})" if memory else message}]
+        return [
+            {"id": batch[0]["id"], "error": f"out of memory, alone in its batch ({message})" if memory else message}
+        ]
     step = len(batch) // 2 if memory else 1
     return [line for start in range(0, len(batch), step) for line in solve(answerer, batch[start : start + step])]
 
@@ -179,7 +191,9 @@ def record(request: Request, answer: Answer) -> Request:
 
 
 def form_batches(requests: Sequence[Request], length: Callable[[Request], int], size: int) -> list[list[Request]]:
-    """Batches of ``size``, longest first (memory runs out early or not at all); the order depends on nothing but the requests."""
+    """Batches of ``size``, longest first (memory runs out early or not at all); the order depends on nothing but the
+    requests.
+    """
     order = sorted(requests, key=lambda request: (-length(request), request["id"]))
     return [order[start : start + size] for start in range(0, len(order), size)]
 
@@ -187,9 +201,10 @@ def form_batches(requests: Sequence[Request], length: Callable[[Request], int], 
 def run(config: dict[str, Any], load: Callable[[], Answerer]) -> int:
     """Answer every request of ``config["requests"]`` that ``config["predictions"]`` lacks; returns the exit status.
 
-    ``load`` makes the answerer and is called only if something is left to do. ``config["batch_size"]`` requests are answered together.
-    With ``config["shard"] = [index, count]`` this process takes every count-th batch (it then writes a predictions file of its own).
-    Status: 0 every request has its line, 3 every request failed. Raises `BadInput`, and what `is_fatal` names.
+    ``load`` makes the answerer and is called only if something is left to do. ``config["batch_size"]`` requests are
+    answered together. With ``config["shard"] = [index, count]`` this process takes every count-th batch (it then
+    writes a predictions file of its own). Status: 0 every request has its line, 3 every request failed. Raises
+    `BadInput`, and what `is_fatal` names.
     """
     requests = read_requests(config["requests"])
     journal = Journal(config["predictions"], {request["id"] for request in requests})
@@ -199,13 +214,17 @@ def run(config: dict[str, Any], load: Callable[[], Answerer]) -> int:
     finally:
         journal.close()
     if journal.answered and len(journal.failed) == len(journal.answered):
-        print(f"every request failed; the first error: {next(iter(journal.failed.values()))}", file=sys.stderr, flush=True)
+        print(
+            f"every request failed; the first error: {next(iter(journal.failed.values()))}", file=sys.stderr, flush=True
+        )
         return ALL_FAILED
     return 0
 
 
 def answer_all(config: dict[str, Any], requests: Sequence[Request], journal: Journal, answerer: Answerer) -> None:
-    """Go through this process's batches, writing each one's lines as it is done and a line of progress every ten seconds."""
+    """Go through this process's batches, writing each one's lines as it is done and a line of progress every ten
+    seconds.
+    """
     index, count = config.get("shard") or (0, 1)
     mine = form_batches(requests, answerer.length, int(config["batch_size"]))[index::count]
     todo = [batch for batch in mine if any(request["id"] not in journal.answered for request in batch)]
@@ -235,9 +254,8 @@ def answer_all(config: dict[str, Any], requests: Sequence[Request], journal: Jou
 def main(load: Callable[[dict[str, Any]], Answerer]) -> None:
     """The body of a runner: ``runner.py config.json``. ``load`` makes the answerer from the configuration."""
     if len(sys.argv) != 2:
-        sys.exit(f"usage: {os.path.basename(sys.argv[0])} config.json")
-    with open(sys.argv[1], encoding="utf-8") as file:
-        config = json.load(file)
+        sys.exit(f"usage: {Path(sys.argv[0]).name} config.json")
+    config = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
         status = run(config, lambda: load(config))
     except BadInput as error:

@@ -1,25 +1,42 @@
-"""Make a small model from scratch: a tokenizer trained on a corpus and random weights of any transformers configuration.
+"""Make a small model from scratch: a tokenizer trained on a corpus and random weights of any transformers
+configuration.
 
     <python of the environment> random_init.py config.json
 
 ``config.json`` holds ``out`` (the folder to make), ``config`` (a transformers configuration with ``model_type``),
-``vocab_size`` (tokens, special ones included), ``corpus`` (a file with one JSON string per line), ``seed`` and optionally
-``template`` (kept in the model's ``random_init.json`` for the reader). The same corpus, configuration and seed give the same bytes.
+``vocab_size`` (tokens, special ones included), ``corpus`` (a file with one JSON string per line), ``seed`` and
+optionally ``template`` (kept in the model's ``random_init.json`` for the reader). The same corpus, configuration and
+seed give the same bytes.
 
-Models whose configuration has an image or video token (Qwen2-VL and its like) also get a processor. Special tokens and the chat
-format are ChatML's, as in the Qwen family.
+Models whose configuration has an image or video token (Qwen2-VL and its like) also get a processor. Special tokens
+and the chat format are ChatML's, as in the Qwen family.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>", "<|box_start|>", "<|box_end|>", "<|quad_start|>", "<|quad_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>", "<|image_pad|>", "<|video_pad|>"]
+SPECIAL = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
@@ -35,13 +52,15 @@ VISION_TOKENS = {
 
 def corpus_lines(path: str) -> Iterator[str]:
     """The texts of ``path``, one JSON string per line; blank lines are skipped."""
-    with open(path, encoding="utf-8") as lines:
+    with Path(path).open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             text = json.loads(line)
             if not isinstance(text, str):
-                raise SystemExit(f"{path}:{number}: each line must be one JSON string, this one is {type(text).__name__}")
+                raise SystemExit(
+                    f"{path}:{number}: each line must be one JSON string, this one is {type(text).__name__}"
+                )
             yield text
 
 
@@ -53,7 +72,9 @@ def make_tokenizer(corpus: str, vocab_size: int) -> Any:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     least = len(alphabet) + len(SPECIAL)
     if vocab_size < least:
-        raise SystemExit(f"vocab_size is {vocab_size}: it must be at least {least} (256 bytes and {len(SPECIAL)} special tokens)")
+        raise SystemExit(
+            f"vocab_size is {vocab_size}: it must be at least {least} (256 bytes and {len(SPECIAL)} special tokens)"
+        )
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -62,7 +83,10 @@ def make_tokenizer(corpus: str, vocab_size: int) -> Any:
     )
     bpe.train_from_iterator(corpus_lines(corpus), trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=SPECIAL[1:],
+        tokenizer_object=bpe,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=SPECIAL[1:],
         model_max_length=32768,
     )
     tokenizer.chat_template = CHAT_TEMPLATE
@@ -84,16 +108,20 @@ def complete(config: dict[str, Any], tokenizer: Any) -> dict[str, Any]:
 
 
 def make_processor(tokenizer: Any, pixels: dict[str, int]) -> Any:
-    """The processor of the Qwen2-VL family around ``tokenizer``; ``pixels`` may limit min_pixels and max_pixels of an image."""
+    """The processor of the Qwen2-VL family around ``tokenizer``; ``pixels`` may limit min_pixels and max_pixels of an
+    image.
+    """
     from transformers import Qwen2VLImageProcessor, Qwen2VLProcessor, Qwen2VLVideoProcessor
 
     return Qwen2VLProcessor(
-        image_processor=Qwen2VLImageProcessor(**pixels), tokenizer=tokenizer,
-        video_processor=Qwen2VLVideoProcessor(**pixels), chat_template=CHAT_TEMPLATE,
+        image_processor=Qwen2VLImageProcessor(**pixels),
+        tokenizer=tokenizer,
+        video_processor=Qwen2VLVideoProcessor(**pixels),
+        chat_template=CHAT_TEMPLATE,
     )
 
 
-def make(job: dict[str, Any], out: str) -> int:
+def make(job: dict[str, Any], out: Path) -> int:
     """Write tokenizer, processor and model into the folder ``out``; returns the number of parameters."""
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
@@ -111,25 +139,23 @@ def make(job: dict[str, Any], out: str) -> int:
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(out)
     (make_processor(tokenizer, pixels) if vision else tokenizer).save_pretrained(out)
-    with open(os.path.join(out, "random_init.json"), "w", encoding="utf-8") as file:
-        recipe = {key: job.get(key) for key in ("config", "vocab_size", "seed", "template")}
-        json.dump(recipe, file, indent=2, sort_keys=True)
+    recipe = {key: job.get(key) for key in ("config", "vocab_size", "seed", "template")}
+    (out / "random_init.json").write_text(json.dumps(recipe, indent=2, sort_keys=True), encoding="utf-8")
     return sum(weight.numel() for weight in model.parameters())
 
 
 def main(path: str) -> None:
     """Make the model of the job in ``path``; the folder appears whole or not at all."""
-    with open(path, encoding="utf-8") as file:
-        job = json.load(file)
-    out = os.path.abspath(job["out"])
-    if os.path.exists(out):
+    job = json.loads(Path(path).read_text(encoding="utf-8"))
+    out = Path(job["out"]).absolute()
+    if out.exists():
         print(f"{out} exists, nothing to do", flush=True)
         return
-    part = out + ".tmp"
+    part = out.with_name(f"{out.name}.tmp")
     shutil.rmtree(part, ignore_errors=True)  # what a killed run left
-    os.makedirs(part)
+    part.mkdir(parents=True)
     size = make(job, part)
-    os.replace(part, out)
+    part.rename(out)
     print(f"made {out}: {size / 1e6:.2f} million parameters", flush=True)
 
 
