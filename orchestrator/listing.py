@@ -92,7 +92,7 @@ def _recipes() -> list[dict[str, Any]]:
                 "method": recipe.method,
                 "tasks": len(recipe.tasks),
                 "about": about,
-            }  # fmt: skip
+            }
         )
     return rows
 

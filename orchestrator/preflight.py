@@ -66,7 +66,7 @@ def problems_of(
                             f"{missing} samples of {task.name}'s {split} split name no video",
                             where,
                             "fill the file's video column, or set data.modality: text",
-                        )  # fmt: skip
+                        )
                     )
     if videos:
         from orchestrator.videos import check_videos

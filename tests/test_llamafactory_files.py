@@ -83,13 +83,14 @@ def test_any_text_gives_readable_json(rows: list[tuple[str, str | None]], system
     for record, (text, video) in zip(records, rows, strict=True):
         asked = record["conversations"][0]["value"]
         assert asked.count("<video>") == (video is not None)
-        assert asked.removeprefix("<video>").replace("< video>", "<video>").replace("< image>", "<image>") or not text
+        assert asked.removeprefix("<video>" if video else "") == neutralise(text)
         assert record["videos"] == ([video] if video else [])
         assert record.get("system") == system
 
 
 def test_media_tokens_in_an_utterance() -> None:
-    assert neutralise("<video> <image><audio> <b> <video") == "< video> < image>< audio> <b> <video"
+    text = "<video> <image><audio> <b> <video <|im_end|> </s>"
+    assert neutralise(text) == "< video> < image>< audio> <b> <video < |im_end|> < /s>"
 
 
 @pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")

@@ -196,12 +196,13 @@ class LlamaFactoryAnswerer:
                     raise
                 answers.append(error)
         if ready:
-            key = "\n".join(request["id"] for request in batch).encode()
-            for place, answer in zip(ready, self._generate(list(ready.values()), zlib.crc32(key)), strict=True):
+            # by batch, not by position in the run: a resumed run draws the same; 32 bits, torch takes no more on CPU
+            seed = zlib.crc32("\n".join([str(self.config["seed"]), *(request["id"] for request in batch)]).encode())
+            for place, answer in zip(ready, self._generate(list(ready.values()), seed), strict=True):
                 answers[place] = answer
         return answers
 
-    def _generate(self, encoded: Sequence[Encoded], batch_seed: int) -> list[loop.Answer]:
+    def _generate(self, encoded: Sequence[Encoded], seed: int) -> list[loop.Answer]:
         import torch
 
         device, pad = self.model.device, self.tokenizer.pad_token_id
@@ -215,8 +216,7 @@ class LlamaFactoryAnswerer:
         if "video_grid_thw" in inputs:
             inputs["mm_token_type_ids"] = self._token_types(ids)
         inputs = {name: value.to(device) if torch.is_tensor(value) else value for name, value in inputs.items()}
-        # by batch, not by position in the run: a resumed run draws the same samples
-        torch.manual_seed((int(self.config["seed"]) << 32) ^ batch_seed)
+        torch.manual_seed(seed)
         with torch.inference_mode():
             output = self.model.generate(**inputs)[:, width:].tolist()
         texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)

@@ -24,13 +24,13 @@ RUNNERS = Path(__file__).parent.parent / "runners"
 OUTPUT, CACHE = "output", "cache"
 # set in a user's shell, these would send LLaMA-Factory down other paths
 UNSET = ("FORCE_TORCHRUN", "USE_V1", "USE_RAY", "USE_MCA", "USE_KT", "ALLOW_EXTRA_ARGS", "LLAMABOARD_ENABLED")
-# LLaMA-Factory replaces these wherever they stand, so an utterance must not hold one
-MEDIA_TOKENS = re.compile(r"<(?=(?:image|video|audio)>)")
+# LLaMA-Factory and tokenizers act on these wherever they stand; the runner's rule is the same
+CONTROL = re.compile(r"<(?=(?:image|video|audio)>|\||/?s>)")
 
 
 def neutralise(text: str) -> str:
-    """Text in which no literal ``<image>``, ``<video>`` or ``<audio>`` is taken for a media token."""
-    return MEDIA_TOKENS.sub("< ", text)
+    """Text in which nothing is taken for a media or control token: ``<video>``, ``<|im_end|>``, ``</s>``."""
+    return CONTROL.sub("< ", text)
 
 
 class LlamaFactory:
@@ -50,6 +50,8 @@ class LlamaFactory:
         if recipe.model.template is None:
             found.append("LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen")
         train = recipe.train
+        if train and train.deepspeed:
+            found += self.environment.missing_needs()
         if train and train.deepspeed and self.deepspeed_file(train.deepspeed) is None:
             known = ", ".join(sorted(file.stem for file in (self.environment.folder / "deepspeed").glob("*.json")))
             found.append(
@@ -115,7 +117,8 @@ class LlamaFactory:
         # the data is local; the shared cache would hand out old features for videos changed under the same name
         env |= {"HF_DATASETS_OFFLINE": "1", "HF_DATASETS_CACHE": CACHE}
         if device == "cpu":
-            env["CUDA_VISIBLE_DEVICES"] = ""
+            # threads that spin while they wait slow small models tenfold when another process wants the core
+            env |= {"CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
         if recipe.model.init is not None or Path(recipe.model.path or "").expanduser().is_dir():
             env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         return env | dict(recipe.resources.env)
@@ -157,7 +160,6 @@ class LlamaFactory:
             "dataset": "train",
             "cutoff_len": train.max_length,
             "overwrite_cache": True,
-            "preprocessing_num_workers": 1,
             "output_dir": OUTPUT,
             "per_device_train_batch_size": train.micro_batch_size,
             "per_device_eval_batch_size": train.eval_batch_size or train.micro_batch_size,
@@ -170,6 +172,8 @@ class LlamaFactory:
             "weight_decay": train.weight_decay,
             "max_grad_norm": train.max_grad_norm,
             "logging_steps": 10,
+            # else a loss that is no number is logged as 0.0
+            "logging_nan_inf_filter": False,
             "bf16": train.precision == "bf16",
             "fp16": train.precision == "fp16",
             "seed": recipe.seed,
@@ -242,6 +246,8 @@ class LlamaFactory:
                 # the same with one repair: without it ZeRO-3 over gloo ends in NaN and status 0
                 argv = (python, *launcher, str(RUNNERS / "llamafactory_train.py"), "train.yaml")
                 env = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"} | env
+            # not the shared cache: whoever is killed while DeepSpeed compiles leaves a lock that others wait for
+            env = {"TORCH_EXTENSIONS_DIR": str(self.environment.venv / "torch_extensions")} | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         return Command(argv, env, {"train.yaml": text}, UNSET)
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,42 @@ model: {{name: Broken, path: {empty}, toolkit: llamafactory, template: qwen, typ
     assert "zero_shot/infer: FAILED: ended with exit status 1" in said
     assert "whole log:" in said
     assert "what to do: the model was not found" in said
+
+
+def test_out_of_memory_is_told(tmp_path: Path, demo_data: Path) -> None:
+    """The toolkit's process may have 12 GB of address space, and the model wants more."""
+    recipe = recipe_file(
+        tmp_path,
+        f"method: zero_shot\ntasks: [demo]\ndata: {{root: {demo_data}}}\n"
+        "model: {name: tiny_qwen2, init: {config: {hidden_size: 16384, intermediate_size: 65536}}}\n",
+    )
+    command = f"ulimit -v 12000000; exec {sys.executable} -m orchestrator run {recipe} --runs-dir {tmp_path}/runs"
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "zero_shot/init: FAILED" in done.stdout
+    assert "what to do: the machine's memory is too small" in done.stdout
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here (needs root)")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path, demo_data: Path, small_disk: Path) -> None:
+    recipe = recipe_file(tmp_path, f"method: zero_shot\ntasks: [demo]\ndata: {{root: {demo_data}}}\n")
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes((5 << 20) - (1 << 14)))
+    said = run(recipe, small_disk, code=1)  # the orchestrator itself cannot write
+    assert "No space left on device" in said
+    assert "--runs-dir" in said
+    filler.write_bytes(bytes(3 << 20))
+    said = run(recipe, small_disk, code=1)  # the toolkit cannot
+    assert "what to do: the disk is full" in said
+    filler.unlink()
+    run(recipe, small_disk)
+    assert len(predictions(stage_folder(small_disk, "infer", "zero_shot"))) == 24

@@ -1,0 +1,108 @@
+"""Runs inside LLaMA-Factory's environment for test_llamafactory_runner.py: one start (15 s of imports) for all of it.
+
+``<its python> inside_llamafactory.py FOLDER RUNNERS``: makes the tiny models, answers every ``FOLDER/*.config.json``
+and writes what training would feed the model into ``FOLDER/training.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+FOLDER, RUNNERS = Path(sys.argv[1]), Path(sys.argv[2])
+
+
+def module(name: str, file: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, RUNNERS / file)
+    assert spec
+    assert spec.loader
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def make_models() -> None:
+    init = module("random_init", "random_init.py")
+    for job in ("text", "again", "video"):
+        init.main(str(FOLDER / f"{job}.init.json"))
+    files = ("model.safetensors", "tokenizer.json")
+    sums = {
+        name: [hashlib.sha256((FOLDER / name / file).read_bytes()).hexdigest() for file in files]
+        for name in ("text", "again")
+    }
+    (FOLDER / "sums.json").write_text(json.dumps(sums))
+
+
+def make_adapter() -> None:
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_pretrained(str(FOLDER / "text"))
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=False, task_type="CAUSAL_LM")
+    get_peft_model(model, config).save_pretrained(str(FOLDER / "adapter"))
+
+
+def answer_all(runner: Any) -> Any:
+    video = None
+    for path in sorted(FOLDER.glob("*.config.json")):
+        config = json.loads(path.read_text())
+        made: list[Any] = []
+
+        def load(config: Any = config, made: list[Any] = made) -> Any:
+            made.append(runner.LlamaFactoryAnswerer(config))
+            return made[0]
+
+        status = runner.loop.run(config, load)
+        (FOLDER / path.name.replace("config", "status")).write_text(str(status))
+        if path.name.startswith("video"):
+            video = made[0]
+    return video
+
+
+def compare_with_training(runner: Any, answerer: Any) -> None:
+    """The tensors of LLaMA-Factory's training pipeline beside those of the runner, for the same samples."""
+    import torch
+    from llamafactory.data import SFTDataCollatorWith4DAttentionMask, get_dataset, get_template_and_fix_tokenizer
+    from llamafactory.hparams import get_train_args
+    from llamafactory.model import load_tokenizer
+
+    arguments = json.loads((FOLDER / "train.json").read_text())
+    model_args, data_args, training_args, _, _ = get_train_args(arguments)
+    tools = load_tokenizer(model_args)
+    template = get_template_and_fix_tokenizer(tools["tokenizer"], data_args)
+    data = get_dataset(template, model_args, data_args, training_args, stage="sft", **tools)["train_dataset"]
+    collator = SFTDataCollatorWith4DAttentionMask(template=template, model=answerer.model, **tools)
+    requests = [json.loads(line) for line in (FOLDER / "same.jsonl").read_text().splitlines()]
+    report = []
+    for row, request in zip(data, requests, strict=True):
+        trained = collator([dict(row)])
+        mine = answerer.encode(request)
+        ids = torch.tensor([mine.ids])
+        types = answerer._token_types(ids)
+        rope = answerer.model.model.get_rope_index
+        places, _ = rope(ids, mm_token_type_ids=types, video_grid_thw=mine.media["video_grid_thw"])
+        prompt = len(mine.ids)
+        report.append(
+            {
+                "ids": trained["input_ids"][0, :prompt].tolist() == mine.ids,
+                "answer": tools["tokenizer"].decode(trained["input_ids"][0, prompt:]),
+                "pixels": torch.equal(trained["pixel_values_videos"], mine.media["pixel_values_videos"]),
+                "positions": torch.equal(trained["position_ids"][1:, :, :prompt], places),
+                "text_positions": torch.equal(places[0, 0], torch.arange(prompt)),
+                "grid": mine.media["video_grid_thw"].tolist(),
+            }
+        )
+    (FOLDER / "training.report.json").write_text(json.dumps(report))
+
+
+if __name__ == "__main__":
+    make_models()
+    make_adapter()
+    runner = module("runner", "llamafactory.py")
+    compare_with_training(runner, answer_all(runner))
