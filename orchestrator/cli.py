@@ -9,7 +9,7 @@ import typer
 
 app = typer.Typer(
     name="orchestrator",
-    help="Run the MMLA benchmark (zero-shot, SFT, instruction tuning) over four fine-tuning toolkits from one recipe file."
+    help="Run the MMLA benchmark (zero-shot, SFT, instruction tuning) over fine-tuning toolkits, from one recipe file."
     "\n\nStart with: python -m orchestrator run recipes/demo.yaml",
     no_args_is_help=True,
     add_completion=False,
@@ -18,7 +18,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 env_app = typer.Typer(
-    help="The toolkits' environments, built from third_party/NAME/.\n\nExample: python -m orchestrator env build llamafactory",
+    help="The toolkits' environments, built from third_party/NAME/."
+    "\n\nExample: python -m orchestrator env build llamafactory",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

@@ -30,6 +30,10 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "the model is gated: accept its licence on its page, then set HF_TOKEN in the environment",
     ),
     (
+        r"backend tokenizer from|Can't load tokenizer|no file named (?:model|pytorch_model|adapter_model)",
+        "the model's folder is incomplete: model.path must hold config.json, the tokenizer's files and the weights",
+    ),
+    (
         r"is not a local folder and is not a valid model identifier|Repository Not Found|RepositoryNotFoundError"
         r"|Can't load the configuration of|does not appear to have a file named",
         "the model was not found: check model.path in the recipe (a hub id or a folder with config.json)",
@@ -47,7 +51,8 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "no GPU was found: run on a machine with one, or set resources.device: cpu",
     ),
     (
-        r"ninja: (?:error|build stopped)|Ninja is required|Error building extension|g\+\+: not found|command 'g\+\+' failed",
+        r"ninja: (?:error|build stopped)|Ninja is required|Error building extension"
+        r"|g\+\+: not found|command 'g\+\+' failed",
         "DeepSpeed compiles a small extension: install a compiler (Debian: apt-get install g++ ninja-build)",
     ),
 )

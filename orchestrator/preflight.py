@@ -37,6 +37,7 @@ def problems_of(
     where = str(recipe.source or recipe.name)
     found = [Problem(text, where) for text in plan.toolkit.problems(recipe)]
     found += _machine(plan, where)
+    found += _model(plan, where)
     videos: dict[str, None] = {}
     try:
         prompt = load_prompt(recipe)
@@ -87,6 +88,24 @@ def _has_dev(recipe: Recipe, task: Task) -> bool:
 
 def _dev_needed(plan: Plan) -> bool:
     return plan.recipe.select.strategy != "last" or plan.recipe.inference.split == "dev"
+
+
+def _model(plan: Plan, where: str) -> list[Problem]:
+    path = plan.recipe.model.path
+    if path is None:
+        return []
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        missing = not (folder / "config.json").is_file()
+        hint = "give the folder that holds config.json, the tokenizer and the weights"
+        return [Problem(f"model.path: no config.json in {folder}", where, hint)] if missing else []
+    if path.startswith(("/", "./", "../", "~")):
+        return [
+            Problem(
+                f"model.path: there is no folder {folder}", where, "give a folder, or a hub id such as Qwen/Qwen2-7B"
+            )
+        ]
+    return []
 
 
 def _machine(plan: Plan, where: str) -> list[Problem]:

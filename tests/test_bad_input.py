@@ -70,7 +70,8 @@ def unlink(split: str) -> Callable[[Path], object]:
 
 VIDEO = "model: tiny_qwen2_vl\n"
 CASES = [
-    Case("typo in a key", ("tiny.yaml:6:3: unknown key `train.epoch`", "did you mean `epochs`?"), "train:\n  epoch: 3\n"),
+    Case("typo in a key", ("tiny.yaml:6:3: unknown key `train.epoch`", "did you mean `epochs`?"),
+         "train:\n  epoch: 3\n"),
     Case("wrong type", ("tiny.yaml:6:11: ", "number", "'three'"), "train:\n  epochs: three\n"),
     Case("no is not false", ("tiny.yaml:5:46: ", "must be true or false, not the text 'no'"),
          "model: {name: tiny_qwen2, trust_remote_code: no}\n"),
@@ -81,6 +82,10 @@ CASES = [
          "model: tiny_quen2\n"),
     Case("unknown toolkit", ("tiny.yaml:5:", "unknown toolkit `lamafactory`", "did you mean `llamafactory`?"),
          "model: {name: X, path: x, toolkit: lamafactory, type: LLM}\n"),
+    Case("model folder that is not there", ("model.path: there is no folder /no/model",),
+         "model: {name: tiny_qwen2, path: /no/model}\n"),
+    Case("model folder without a model", ("model.path: no config.json in data",),
+         "model: {name: tiny_qwen2, path: data}\n"),
     Case("duplicate key", ("tiny.yaml:6:1: ", "seed", "tiny.yaml:5"), "seed: 1\nseed: 2\n"),
     Case("cyclic extends", ("extends", "tiny.yaml", "other.yaml"), base="extends: other.yaml\n",
          break_=write("other.yaml", "extends: tiny.yaml\n")),

@@ -181,20 +181,21 @@ resources: {{processes: 2, env: {{OMP_NUM_THREADS: "1"}}}}
 
 
 def test_toolkit_failure_is_told(tmp_path: Path, demo_data: Path) -> None:
-    empty = tmp_path / "no_model"
-    empty.mkdir()
+    incomplete = tmp_path / "no_weights"
+    incomplete.mkdir()
+    (incomplete / "config.json").write_text('{"model_type": "qwen2"}')
     recipe = recipe_file(
         tmp_path,
         f"""method: zero_shot
 tasks: [demo]
 data: {{root: {demo_data}}}
-model: {{name: Broken, path: {empty}, toolkit: llamafactory, template: qwen, type: LLM}}
+model: {{name: Broken, path: {incomplete}, toolkit: llamafactory, template: qwen, type: LLM}}
 """,
     )
     said = run(recipe, tmp_path, code=1)
     assert "zero_shot/infer: FAILED: ended with exit status 1" in said
     assert "whole log:" in said
-    assert "what to do: the model was not found" in said
+    assert "what to do: the model's folder is incomplete" in said
 
 
 def test_out_of_memory_is_told(tmp_path: Path, demo_data: Path) -> None:
@@ -228,7 +229,7 @@ def test_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path, demo_data: 
     said = run(recipe, small_disk, code=1)  # the orchestrator itself cannot write
     assert "No space left on device" in said
     assert "--runs-dir" in said
-    filler.write_bytes(bytes(3 << 20))
+    filler.write_bytes(bytes((4 << 20) + (400 << 10)))  # room for the texts, not for the weights
     said = run(recipe, small_disk, code=1)  # the toolkit cannot
     assert "what to do: the disk is full" in said
     filler.unlink()
