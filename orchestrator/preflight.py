@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -14,6 +15,8 @@ from orchestrator.execute import visible_gpus
 from orchestrator.plan import Plan
 from orchestrator.recipe import Recipe
 
+MANY_VIDEOS = 500
+
 
 def device_of(plan: Plan) -> str:
     """Where a plan's processes compute: "cuda" or "cpu"."""
@@ -23,15 +26,13 @@ def device_of(plan: Plan) -> str:
     return wanted
 
 
-def problems_of(
-    plan: Plan, *, everything: bool = False, progress: Callable[[int, int], None] | None = None
-) -> list[Problem]:
+def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], None] | None = None) -> list[Problem]:
     """All that is wrong with a plan's toolkit settings, data, prompts, videos and machine.
 
     Args:
         plan: what is to run.
         everything: also look at jobs that are done already.
-        progress: called with (videos checked, videos in all).
+        say: told what takes a while.
     """
     recipe = plan.recipe
     where = str(recipe.source or recipe.name)
@@ -73,7 +74,9 @@ def problems_of(
         from orchestrator.videos import check_videos
 
         cache = plan.folder.parent / ".cache" / "videos.json"
-        found += check_videos([Path(video) for video in videos], cache=cache, progress=progress)
+        if say and len(videos) > MANY_VIDEOS:
+            say(f"checking that {len(videos):,} videos can be decoded (new and changed ones)")
+        found += check_videos(videos, cache=cache, workers=os.cpu_count() or 1)
     return found
 
 

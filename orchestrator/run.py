@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.errors import InputError, Interrupted, Problem
 from orchestrator.execute import interruptible
@@ -12,6 +14,10 @@ from orchestrator.loader import load_recipe
 from orchestrator.plan import Plan, make_plan
 from orchestrator.recipe import Recipe
 from orchestrator.scores import results_of
+from orchestrator.store import run_lock
+
+if TYPE_CHECKING:
+    from orchestrator.view import View
 
 
 def load_recipes(
@@ -61,48 +67,53 @@ def run_recipes(
         InputError: something is wrong with the input; nothing was launched.
         Interrupted: the user stopped the run.
     """
-    from contextlib import ExitStack
-
-    from orchestrator.store import run_lock
+    from orchestrator.view import make_view
 
     recipes = load_recipes(files, tasks, overrides, limit)
     plans = [make_plan(recipe, runs_dir, merge=merge) for recipe in recipes]
-    failed = False
-    try:
-        with interruptible(), ExitStack() as locks:
-            for plan in plans:
-                locks.enter_context(run_lock(plan.folder))
-            if any(not job.done for plan in plans for job in plan.jobs):
-                failed = _run(plans)
-            else:
-                print("everything is done already")
-    finally:
-        for file, plan in zip(files, plans, strict=True):
-            # of sft, tasks that an earlier command did are results, too
-            whole = plan
-            if tasks and plan.recipe.method == "sft":
-                whole = make_plan(load_recipe(file, overrides, (), limit), runs_dir, merge=merge)
-            _report(whole, results_dir)
+    with interruptible(), ExitStack() as locks:
+        for plan in plans:
+            locks.enter_context(run_lock(plan.folder))
+        if all(job.done for plan in plans for job in plan.jobs):
+            print("everything is done already")
+            failed = False
+        else:
+            view = make_view()
+            _prepare(plans, view)
+            try:
+                failed = _run(plans, view)
+            except Interrupted:
+                _report_all(files, plans, tasks, overrides, limit, results_dir)
+                raise
+        _report_all(files, plans, tasks, overrides, limit, results_dir)
     return 1 if failed else 0
 
 
-def _run(plans: Sequence[Plan]) -> bool:
-    """Check everything, build what is missing, run what is not done; returns whether a stage failed."""
+def _prepare(plans: Sequence[Plan], view: View) -> None:
+    """Check everything, then build the environments that are missing.
+
+    Raises:
+        InputError: all that is wrong with the input.
+    """
     from orchestrator import preflight
-    from orchestrator.schedule import run_plans
-    from orchestrator.view import make_view
 
     problems: list[Problem] = []
     for plan in plans:
-        problems += [problem for problem in preflight.problems_of(plan) if problem not in problems]
+        problems += [problem for problem in preflight.problems_of(plan, say=view.line) if problem not in problems]
     if problems:
         raise InputError(problems)
-    view = make_view()
     for environment in {plan.toolkit.environment.name: plan.toolkit.environment for plan in plans}.values():
         if environment.state() != "ready":
             log = environment.folder / "build.log"
             view.line(f"building the environment of {environment.name}: once, some minutes and gigabytes ({log})")
             environment.build(log)
+
+
+def _run(plans: Sequence[Plan], view: View) -> bool:
+    """Run what is not done; returns whether a stage failed."""
+    from orchestrator import preflight
+    from orchestrator.schedule import run_plans
+
     failures = []
     try:
         for device in ("cpu", "cuda"):
@@ -117,6 +128,22 @@ def _run(plans: Sequence[Plan]) -> bool:
         names = ", ".join(f"{stage.folder.parent.parent.name} {stage.name}" for stage, _ in failures)
         print(f"failed: {names} (the reason is above; what is done stays done)", file=sys.stderr)
     return bool(failures)
+
+
+def _report_all(
+    files: Sequence[Path],
+    plans: Sequence[Plan],
+    tasks: Sequence[str],
+    overrides: Sequence[str],
+    limit: int | None,
+    results_dir: Path,
+) -> None:
+    """Write and show the results of each plan; of sft, those of tasks that an earlier command did, too."""
+    for file, plan in zip(files, plans, strict=True):
+        whole = plan
+        if tasks and plan.recipe.method == "sft":
+            whole = make_plan(load_recipe(file, overrides, (), limit), plan.folder.parent)
+        _report(whole, results_dir)
 
 
 def _report(plan: Plan, results_dir: Path) -> None:

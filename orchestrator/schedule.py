@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import time
 from collections.abc import Sequence
@@ -78,6 +79,8 @@ def _run_stage(context: Context, job: Job, stage: Stage, view: View) -> None:
     outcome = "failed"
     try:
         state["outputs"] = WORK[stage.kind](context, stage)
+        if stage.kind in ("init", "train", "merge"):
+            os.sync()  # a toolkit does not flush its weights: after a power cut "done" must still be true
         outcome = "done"
     except Interrupted:
         outcome = "interrupted"

@@ -89,6 +89,8 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
             rows[split] = toolkit.write_examples(examples, file, recipe.modality)
+            file.flush()
+            os.fsync(file.fileno())
     extra = toolkit.dataset_files(list(rows), recipe.modality, system=recipe.prompt.system is not None)
     for name, text in extra.items():
         atomic_write(stage.folder / name, text)

@@ -101,7 +101,7 @@ def main(arguments: Sequence[str]) -> None:
             first = command(*run)
             rows.append(("all 12 zero-shot tests of tiny_qwen2, 15,710 requests, one load", "-", f"{first:.0f} s"))
             rows.append(("the same run again, all stages done", "0.4 s", f"{median(*run):.3f} s"))
-    rows += bench_convert.rows()
+    rows += bench_convert.rows(MMLA)
     rows += bench_score.rows()
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, median of {RUNS}\n")
     print("| what | bar | measured |\n|---|---|---|")
