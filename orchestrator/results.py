@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ FLOATS = frozenset({"params_b", "train_seconds", "infer_seconds", *SCORES}) - IN
 MAJORITY = "majority"  # a row may carry this baseline for the table; it is no column of the file
 OVERALL = "overall"
 
-_SHOWN = ("task", "n", "acc", "95% CI", "majority", "f1", "wf1", "unknown", "multi", "error")
+_SHOWN = ("task", "n", "acc", "95% CI", "majority", "f1", "wf1", "unknown", "multi", "empty", "error")
 
 
 def overall_row(rows: Sequence[Row], scores: Scores, **known: Any) -> Row:
@@ -130,13 +130,13 @@ def read_results(path: Path) -> list[Row]:
     return rows
 
 
-def results_table(rows: Sequence[Row], majority: Mapping[str, float] | None = None) -> str:
+def results_table(rows: Sequence[Row]) -> str:
     """The rows as aligned plain text, for files and pipes.
 
-    ``majority``: by task, the share (percent) of the most frequent true label, the accuracy of always saying it;
-    a row's own ``majority`` serves where this has none.
+    A row may carry ``majority``: the share (percent) of the most frequent true label, the accuracy of always
+    saying it.
     """
-    lines = [_SHOWN, *(_shown(row, majority or {}) for row in rows)]
+    lines = [_SHOWN, *(_shown(row) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
         "  ".join(
@@ -147,29 +147,29 @@ def results_table(rows: Sequence[Row], majority: Mapping[str, float] | None = No
     )
 
 
-def rich_table(rows: Sequence[Row], majority: Mapping[str, float] | None = None, title: str | None = None) -> Table:
+def rich_table(rows: Sequence[Row]) -> Table:
     """The same table for a terminal; an accuracy is green above the majority baseline and red below it."""
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=title)
+    table = Table()
     for at, name in enumerate(_SHOWN):
         table.add_column(name, justify="right" if at else "left", no_wrap=True)
     for row in rows:
-        fields = [escape(field) for field in _shown(row, majority or {})]
-        baseline = (majority or {}).get(row["task"], row.get(MAJORITY))
+        fields = [escape(field) for field in _shown(row)]
+        baseline = row.get(MAJORITY)
         if not _absent(baseline) and not _absent(row.get("acc")) and row["acc"] != baseline:
             fields[2] = f"[{'green' if row['acc'] > baseline else 'red'}]{fields[2]}[/]"
         table.add_row(*fields, style="bold" if row["task"] == OVERALL else None)
     return table
 
 
-def _shown(row: Row, majority: Mapping[str, float]) -> tuple[str, ...]:
+def _shown(row: Row) -> tuple[str, ...]:
     def number(value: Any) -> str:
         return "" if _absent(value) else f"{value:.2f}"
 
     low, high = number(row.get("acc_ci_low")), number(row.get("acc_ci_high"))
     return (
         str(row["task"]), str(row.get("n") or ""), number(row.get("acc")), f"{low}-{high}" if low and high else "",
-        number(majority.get(row["task"], row.get(MAJORITY))), *(number(row.get(name)) for name in _SHOWN[5:]),
+        number(row.get(MAJORITY)), *(number(row.get(name)) for name in _SHOWN[5:]),
     )  # fmt: skip
