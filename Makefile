@@ -41,7 +41,7 @@ bench: $(READY)
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 \
-		--extra video --extra dev pyproject.toml -o .ci/requirements.lock
+		--extra video --extra dev --extra hub pyproject.toml -o .ci/requirements.lock
 	for folder in third_party/*/; do $(BIN)/uv pip compile --quiet --generate-hashes --no-header \
 		--python-version 3.11 $$folder/requirements.in -o $$folder/requirements.lock; done
 

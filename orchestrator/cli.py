@@ -24,6 +24,13 @@ env_app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(env_app, name="env")
+data_app = typer.Typer(
+    help="The benchmark's data: get it, and see whether it is sound."
+    "\n\nExample: python -m orchestrator data check --data-root ~/MMLA",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(data_app, name="data")
 
 Recipes = Annotated[list[Path], typer.Argument(help="Recipe files.", metavar="RECIPE...")]
 Recipe = Annotated[Path, typer.Argument(help="A recipe file.", metavar="RECIPE")]
@@ -218,3 +225,49 @@ def env_check(
     from orchestrator.listing import check_environments
 
     check_environments(names or [])
+
+
+@data_app.command("check")
+def data_check(
+    data_root: Annotated[Path | None, typer.Option(help="The folder with the data sets.")] = None,
+    task: Tasks = None,
+    videos: Annotated[bool, typer.Option("--videos", help="Also unpack and decode the videos.")] = False,
+    video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="As data.columns: text=Utterance,label=Emotion or id,video,text,label.")
+    ] = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Check data: rows against the published sizes, labels, duplicates, videos, and test rows in training data.
+
+    Published rows that are missing are warnings; exit status 1 where anything is wrong.
+
+    Example: python -m orchestrator data check --data-root ~/MMLA --task MELD --videos
+    """
+    from orchestrator.datacheck import check_data
+
+    cache = runs_dir / ".cache" / "videos.json"
+    code = check_data(data_root, task or (), video_root, columns, videos=videos, cache=cache, as_json=json)
+    raise typer.Exit(code)
+
+
+@data_app.command("download")
+def data_download(
+    dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set (repeatable).")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to fill (default: $MMLA_DATA_ROOT, or data).")] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Commit, tag or branch (default: the manifest's commit, or main).")
+    ] = None,
+    no_videos: Annotated[bool, typer.Option("--no-videos", help="Only the texts and labels (a few MB).")] = False,
+) -> None:
+    """Download the published data sets (50 GB with videos) and unpack the videos; goes on where it stopped.
+
+    Honours HF_ENDPOINT and HF_TOKEN. What was fetched, and from which commit, is in OUT/manifest.json.
+
+    Example: python -m orchestrator data download --dataset MELD --dataset MIntRec --out ~/MMLA --no-videos
+    """
+    from orchestrator.download import download
+    from orchestrator.recipe import Data
+
+    download(dataset or (), out or Path(Data().root), revision, videos=not no_videos)

@@ -75,12 +75,12 @@ def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = No
         device=device,
         resume=resume,
     )
-    return plan.toolkit.train(plan.recipe, inputs)
+    return plan.toolkit.train(plan.recipe_of(stage), inputs)
 
 
 def infer_command(plan: Plan, stage: Stage, folder: Path, device: str, checkpoint: Path | None) -> Command:
     """Has a checkpoint answer the requests in `folder`; its configuration's paths are as seen from there."""
-    recipe = plan.recipe
+    recipe = plan.recipe_of(stage)
     inference, train = recipe.inference, recipe.train
     full = train is not None and train.finetuning == "full"
     relative = os.path.relpath(checkpoint, folder) if checkpoint else None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
-from orchestrator import recipe_errors
+from orchestrator import benchmark, recipe_errors
 from orchestrator.errors import InputError, Problem, did_you_mean
-from orchestrator.nodes import Node, merge, tree
+from orchestrator.nodes import Node, find, merge, tree
 from orchestrator.recipe import Recipe
 from orchestrator.recipe_check import known_toolkits, validate
 from orchestrator.recipe_schema import recipe_schema
@@ -34,7 +35,8 @@ def load_recipe(
     reader = _Reader()
     root = reader.read(path, ())
     for text in overrides:
-        root = merge(root, reader.override(text))
+        over = reader.override(text)
+        root = merge(_without_rows(root, over), over)
     if tasks:
         items = [Node(name, f"--task {name}") for name in tasks]
         root = merge(root, tree(["tasks"], Node(list(items), "--task")))
@@ -99,6 +101,8 @@ class _Reader:
         where = f"--set {text}"
         name, equals, raw = text.partition("=")
         path = [part.strip() for part in name.split(".")]
+        if path[:2] == ["train", "per_task"] and ".".join(path[2:4]) in benchmark.tasks():
+            path[2:4] = [".".join(path[2:4])]  # MIntRec2.0
         if not equals or not all(path):
             self.problems.append(Problem("an override is KEY=VALUE", where, "for example --set train.epochs=1"))
             return Node({}, where)
@@ -113,6 +117,37 @@ class _Reader:
                 self.problems += error.problems
                 return Node({}, where)
         return tree(path, value)
+
+
+def _without_rows(root: Node, over: Node) -> Node:
+    """The tree whose ``train.per_task`` no longer holds what an override gives to all tasks.
+
+    ``--set train.epochs=1`` means every task, though a row of the file would win over the section it stands in.
+    """
+    (train, own), (given, asked) = find(root, ("train",)), find(over, ("train",))
+    if not (own and asked and isinstance(train.value, dict) and isinstance(given.value, dict)):
+        return root
+    rows = train.value.get("per_task")
+    if rows is None or not isinstance(rows.value, dict):
+        return root
+    left = {task: _less(row, given) for task, row in rows.value.items()}
+    train = replace(train, value={**train.value, "per_task": replace(rows, value=left)})
+    assert isinstance(root.value, dict)
+    return replace(root, value={**root.value, "train": train})
+
+
+def _less(node: Node, other: Node) -> Node:
+    """A mapping without what another gives values to, section by section."""
+    if not (isinstance(node.value, dict) and isinstance(other.value, dict)):
+        return node
+    kept = {}
+    for key, child in node.value.items():
+        rest = other.value.get(key)
+        if rest is None:
+            kept[key] = child
+        elif isinstance(child.value, dict) and isinstance(rest.value, dict):
+            kept[key] = _less(child, rest)
+    return replace(node, value=kept)
 
 
 def _beside(path: Path, name: str) -> Path:

@@ -52,11 +52,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Job:
-    """What leads to one checkpoint and its scores on the job's tasks."""
+    """What leads to one checkpoint and its scores on the job's tasks. ``recipe`` is the plan's as this job runs it."""
 
     name: str
     tasks: tuple[Task, ...]
     stages: tuple[Stage, ...]
+    recipe: Recipe = field(hash=False)
 
     @cached_property
     def done(self) -> bool:
@@ -81,6 +82,10 @@ class Plan:
         """The toolkit that the recipe's model lives in."""
         return toolkits.get(self.recipe.model.toolkit)
 
+    def recipe_of(self, stage: Stage) -> Recipe:
+        """The recipe as the stage's job runs it: under sft with the task's own training settings."""
+        return next(job.recipe for job in self.jobs if job.name == stage.job)
+
     @property
     def stages(self) -> Iterator[Stage]:
         """All stages, in the order in which they run."""
@@ -103,8 +108,15 @@ def make_plan(recipe: Recipe, runs_dir: Path, *, merge: bool = False) -> Plan:
     known = tasks()
     chosen = tuple(known[name] for name in recipe.tasks)
     groups = [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
-    builder = _Builder(recipe, folder, merge)
-    return Plan(recipe, tuple(builder.job(name, group) for name, group in groups), folder)
+    jobs = tuple(_Builder(_own(recipe, name), folder, merge).job(name, group) for name, group in groups)
+    return Plan(recipe, jobs, folder)
+
+
+def _own(recipe: Recipe, job: str) -> Recipe:
+    """The recipe as a job runs it: without the other tasks' rows, so that these are no part of its stages' keys."""
+    if recipe.train is None or not recipe.train.per_task:
+        return recipe
+    return recipe.model_copy(update={"train": recipe.train_for(job)})
 
 
 @dataclass(frozen=True)
@@ -148,7 +160,7 @@ class _Builder:
                 add("merge", {"toolkit": self.toolkit.environment.lock_digest}, selected, train, init)
         infer = add("infer", self._infer(group), selected, init, train if recipe.train else None)
         add("score", self._score(group), infer, selected, train if recipe.train else None)
-        return Job(name, group, tuple(stages))
+        return Job(name, group, tuple(stages), recipe)
 
     # what each stage's output depends on
 
@@ -206,7 +218,7 @@ class _Builder:
         return {
             **self._model(),
             # how evaluation is batched changes no weights
-            "train": train.model_dump(mode="json", exclude={"eval_batch_size"}),
+            "train": train.model_dump(mode="json", exclude={"eval_batch_size", "per_task"}),
             "deepspeed": identity.of_name_or_file(train.deepspeed),
             "seed": self.recipe.seed,
             # which checkpoints are kept follows from how one is chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 from orchestrator.benchmark import Task
@@ -36,7 +36,8 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
     """
     recipe = plan.recipe
     where = str(recipe.source or recipe.name)
-    found = [Problem(text, where) for text in plan.toolkit.problems(recipe)]
+    own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
+    found = [Problem(text, where) for text in dict.fromkeys(chain.from_iterable(map(plan.toolkit.problems, own)))]
     found += _machine(plan, where)
     found += _model(plan, where)
     videos: dict[str, None] = {}

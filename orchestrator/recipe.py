@@ -11,9 +11,19 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from orchestrator.data_forms import columns_conflict
 from orchestrator.errors import did_you_mean
 from orchestrator.store import digest
 
@@ -23,16 +33,27 @@ Split = Literal["train", "dev", "test"]
 Precision = Literal["bf16", "fp16", "fp32"]
 
 DEEPSPEED = ("zero2", "zero3", "zero2_offload", "zero3_offload")
-BATCH_FIELDS = "train.batch_size train.micro_batch_size resources.processes"
+# where the numbers of a batch stand: `locate` names the first of these that a file holds
+BATCH_FIELDS = (("train", "batch_size"), ("train", "micro_batch_size"), ("resources", "processes"))
+Fields = tuple[tuple[str, ...], ...]
 _SECRET = re.compile(r"(^|_)(token|password|passwd|secret|(api_?)?key)$", re.IGNORECASE)
 
 
-def refuse(field: str, message: str, hint: str = "") -> PydanticCustomError:
+def refuse(field: str | Fields, message: str, hint: str = "") -> PydanticCustomError:
     """An error of our own, placed at ``field``: dotted, from the model that checks.
 
-    Several fields with spaces between: the first that the file holds, the first of all if none.
+    Several fields, as paths or with spaces between: the first that the file holds, the first of all if none.
     """
-    return PydanticCustomError("recipe", "{message}", {"message": message, "field": field, "hint": hint})
+    paths = tuple(tuple(name.split(".")) for name in field.split()) if isinstance(field, str) else field
+    return PydanticCustomError("recipe", "{message}", {"message": message, "fields": paths, "hint": hint})
+
+
+def batch_fields(task: str | None) -> Fields:
+    """Where the numbers of a task's batch may stand: in its row of ``train.per_task``, then in the recipe."""
+    if task is None:
+        return BATCH_FIELDS
+    row = ("train", "per_task", task)
+    return ((*row, "batch_size"), (*row, "micro_batch_size"), *BATCH_FIELDS)
 
 
 def batch_conflict(batch: int, micro: int, processes: int) -> tuple[str, str] | None:
@@ -114,6 +135,11 @@ class Data(_Model):
     video_root: str = Field("{root}/{dataset}/video", min_length=1, description="folder of the videos")
     modality: Modality | None = Field(None, description="what the model is shown (default: text, MLLM video)")
     limit: int | None = Field(None, ge=1, description="only the first N rows of every split")
+    columns: dict[str, str] | list[str] | None = Field(
+        None,
+        description="other names of columns, {text: Utterance}, for one task {MELD.text: Utterance}; "
+        "or the columns of files without a header, [id, video, text, label]",
+    )
 
     @field_validator("video_root")
     @classmethod
@@ -121,6 +147,17 @@ class Data(_Model):
         names = set(re.findall(r"\{([^{}]*)\}", value))
         if unknown := sorted(names - {"root", "dataset"}):
             raise refuse("", f"unknown placeholder {{{unknown[0]}}}", "use {root} and {dataset}")
+        return value
+
+    @field_validator("columns", mode="before")  # before: what pydantic says of a union helps nobody
+    @classmethod
+    def _known_columns(cls, value: Any) -> Any:
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        if parts is not None and not (isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts)):
+            hint = 'write {text: Utterance}, or [id, video, text, label] (quote names such as "5")'
+            raise refuse("", "must be a mapping of column names, or a list of them", hint)
+        if wrong := columns_conflict(value):
+            raise refuse("", *wrong)
         return value
 
 
@@ -140,8 +177,8 @@ class Lora(_Model):
     target: str = Field("all", min_length=1, description="modules with an adapter: all, or names with commas")
 
 
-class Train(_Model):
-    """Fine-tuning."""
+class _Training(_Model):
+    """The keys of fine-tuning."""
 
     finetuning: Literal["lora", "full"] = Field("lora", description="train an adapter, or every weight")
     lora: Lora = Field(default_factory=Lora)
@@ -169,6 +206,32 @@ class Train(_Model):
             return value
         hint = did_you_mean(value, DEEPSPEED) or f"one of {', '.join(DEEPSPEED)}, or the path of a JSON file"
         raise refuse("", f"unknown DeepSpeed configuration `{value}`", hint)
+
+
+class TaskTrain(_Training):
+    """What differs for one task. Only the keys that are given count: a default here means the recipe's own value."""
+
+    @model_serializer(mode="wrap")
+    def _given(self, whole: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # written out with its defaults it would be a row that sets every key
+        values = {key: value for key, value in whole(self).items() if key in self.model_fields_set}
+        if "lora" in values:
+            values["lora"] = {key: value for key, value in values["lora"].items() if key in self.lora.model_fields_set}
+        return values
+
+
+class Train(_Training):
+    """Fine-tuning."""
+
+    per_task: dict[str, TaskTrain] = Field(
+        default_factory=dict, description="sft: by task, the keys of `train` that differ for it"
+    )
+
+    def merged(self, task: str) -> Train:
+        """The settings with a task's row over them (mappings key by key), and no rows of any task."""
+        row = self.per_task.get(task)
+        own = self.model_dump(exclude={"per_task"})
+        return Train.model_validate(_over(own, row.model_dump()) if row else own)
 
 
 class Select(_Model):
@@ -257,10 +320,15 @@ class Recipe(_Model):
             object.__setattr__(self, "train", None)  # a family's base file holds one for its other methods
         elif self.train is None:
             object.__setattr__(self, "train", Train())
-        if self.train:
-            batch, micro = self.train.batch_size, self.train.micro_batch_size
-            if conflict := batch_conflict(batch, micro, self.resources.processes):
-                raise refuse(BATCH_FIELDS, *conflict)
+        if self.train and self.train.per_task and self.method != "sft":
+            message = f"`train.per_task` is for method sft: `{self.method}` trains once for all tasks"
+            raise refuse("train.per_task", message, "remove it, or write method: sft")
+        rows = self.train.per_task if self.train else {}
+        # the rows of tasks that are not run may not fit this machine
+        for task in dict.fromkeys(task if task in rows else None for task in self.tasks) if self.train else ():
+            train = self.train_for(task)
+            if conflict := batch_conflict(train.batch_size, train.micro_batch_size, self.resources.processes):
+                raise refuse(batch_fields(task), *conflict)
         if self.data.modality == "video" and self.model.type == "LLM":
             hint = "choose a model of type MLLM, or `modality: text`"
             raise refuse("data.modality model", f"`{self.model.name}` is an LLM: it reads no video", hint)
@@ -271,6 +339,14 @@ class Recipe(_Model):
         """What the model is shown: ``data.modality``, or text for an LLM and video for an MLLM."""
         return self.data.modality or ("video" if self.model.type == "MLLM" else "text")
 
+    def train_for(self, task_name: str | None) -> Train:
+        """How a task's own adapter is trained: ``train`` with the task's row of ``per_task`` over it.
+
+        ``None``: ``train`` as it stands, for all tasks together. Not for zero_shot, which trains nothing.
+        """
+        assert self.train is not None
+        return self.train if task_name is None else self.train.merged(task_name)
+
     def resolved(self) -> dict[str, Any]:
         """Every setting as plain JSON values, in the order of the fields, without the file it came from."""
         return self.model_dump(mode="json")
@@ -278,4 +354,15 @@ class Recipe(_Model):
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of what a recipe asks for, wherever its data lies and whatever machine runs it."""
-        return digest(self.model_dump(mode="json", exclude=_PLACE))
+        content = self.model_dump(mode="json", exclude=_PLACE)
+        if self.train and not self.train.per_task:
+            del content["train"]["per_task"]  # results from before there were rows keep their digest
+        return digest(content)
+
+
+def _over(base: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in row.items():
+        old = merged.get(key)
+        merged[key] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator import benchmark, recipe_errors
 from orchestrator.errors import InputError, Problem, did_you_mean
-from orchestrator.nodes import Node, at_node, merge, plain
-from orchestrator.recipe import BATCH_FIELDS, Recipe, Resources, Train, batch_conflict
+from orchestrator.nodes import Node, at_node, find, merge, plain
+from orchestrator.recipe import Recipe, Resources, Train, batch_conflict, batch_fields
 
 
 @cache
@@ -43,6 +43,7 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
         problems += _check_tasks(root.value["tasks"])
         if data["tasks"] == "all":
             data["tasks"] = list(benchmark.benchmark_tasks("mmla"))
+    problems += _check_rows(root)
     try:
         # JSON mode is strict about types and still takes a list for a tuple
         recipe = Recipe.model_validate_json(json.dumps(data), strict=True)
@@ -127,22 +128,43 @@ def _check_tasks(node: Node) -> list[Problem]:
     return problems
 
 
+def _check_rows(root: Node) -> list[Problem]:
+    """The task names in ``train.per_task``; which keys a row may hold is the schema's matter."""
+    node, depth = find(root, ("train", "per_task"))
+    if depth != 2 or not isinstance(node.value, dict):
+        return []
+    known = benchmark.tasks()
+    return [
+        Problem(f"unknown task `{name}`", row.named_at, did_you_mean(name, known) or f"known: {', '.join(known)}")
+        for name, row in node.value.items()
+        if name not in known
+    ]
+
+
 def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
     """The check of ``Recipe`` that pydantic leaves out where anything else is wrong."""
     if data.get("method") == "zero_shot":
         return []
-    numbers = []
-    for model, section, key in (
-        (Train, "train", "batch_size"),
-        (Train, "train", "micro_batch_size"),
-        (Resources, "resources", "processes"),
-    ):
-        values = data.get(section)
-        if not isinstance(values, dict | None):
-            return []
-        numbers.append((values or {}).get(key, model.model_fields[key].default))
-    if not all(type(number) is int for number in numbers):
+    train, resources = data.get("train") or {}, data.get("resources") or {}
+    if not isinstance(train, dict) or not isinstance(resources, dict):
         return []
-    if conflict := batch_conflict(*numbers):
-        return [Problem(conflict[0], recipe_errors.locate(root, (), BATCH_FIELDS, file)[0], conflict[1])]
-    return []
+    rows, tasks = train.get("per_task"), data.get("tasks")
+    if not isinstance(rows, dict):
+        rows = {}
+    names = [name for name in tasks if isinstance(name, str)] if isinstance(tasks, list) else []
+    used = [name if isinstance(rows.get(name), dict) else None for name in names]
+    problems = []
+    for task in dict.fromkeys(used or [None]):
+        own = train if task is None else train | rows[task]
+        numbers = [
+            section.get(key, model.model_fields[key].default)
+            for model, section, key in (
+                (Train, own, "batch_size"),
+                (Train, own, "micro_batch_size"),
+                (Resources, resources, "processes"),
+            )
+        ]
+        if all(type(number) is int for number in numbers) and (conflict := batch_conflict(*numbers)):
+            where = recipe_errors.locate(root, (), batch_fields(task), file)[0]
+            problems.append(Problem(conflict[0], where, conflict[1]))
+    return problems

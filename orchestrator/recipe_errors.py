@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.nodes import Node, describe, find, plain
-from orchestrator.recipe import Recipe
+from orchestrator.recipe import Fields, Recipe
 from orchestrator.yaml_marks import scalar
 
 Path = tuple[str | int, ...]
@@ -71,7 +71,7 @@ def problems(error: ValidationError, root: Node, file: str) -> list[Problem]:
         path = tuple(key for key in item["loc"] if key != "[key]")
         context = item.get("ctx", {})
         if item["type"] == "recipe":
-            where, path = locate(root, path, context["field"], file)
+            where, path = locate(root, path, context["fields"], file)
             found.append(Problem(_prefixed(path, context["message"]), where, context["hint"]))
         else:
             found.append(_problem(item["type"], path, context, item["msg"], root, file))
@@ -86,9 +86,9 @@ def place(root: Node, path: Path, file: str, key: bool = False) -> str:
     return node.where if depth == len(path) and not key else node.named_at
 
 
-def locate(root: Node, path: Path, fields: str, file: str) -> tuple[str, Path]:
+def locate(root: Node, path: Path, fields: Fields, file: str) -> tuple[str, Path]:
     """Where the first of some fields (as ``recipe.refuse`` gives them) stands that the file holds, and its path."""
-    paths = [path + tuple(field.split(".")) for field in fields.split()] or [path]
+    paths = [path + field for field in fields] or [path]
     chosen = next((option for option in paths if find(root, option)[1] == len(option)), paths[0])
     return place(root, chosen, file), paths[0]
 

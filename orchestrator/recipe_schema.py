@@ -18,6 +18,9 @@ def recipe_schema() -> dict[str, Any]:
     sections: dict[str, dict[str, Any]] = schema["$defs"]
     for section in sections.values():
         section.pop("required", None)
+    for key in sections["TaskTrain"]["properties"].values():
+        key.pop("default", None)  # what a row leaves out is the recipe's own value
+    sections["Train"]["properties"]["per_task"]["propertyNames"] = {"enum": list(benchmark.tasks())}
     keys: dict[str, Any] = schema.pop("properties")
     keys.pop("source")
     for key, value in keys.items():

@@ -36,8 +36,8 @@ class Context:
 
     @property
     def recipe(self) -> Recipe:
-        """The plan's recipe."""
-        return self.plan.recipe
+        """The recipe as the job runs it."""
+        return self.job.recipe
 
     def launch(self, command: Command, folder: Path, progress: Callable[[], Progress | None], gpus: int = 0) -> None:
         """Run a toolkit's command in a folder on so many GPUs (none on a CPU), reporting its progress."""

@@ -83,7 +83,7 @@ def test_texts_are_kept_to_the_letter(tmp_path: Path) -> None:
         ("id\ttext\tlabel\n", [":1: no rows"]),
         (
             "1\tHi\tjoy\n2\tHo\tjoy\n",
-            [":1: no column `id` (found: 1, Hi, joy)", "no column `text`", "no column `label`"],
+            [":1: no header: the first line names none of the columns id, text, label (found: 1, Hi, joy)"],
         ),
         ("id\ttext\ttext\tlabel\n1\ta\tb\tjoy\n", ["names `text` twice"]),
         ("id\ttext\tlabel\n1\tHi\n2\tHo\tjoy\tx\n", [":2: 2 fields, but the header has 3", ":3: 4 fields"]),

@@ -1,0 +1,57 @@
+"""The published results of the benchmark, ``published.yaml``: what a row of the results is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark import load_yaml
+
+OVERALL = "overall"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One published accuracy.
+
+    ``model`` and ``method`` (``zero_shot``, ``sft``, ``it``) read as in the results CSV; beside these stand the best
+    earlier method for a task (``sota``) and people (``human``). ``task`` is a task's name, or ``overall``: the mean
+    over the 12 test splits weighted by their sizes. ``acc`` is in percent.
+    """
+
+    model: str
+    method: str
+    task: str
+    acc: float
+    source: str
+    certainty: str
+
+
+@cache
+def published() -> tuple[Published, ...]:
+    """All published accuracies, in the file's order: models with ``overall`` before their tasks, then baselines."""
+    content = load_yaml(Path(__file__).parent / "published.yaml")
+    sources: dict[str, dict[str, str]] = content["sources"]
+
+    def entries(model: str, method: str, values: dict[str, float], origin: str) -> Iterator[Published]:
+        for task, acc in values.items():
+            yield Published(model, method, task, acc, **sources["leaderboard" if task == OVERALL else origin])
+
+    found: list[Published] = []
+    for model, methods in content["models"].items():
+        for method, values in methods.items():
+            found += entries(model, method, values, "it_figure" if method == "it" else "sft_figure")
+    baselines: dict[str, dict[str, dict[str, Any]]] = content["baselines"]
+    for origin, kinds in baselines.items():
+        for kind, names in kinds.items():
+            for name, values in names.items():
+                found += entries(name, kind, values, origin)
+    return tuple(found)
+
+
+def published_acc(model: str, method: str, task: str = OVERALL) -> Published | None:
+    """What is published for a model's name, a method and a task; ``None`` where nothing is."""
+    return next((p for p in published() if (p.model, p.method, p.task) == (model, method, task)), None)
