@@ -37,6 +37,8 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
     recipe = plan.recipe
     where = str(recipe.source or recipe.name)
     found = [Problem(text, where) for text in plan.toolkit.problems(recipe)]
+    if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
+        found.append(Problem("--merge merges a LoRA adapter, and this recipe trains none", where, "leave --merge out"))
     found += _machine(plan, where)
     found += _model(plan, where)
     videos: dict[str, None] = {}
