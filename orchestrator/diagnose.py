@@ -58,12 +58,12 @@ KNOWN: tuple[tuple[str, str], ...] = (
 )
 
 
-def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log; a progress bar's many states on one line count as its last."""
+def tail(log: Path, begin: int = 0, lines: int = TAIL_LINES) -> str:
+    """The last lines of a log from byte `begin` on; a progress bar's many states on one line count as its last."""
     try:
         with log.open("rb") as file:
             file.seek(0, 2)
-            file.seek(max(0, file.tell() - TAIL_BYTES))
+            file.seek(max(begin, file.tell() - TAIL_BYTES))
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""

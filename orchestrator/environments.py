@@ -118,6 +118,13 @@ class Environment:
         """Where a toolkit that comes from git is checked out."""
         return self.venv / "src"
 
+    def deepspeed_file(self, value: str) -> Path | None:
+        """The DeepSpeed JSON that a recipe means by a name (zero2, ...) or a path."""
+        for path in (self.folder / "deepspeed" / f"{value}.json", Path(value)):
+            if path.is_file():
+                return path.resolve()
+        return None
+
     @property
     def lock(self) -> Path:
         """The hash-pinned requirements."""
@@ -219,6 +226,8 @@ class Environment:
         # about
         with (self.folder / "environment.yaml").open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            # uv inherits it: were this process killed, nobody else would build until uv has ended, too
+            os.set_inheritable(file.fileno(), True)
             yield
 
     def _make_venv(self, log: Path, fresh: bool) -> None:
@@ -260,7 +269,8 @@ class Environment:
             file.write(f"$ {' '.join(argv)}\n".encode())
             file.flush()
             start = file.tell()
-            done = subprocess.run(argv, env=clean_environment(), stdout=file, stderr=subprocess.STDOUT, check=False)
+            done = subprocess.run(argv, env=clean_environment(), stdout=file, stderr=subprocess.STDOUT, check=False,
+                close_fds=False)  # fmt: skip
         if done.returncode:
             raise StageError(self._failure(log, start, argv, done.returncode))
 
@@ -273,7 +283,7 @@ class Environment:
         command = " ".join([Path(argv[0]).name, *argv[1:3]])
         return (
             f"building the environment `{self.name}` failed: `{command} ...` ended with status {status}\n{tail}\n"
-            f"    log: {log}\n    {remedy}; then run the same command again, it goes on where it stopped"
+            f"    log: {log}\n    {remedy}; then run the same command again"
         )
 
 

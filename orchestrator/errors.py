@@ -39,7 +39,14 @@ class InputError(OrchestratorError):
 
 
 class StageError(OrchestratorError):
-    """A stage failed: the message holds the last lines of its log, where the log is, and what to do."""
+    """A stage failed: the message holds the last lines of its log, where the log is, and what to do.
+
+    ``exit_status``: of its process, where one ended badly (negative: the signal).
+    """
+
+    def __init__(self, message: str, exit_status: int | None = None):
+        super().__init__(message)
+        self.exit_status = exit_status
 
 
 class Interrupted(OrchestratorError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator import prompts
 from orchestrator.benchmark import Task
-from orchestrator.data import Sample, read_split
+from orchestrator.data import Sample, read_split, split_file
 from orchestrator.recipe import Recipe
 from orchestrator.toolkits.base import Example
 
@@ -19,7 +19,8 @@ def samples_of(recipe: Recipe, task: Task, split: str) -> list[Sample]:
     Raises:
         InputError: the file is missing, or rows are wrong; all of them at once.
     """
-    return read_split(task, split, Path(recipe.data.root), recipe.data.video_root, limit=recipe.data.limit)
+    data = recipe.data
+    return read_split(task, split, Path(data.root), data.video_root, limit=data.limit, columns=data.columns)
 
 
 def load_prompt(recipe: Recipe) -> prompts.Prompt:
@@ -34,6 +35,12 @@ def load_prompt(recipe: Recipe) -> prompts.Prompt:
 def template_name(recipe: Recipe) -> str:
     """The template's name with its place holder filled, e.g. ``mmla/text.j2``."""
     return recipe.prompt.template.replace("{modality}", recipe.modality)
+
+
+def corpus_split(recipe: Recipe, task: Task) -> str:
+    """The split whose text a model made from scratch learns its tokens from: train, or what there is."""
+    root = Path(recipe.data.root)
+    return next((split for split in ("train", "dev", "test") if split_file(task, split, root)), "train")
 
 
 def examples_of(recipe: Recipe, task: Task, split: str) -> Iterator[Example]:

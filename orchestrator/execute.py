@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -35,7 +36,9 @@ def interruptible() -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         raise Interrupted(f"stopped by {signal.Signals(number).name}")
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # what is ignored stays ignored: that is how nohup lets a run outlive its terminal
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in asked if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
@@ -48,7 +51,9 @@ def visible_gpus() -> list[str]:
     """The ids of the NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [part.strip() for part in chosen.split(",") if part.strip()]
+        parts = [part.strip() for part in chosen.split(",")]
+        # as CUDA reads it: what stands behind a negative id does not count
+        return list(takewhile(lambda part: part and not part.startswith("-"), parts))
     return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
 
 
@@ -89,6 +94,7 @@ class Launcher:
         *,
         bin_folder: Path,
         gpus: int = 0,
+        extensions: Path | None = None,
         report: Callable[[], None] = lambda: None,
         timeout_seconds: float | None = None,
     ) -> None:
@@ -99,6 +105,7 @@ class Launcher:
             folder: the working directory.
             bin_folder: where the toolkit's programs are.
             gpus: how many of the visible GPUs the process may see; 0 changes nothing.
+            extensions: where torch compiles extensions; nobody else's, so that no lock of a killed process is in use.
             report: called about twice a second, to show progress.
             timeout_seconds: after which the process is ended.
 
@@ -114,9 +121,16 @@ class Launcher:
         env = self.environment(folder, command, bin_folder)
         if gpus:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[:gpus])
+        if extensions:
+            env["TORCH_EXTENSIONS_DIR"] = str(extensions.resolve())
+            for lock in extensions.glob("**/lock"):
+                lock.unlink()  # torch waits for ever for whoever was killed while it compiled
         log = folder / LOG
+        if log.exists():
+            self.end_leftovers(folder)
         started = time.monotonic()
         with log.open("ab") as output:
+            begin = output.tell()
             try:
                 process = subprocess.Popen(
                     command.argv,
@@ -145,13 +159,15 @@ class Launcher:
                         reported = now
                         report()
                     if timeout_seconds and now - started > timeout_seconds:
-                        raise StageError(_failure(log, None, f"took longer than {timeout_seconds / 3600:g} hours"))
+                        raise StageError(
+                            _failure(log, begin, None, f"took longer than {timeout_seconds / 3600:g} hours")
+                        )
             finally:
                 # also after success: a launcher may have left a worker behind
                 processes.end(processes.STAGE_MARK, str(folder.resolve()))
                 process.wait()
         if code != 0:
-            raise StageError(_failure(log, code, f"ended with {_status(code)}"))
+            raise StageError(_failure(log, begin, code, f"ended with {_status(code)}"), code)
 
 
 def _status(code: int) -> str:
@@ -160,10 +176,10 @@ def _status(code: int) -> str:
     return f"exit status {code}"
 
 
-def _failure(log: Path, code: int | None, what: str) -> str:
-    text = diagnose.tail(log)
+def _failure(log: Path, begin: int, code: int | None, what: str) -> str:
+    text = diagnose.tail(log, begin)
     # the real error of a child stands above the launcher's own traceback, so look further up
-    hint = diagnose.advice(diagnose.tail(log, 200), code)
+    hint = diagnose.advice(diagnose.tail(log, begin, 200), code)
     shown = "\n".join(f"    | {line}" for line in text.splitlines())
     parts = [f"{what}; the end of its log:", shown, f"    whole log: {log}"]
     return "\n".join(parts + ([f"    what to do: {hint}"] if hint else []))

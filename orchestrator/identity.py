@@ -7,22 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark import Task
-from orchestrator.data import read_split
 from orchestrator.errors import InputError
+from orchestrator.examples import samples_of
 from orchestrator.recipe import ModelSpec, Recipe
-from orchestrator.store import digest, source_digest
+from orchestrator.store import digest
 
-SAMPLE_BYTES = 1 << 16
+BLOCK_BYTES, BLOCKS = 1 << 16, 64
 
 
 def of_file(path: Path) -> str:
-    """A digest of a large file: its size, its first and its last 64 KiB. Fine-tunes differ there, copies do not."""
+    """A digest of a large file: its size and 64 blocks of 64 KiB, evenly spaced; a smaller file is read whole."""
     size = path.stat().st_size
     seen = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:
-        seen.update(file.read(SAMPLE_BYTES))
-        file.seek(max(0, size - SAMPLE_BYTES))
-        seen.update(file.read(SAMPLE_BYTES))
+        if size <= BLOCK_BYTES * BLOCKS:
+            seen.update(file.read())
+        else:
+            for number in range(BLOCKS):
+                file.seek((size - BLOCK_BYTES) * number // (BLOCKS - 1))
+                seen.update(file.read(BLOCK_BYTES))
     return seen.hexdigest()
 
 
@@ -30,22 +33,19 @@ def of_model(model: ModelSpec) -> dict[str, Any]:
     """Which weights a model has: hub id and revision, or a folder's content wherever it is stored."""
     folder = Path(model.path).expanduser() if model.path else None
     if folder and folder.is_dir():
-        files = sorted(file for file in folder.rglob("*") if file.is_file())
-        return {"files": {str(file.relative_to(folder)): of_file(file) for file in files}}
+        files = sorted(file for file in folder.iterdir() if file.is_file() and not _is_remark(file))
+        return {"files": {file.name: of_file(file) for file in files}}
     return {"path": model.path, "revision": model.revision}
 
 
-def of_name_or_file(value: str | None) -> str | None:
-    """A name as it is, a path as its content."""
-    if value and Path(value).is_file():
-        return source_digest(Path(value))
-    return value
+def _is_remark(file: Path) -> bool:
+    return file.name.startswith(".") or file.suffix.lower() == ".md"
 
 
 def of_videos(task: Task, split: str, recipe: Recipe) -> str | None:
     """A digest of a split's videos by name and size: reading 50 GB at every start would take minutes."""
     try:
-        samples = read_split(task, split, Path(recipe.data.root), recipe.data.video_root, limit=recipe.data.limit)
+        samples = samples_of(recipe, task, split)
     except InputError:
         return None  # said before anything is launched, where it can be said in full
     sizes = []

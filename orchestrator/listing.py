@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from orchestrator.convert import one_of
 from orchestrator.errors import InputError, OrchestratorError, Problem, did_you_mean
 from orchestrator.store import read_json
 
-RECIPES = Path("recipes")
+RECIPES = Path(__file__).parent.parent / "recipes"
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
@@ -85,9 +86,10 @@ def _recipes() -> list[dict[str, Any]]:
             rows.append({"recipe": str(file), "model": "", "method": "", "tasks": "", "about": f"wrong: {error}"})
             continue
         about = recipe.description
+        shown = os.path.relpath(file)
         rows.append(
             {
-                "recipe": str(file),
+                "recipe": shown,
                 "model": recipe.model.name,
                 "method": recipe.method,
                 "tasks": len(recipe.tasks),

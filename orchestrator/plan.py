@@ -12,9 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from orchestrator import answers, data, identity, toolkits
+from orchestrator import answers, data, identity, metrics, toolkits
 from orchestrator.benchmark import Task, tasks
-from orchestrator.examples import load_prompt
+from orchestrator.examples import corpus_split, load_prompt
 from orchestrator.recipe import Recipe
 from orchestrator.store import is_done, key_of, source_digest
 from orchestrator.toolkits.base import Toolkit
@@ -76,6 +76,7 @@ class Plan:
     recipe: Recipe
     jobs: tuple[Job, ...]
     folder: Path
+    merge: bool = False
 
     @property
     def toolkit(self) -> Toolkit:
@@ -109,7 +110,7 @@ def make_plan(recipe: Recipe, runs_dir: Path, *, merge: bool = False) -> Plan:
     chosen = tuple(known[name] for name in recipe.tasks)
     groups = [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
     jobs = tuple(_Builder(_own(recipe, name), folder, merge).job(name, group) for name, group in groups)
-    return Plan(recipe, jobs, folder)
+    return Plan(recipe, jobs, folder, merge)
 
 
 def _own(recipe: Recipe, job: str) -> Recipe:
@@ -164,15 +165,16 @@ class _Builder:
 
     # what each stage's output depends on
 
-    def _files(self, group: tuple[Task, ...], *splits: str) -> list[dict[str, Any]]:
+    def _files(self, group: tuple[Task, ...], *splits: str, videos: bool = True) -> list[dict[str, Any]]:
         root = Path(self.recipe.data.root)
         found = []
         for task in group:
             entry: dict[str, Any] = {"task": task.name, "word": task.word, "labels": task.labels}
+            entry["columns"] = self.recipe.data.columns
             for split in splits:
                 path = data.split_file(task, split, root)
                 entry[split] = data.file_digest(path) if path else None
-                if path and self.recipe.modality == "video":
+                if path and videos and self.recipe.modality == "video":
                     entry[f"{split}_videos"] = identity.of_videos(task, split, self.recipe)
             found.append(entry)
         return found
@@ -184,10 +186,11 @@ class _Builder:
             "config": init.config,
             "vocab_size": init.vocab_size,
             "seed": self.recipe.seed,
-            "corpus": self._files(group, *TRAIN_SPLITS),
+            "corpus": [self._files((task,), corpus_split(self.recipe, task), videos=False) for task in group],
             "limit": self.recipe.data.limit,
             **self.prompt,
             "toolkit": self.toolkit.environment.lock_digest,
+            "runner": source_digest(*self.toolkit.runner_sources("init")),
         }
 
     def _convert(self, group: tuple[Task, ...]) -> dict[str, Any]:
@@ -215,11 +218,12 @@ class _Builder:
         train = self.recipe.train
         assert train is not None
         selection = self.recipe.select.strategy
+        deepspeed = self.toolkit.environment.deepspeed_file(train.deepspeed) if train.deepspeed else None
         return {
             **self._model(),
             # how evaluation is batched changes no weights
-            "train": train.model_dump(mode="json", exclude={"eval_batch_size", "per_task"}),
-            "deepspeed": identity.of_name_or_file(train.deepspeed),
+            "train": train.model_dump(mode="json", exclude={"eval_batch_size", "deepspeed", "per_task"}),
+            "deepspeed": source_digest(deepspeed) if deepspeed else train.deepspeed,
             "seed": self.recipe.seed,
             # which checkpoints are kept follows from how one is chosen
             "keep": selection,
@@ -231,7 +235,9 @@ class _Builder:
 
     def _answers(self, group: tuple[Task, ...], split: str) -> dict[str, Any]:
         inference = self.recipe.inference
-        decoding = inference.model_dump(mode="json", exclude={"batch_size", "split"})
+        # samples are drawn by batch; greedy answers do not depend on how they are batched
+        how = {"split"} if inference.temperature > 0 else {"split", "batch_size"}
+        decoding = inference.model_dump(mode="json", exclude=how)
         return {
             **self._model(),
             **self.prompt,
@@ -240,11 +246,15 @@ class _Builder:
             "limit": self.recipe.data.limit,
             "decoding": decoding,
             "seed": self.recipe.seed if inference.temperature > 0 else None,
-            "runner": source_digest(*self.toolkit.runner_sources()),
+            "runner": source_digest(*self.toolkit.runner_sources("infer")),
         }
 
     def _infer(self, group: tuple[Task, ...]) -> dict[str, Any]:
         return self._answers(group, self.recipe.inference.split)
 
     def _score(self, group: tuple[Task, ...]) -> dict[str, Any]:
-        return {"labels": {task.name: task.labels for task in group}, "parser": answers.PARSER_VERSION}
+        return {
+            "labels": {task.name: task.labels for task in group},
+            "parser": answers.PARSER_VERSION,
+            "metrics": metrics.VERSION,
+        }

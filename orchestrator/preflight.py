@@ -38,6 +38,8 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
     where = str(recipe.source or recipe.name)
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
     found = [Problem(text, where) for text in dict.fromkeys(chain.from_iterable(map(plan.toolkit.problems, own)))]
+    if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
+        found.append(Problem("--merge merges a LoRA adapter, and this recipe trains none", where, "leave --merge out"))
     found += _machine(plan, where)
     found += _model(plan, where)
     videos: dict[str, None] = {}

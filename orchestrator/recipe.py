@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -83,6 +83,14 @@ _PLACE: dict[str, Any] = {
 }
 
 
+Path_ = TypeVar("Path_", str, str | None)
+
+
+def home(value: Path_) -> Path_:
+    """A path with a leading ``~`` expanded: the shell does not do so behind ``--set key=``."""
+    return str(Path(value).expanduser()) if value and value.startswith("~") else value
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -141,9 +149,15 @@ class Data(_Model):
         "or the columns of files without a header, [id, video, text, label]",
     )
 
+    @field_validator("root")
+    @classmethod
+    def _expanded(cls, value: str) -> str:
+        return home(value)
+
     @field_validator("video_root")
     @classmethod
     def _known_fields(cls, value: str) -> str:
+        value = home(value)
         names = set(re.findall(r"\{([^{}]*)\}", value))
         if unknown := sorted(names - {"root", "dataset"}):
             raise refuse("", f"unknown placeholder {{{unknown[0]}}}", "use {root} and {dataset}")
@@ -166,6 +180,11 @@ class Prompt(_Model):
 
     template: str = Field("mmla/{modality}.j2", min_length=1, description="Jinja template, in prompts/ or a path")
     system: str | None = Field(None, description="system message (default: the chat template's own)")
+
+    @field_validator("template")
+    @classmethod
+    def _expanded(cls, value: str) -> str:
+        return home(value)
 
 
 class Lora(_Model):
@@ -199,9 +218,19 @@ class _Training(_Model):
     deepspeed: str | None = Field(None, description=f"{', '.join(DEEPSPEED)}, or a path to a JSON")
     extra: dict[str, JsonValue] = Field(default_factory=dict, description="the toolkit's own options")
 
+    @field_validator("extra")
+    @classmethod
+    def _no_secret_options(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name in value:
+            if _SECRET.search(name):
+                hint = "leave it out: the toolkit inherits what the shell exports, e.g. HF_TOKEN"
+                raise refuse(name, f"`{name}` looks like a secret, and recipes are shared", hint)
+        return value
+
     @field_validator("deepspeed")
     @classmethod
     def _known_deepspeed(cls, value: str | None) -> str | None:
+        value = home(value)
         if value is None or value in DEEPSPEED or value.endswith(".json"):
             return value
         hint = did_you_mean(value, DEEPSPEED) or f"one of {', '.join(DEEPSPEED)}, or the path of a JSON file"
@@ -286,6 +315,9 @@ class Resources(_Model):
         for name, text in value.items():
             if not name or "=" in name or "\0" in name + text:
                 raise refuse(name, f"`{name}` cannot be an environment variable")
+            if name == "CUDA_VISIBLE_DEVICES":
+                hint = "export it in the shell: a run uses the first of the GPUs that it names"
+                raise refuse(name, "the GPUs are not chosen in a recipe", hint)
             if _SECRET.search(name):
                 hint = f"remove it here and type `export {name}=...` in the shell: the toolkit inherits it"
                 raise refuse(name, f"`{name}` looks like a secret, and recipes are shared", hint)
@@ -354,10 +386,7 @@ class Recipe(_Model):
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of what a recipe asks for, wherever its data lies and whatever machine runs it."""
-        content = self.model_dump(mode="json", exclude=_PLACE)
-        if self.train and not self.train.per_task:
-            del content["train"]["per_task"]  # results from before there were rows keep their digest
-        return digest(content)
+        return digest(self.model_dump(mode="json", exclude=_PLACE))
 
 
 def _over(base: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:

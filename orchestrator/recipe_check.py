@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator import benchmark, recipe_errors
+from orchestrator import benchmark, recipe_errors, toolkits
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.nodes import Node, at_node, find, merge, plain
 from orchestrator.recipe import Recipe, Resources, Train, batch_conflict, batch_fields
 
-
-@cache
-def known_toolkits() -> tuple[str, ...]:
-    """The toolkits there are: the modules in ``toolkits/``, found without importing them."""
-    files = (Path(__file__).parent / "toolkits").glob("[!_]*.py")
-    return tuple(sorted(file.stem for file in files if file.stem != "base"))
+known_toolkits = toolkits.names
 
 
 def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orchestrator.benchmark import tasks as benchmark_tasks
 from orchestrator.errors import InputError, Interrupted, Problem
 from orchestrator.execute import interruptible
 from orchestrator.loader import load_recipe
 from orchestrator.plan import Plan, make_plan
-from orchestrator.recipe import Recipe
+from orchestrator.recipe import Data, Recipe
 from orchestrator.scores import results_of
 from orchestrator.store import run_lock
 
@@ -51,6 +52,22 @@ def load_recipes(
     return recipes
 
 
+def unpack_videos(recipes: Sequence[Recipe]) -> None:
+    """Unpack the published video archives that lie beside the data, once, where a recipe looks for the videos there.
+
+    Raises:
+        InputError: an archive is damaged or not safe to unpack.
+    """
+    for recipe in recipes:
+        if recipe.modality != "video" or recipe.data.video_root != Data().video_root:
+            continue
+        from orchestrator.archives import ensure_videos
+        from orchestrator.meter import meter
+
+        for name in recipe.tasks:
+            ensure_videos(benchmark_tasks()[name], Path(recipe.data.root), meter(f"unpacking the videos of {name}"))
+
+
 def run_recipes(
     files: Sequence[Path],
     tasks: Sequence[str],
@@ -69,7 +86,9 @@ def run_recipes(
     """
     from orchestrator.view import make_view
 
+    runs_dir, results_dir = runs_dir.expanduser(), results_dir.expanduser()
     recipes = load_recipes(files, tasks, overrides, limit)
+    unpack_videos(recipes)  # before planning: a stage's key holds its videos' sizes
     plans = [make_plan(recipe, runs_dir, merge=merge) for recipe in recipes]
     with interruptible(), ExitStack() as locks:
         for plan in plans:
@@ -79,7 +98,7 @@ def run_recipes(
             failed = False
         else:
             view = make_view()
-            _prepare(plans, view)
+            _prepare(plans, results_dir, view)
             try:
                 failed = _run(plans, view)
             except Interrupted:
@@ -89,7 +108,7 @@ def run_recipes(
     return 1 if failed else 0
 
 
-def _prepare(plans: Sequence[Plan], view: View) -> None:
+def _prepare(plans: Sequence[Plan], results_dir: Path, view: View) -> None:
     """Check everything, then build the environments that are missing.
 
     Raises:
@@ -98,6 +117,10 @@ def _prepare(plans: Sequence[Plan], view: View) -> None:
     from orchestrator import preflight
 
     problems: list[Problem] = []
+    try:
+        results_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        problems.append(Problem(f"cannot be made: {error.strerror}", str(results_dir), "give another --results-dir"))
     for plan in plans:
         problems += [problem for problem in preflight.problems_of(plan, say=view.line) if problem not in problems]
     if problems:
@@ -142,13 +165,15 @@ def _report_all(
     for file, plan in zip(files, plans, strict=True):
         whole = plan
         if tasks and plan.recipe.method == "sft":
-            whole = make_plan(load_recipe(file, overrides, (), limit), plan.folder.parent)
+            own = load_recipe(file, overrides, (), limit).tasks
+            everything = [*own, *(task for task in plan.recipe.tasks if task not in own)]
+            whole = make_plan(load_recipe(file, overrides, everything, limit), plan.folder.parent)
         _report(whole, results_dir)
 
 
 def _report(plan: Plan, results_dir: Path) -> None:
     """Write the results CSV of what is done, and show it."""
-    from orchestrator.results import read_results, results_table, rich_table, write_results
+    from orchestrator.results import OVERALL, read_results, results_table, rich_table, write_results
 
     rows = results_of(plan)
     if not rows:
@@ -156,19 +181,25 @@ def _report(plan: Plan, results_dir: Path) -> None:
     path = results_dir / f"{plan.recipe.name}.csv"
     if path.exists():
         try:
-            old = read_results(path)
+            old = {(row["task"], row["run_id"]) for row in read_results(path) if row["task"] != OVERALL}
         except InputError:
-            old = []
-        if old and old[0]["recipe_sha256"] != rows[0]["recipe_sha256"]:
+            old = {("", "unreadable")}
+        if not old <= {(row["task"], row["run_id"]) for row in rows}:
             # results of other settings are somebody's days of GPU time: never overwritten
-            aside = path.with_name(f"{path.stem}.{old[0]['run_id']}.csv")
+            stem = f"{path.stem}.{max(str(run) for _, run in old)}"
+            names = (path.with_name(f"{stem}{number}.csv") for number in ("", *(f"-{n}" for n in range(2, 10_000))))
+            aside = next(name for name in names if not name.exists())
             path.rename(aside)
             print(f"{path} held results of other settings: they are now in {aside}")
     write_results(path, rows)
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(rich_table(rows))
+        console, table = Console(), rich_table(rows)
+        if console.measure(table).maximum <= console.width:
+            console.print(table)
+        else:
+            print(results_table(rows))  # a cropped number would be a wrong number
     else:
         print(results_table(rows))
     print(f"results: {path}")

@@ -58,6 +58,7 @@ def _run_stage(context: Context, job: Job, stage: Stage, view: View) -> None:
         attempts = [_closed(attempt, stage) for attempt in before.get("attempts", [])]
         if before.get("state") == "running":
             context.launcher.end_leftovers(stage.folder)
+        _refuse_other_world(context, stage, before)
         view.begin(stage, resumed=bool(attempts))
         attempts.append({"started_at": _now(), "seconds": None})
         state: dict[str, Any] = {
@@ -67,6 +68,8 @@ def _run_stage(context: Context, job: Job, stage: Stage, view: View) -> None:
             "key": stage.key,
             **describe(context.plan, stage, context.device),
             "inputs": stage.inputs,
+            "device": context.device,
+            "processes": context.recipe.resources.processes,
             "host": socket.gethostname(),
             "git_commit": git_commit(),
             "toolkit_lock": context.plan.toolkit.environment.lock_digest,
@@ -82,13 +85,15 @@ def _run_stage(context: Context, job: Job, stage: Stage, view: View) -> None:
         if stage.kind in ("init", "train", "merge"):
             os.sync()  # a toolkit does not flush its weights: after a power cut "done" must still be true
         outcome = "done"
+        if state["argv"]:
+            state["exit_code"] = 0
     except Interrupted:
         outcome = "interrupted"
         raise
     except OSError as error:
         raise _disk_error(error) from error
     except OrchestratorError as error:
-        state["error"] = str(error)
+        state |= {"error": str(error), "exit_code": getattr(error, "exit_status", None)}
         raise
     finally:
         attempts[-1]["seconds"] = round(time.monotonic() - started, 3)
@@ -103,6 +108,18 @@ def _run_stage(context: Context, job: Job, stage: Stage, view: View) -> None:
             if outcome == "done":
                 raise _disk_error(error) from error
     view.end(stage, attempts[-1]["seconds"], state["outputs"])
+
+
+def _refuse_other_world(context: Context, stage: Stage, before: dict[str, Any]) -> None:
+    """DeepSpeed cannot read the checkpoints of another number of processes; say so before it does."""
+    train, count = context.recipe.train, before.get("processes")
+    if stage.kind != "train" or train is None or not train.deepspeed or count is None:
+        return
+    if count != context.recipe.resources.processes and context.plan.toolkit.resumable(stage.folder):
+        raise StageError(
+            f"it was begun with {count} processes, and DeepSpeed goes on with as many only\n"
+            f"    set resources.processes={count}, or begin anew: rm -r {stage.folder}"
+        )
 
 
 def _closed(attempt: dict[str, Any], stage: Stage) -> dict[str, Any]:

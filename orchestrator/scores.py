@@ -27,7 +27,7 @@ def score_task(
     task: Task,
     samples: Sequence[Sample],
     predictions: Mapping[str, Mapping[str, Any]],
-    about: Row,
+    run_id: str,
 ) -> dict[str, Any]:
     """Score one task's answers and keep each beside its label in ``<task>.csv``.
 
@@ -35,10 +35,10 @@ def score_task(
         stage: the score stage, whose folder is written to.
         task, samples: what was asked, with the labels.
         predictions: by ``<task>/<sample id>``: ``text``, or ``error`` where there is no answer.
-        about: the columns of the results row that are no scores.
+        run_id: the run that computes this.
 
     Returns:
-        ``row``: the results row; ``scores``: all of the scores, for means over tasks.
+        ``row``: the columns of the results row that are facts of this scoring; ``scores``: all of the scores.
     """
     parser = answers.Parser(task.labels)
     parsed = []
@@ -54,19 +54,28 @@ def score_task(
         writer.writerow([sample.id, sample.label, given.get("text"), answer.label, answer.outcome, given.get("error")])
     atomic_write(stage.folder / f"{task.name}.csv", table.getvalue())
     scores = metrics.score([sample.label for sample in samples], parsed, task.labels)
-    row = {**about, **scores.as_row(), MAJORITY: scores.majority, "infer_seconds": round(seconds, 1)}
+    row = {
+        **scores.as_row(),
+        MAJORITY: scores.majority,
+        "infer_seconds": round(seconds, 1),
+        "run_id": run_id,
+        "git_commit": git_commit(),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
     return {"row": row, "scores": asdict(scores)}
 
 
-def about(plan: Plan, stage: Stage, task: Task, n: int, device: str, run_id: str) -> Row:
-    """The columns of a task's results row that say what was measured and how."""
+def about(plan: Plan, stage: Stage, task: Task, n: int) -> Row:
+    """The columns of a task's results row that say what was measured and how, from the recipe and from disk."""
     recipe = plan.recipe
     model = recipe.model
-    select, train = stage.need("select"), stage.need("train")
+    select, train, infer = stage.need("select"), stage.need("train"), stage.need("infer")
+    assert infer is not None
+    on_gpu = read_json(infer.folder / "stage.json")["device"] == "cuda"
+    gpus = max(model.gpus, recipe.resources.processes if train else 1)
     selection = read_json(select.folder / "selection.json") if select else None
     trained = read_json(train.folder / "stage.json") if train else None
     return {
-        "run_id": run_id,
         "recipe": recipe.name,
         "model": model.name,
         "model_type": model.type,
@@ -82,11 +91,9 @@ def about(plan: Plan, stage: Stage, task: Task, n: int, device: str, run_id: str
         "seed": recipe.seed,
         "checkpoint": selection["checkpoint"] if selection else None,
         "train_seconds": round(trained["seconds"], 1) if trained else None,
-        "gpus": 0 if device == "cpu" else max(model.gpus, recipe.resources.processes),
+        "gpus": gpus if on_gpu else 0,
         "signature": signature(recipe, task, n),
-        "git_commit": git_commit(),
         "toolkit_version": plan.toolkit.environment.toolkit_version(),
-        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -101,8 +108,8 @@ def results_of(plan: Plan) -> list[Row]:
         if not stage.done:
             continue
         for task, entry in zip(job.tasks, read_json(stage.folder / SCORES), strict=True):
-            rows.append({**entry["row"], "recipe_sha256": sha})
             parts.append(metrics.Scores(**entry["scores"]))
+            rows.append({**about(plan, stage, task, parts[-1].n), **entry["row"], "recipe_sha256": sha})
             sizes.append(task.sizes.get(plan.recipe.inference.split) or parts[-1].n)
     if rows:
         seconds = round(sum(row["infer_seconds"] for row in rows), 1)

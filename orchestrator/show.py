@@ -15,7 +15,7 @@ from orchestrator.errors import InputError, Problem
 from orchestrator.examples import examples_of
 from orchestrator.loader import load_recipe, recipe_schema
 from orchestrator.plan import Plan, Stage, make_plan
-from orchestrator.run import load_recipes
+from orchestrator.run import load_recipes, unpack_videos
 
 # the stages that load a model (dev_accuracy adds one load per checkpoint)
 LOADS = {"train", "infer", "merge"}
@@ -101,7 +101,9 @@ def validate_recipes(
     """
     problems: list[Problem] = []
     shown: set[tuple[str, str]] = set()
-    for recipe in load_recipes(files, tasks, overrides, limit):
+    recipes = load_recipes(files, tasks, overrides, limit)
+    unpack_videos(recipes)
+    for recipe in recipes:
         plan = make_plan(recipe, runs_dir)
         found = preflight.problems_of(plan, everything=True)
         problems += [problem for problem in found if problem not in problems]

@@ -16,12 +16,12 @@ from orchestrator.answers import Parser
 from orchestrator.commands import PREDICTIONS, REQUESTS, SELECTION
 from orchestrator.data import split_file
 from orchestrator.errors import StageError
-from orchestrator.examples import examples_of, request_lines, samples_of
+from orchestrator.examples import corpus_split, examples_of, request_lines, samples_of
 from orchestrator.execute import LOG, Launcher
 from orchestrator.plan import TRAIN_SPLITS, Job, Plan, Stage
 from orchestrator.recipe import Recipe
 from orchestrator.store import atomic_write, read_json, read_jsonl, write_json
-from orchestrator.toolkits.base import Command, Example, Progress
+from orchestrator.toolkits.base import Command, Example, Progress, Toolkit
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Context:
             folder,
             bin_folder=self.plan.toolkit.environment.bin,
             gpus=gpus if self.device == "cuda" else 0,
+            extensions=self.plan.folder / ".torch_extensions",
             report=report,
             timeout_seconds=hours * 3600 if hours else None,
         )
@@ -63,8 +64,8 @@ def init(context: Context, stage: Stage) -> dict[str, Any]:
     recipe = context.recipe
     corpus: list[str] = []
     for task in context.job.tasks:
-        split = next(s for s in (*TRAIN_SPLITS, "test") if split_file(task, s, Path(recipe.data.root)))
-        corpus += chain.from_iterable((e.prompt, e.answer) for e in examples_of(recipe, task, split))
+        examples = examples_of(recipe, task, corpus_split(recipe, task))
+        corpus += chain.from_iterable((example.prompt, example.answer) for example in examples)
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in corpus)
     atomic_write(stage.folder / "corpus.jsonl", text)
     context.launch(commands.init_command(context.plan), stage.folder, lambda: None)
@@ -94,7 +95,19 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
     extra = toolkit.dataset_files(list(rows), recipe.modality, system=recipe.prompt.system is not None)
     for name, text in extra.items():
         atomic_write(stage.folder / name, text)
-    return {"rows": rows}
+    return {"rows": rows, "videos": video_folder(recipe)}
+
+
+def video_folder(recipe: Recipe) -> str | None:
+    """Where a video recipe's clips lie, as its converted files name them."""
+    if recipe.modality != "video":
+        return None
+    return str(Path(recipe.data.video_root.replace("{root}", recipe.data.root)).absolute())
+
+
+def converted_elsewhere(context: Context, stage: Stage) -> bool:
+    """Whether a convert stage was done when the videos lay in another folder."""
+    return bool(read_json(stage.folder / "stage.json")["outputs"].get("videos") != video_folder(context.recipe))
 
 
 def train(context: Context, stage: Stage) -> dict[str, Any]:
@@ -103,9 +116,17 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     converted = stage.need("convert")
     assert converted is not None
     rows = read_json(converted.folder / "stage.json")["outputs"]["rows"]["train"]
+    log = stage.folder / LOG
+    if log.exists() and not toolkit.train_problems(stage.folder, log.read_text("utf-8", "replace"), rows):
+        # it was stopped between its last step and its exit
+        return {"steps": _steps(toolkit, stage.folder), "resumed_from": "its last step"}
+    if converted_elsewhere(context, converted):
+        # the data moved since: its files name the videos where they were
+        state = read_json(converted.folder / "stage.json")
+        state["outputs"] = convert(context, converted)
+        write_json(converted.folder / "stage.json", state)
     resume = toolkit.resumable(stage.folder)
     command = commands.train_command(context.plan, stage, context.device, resume)
-    log = stage.folder / LOG
     before = log.stat().st_size if log.exists() else 0
     gpus = context.recipe.resources.processes
     context.launch(command, stage.folder, lambda: toolkit.train_progress(stage.folder), gpus)
@@ -115,9 +136,12 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     if problems:
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
-    progress = toolkit.train_progress(stage.folder)
-    steps = progress.done if progress else toolkit.checkpoints(stage.folder)[-1].step
-    return {"steps": steps, "resumed_from": resume}
+    return {"steps": _steps(toolkit, stage.folder), "resumed_from": resume}
+
+
+def _steps(toolkit: Toolkit, folder: Path) -> int:
+    progress = toolkit.train_progress(folder)
+    return progress.done if progress else toolkit.checkpoints(folder)[-1].step
 
 
 def select(context: Context, stage: Stage) -> dict[str, Any]:
@@ -237,8 +261,7 @@ def score(context: Context, stage: Stage) -> dict[str, Any]:
     rows = []
     for task in context.job.tasks:
         samples = samples_of(recipe, task, recipe.inference.split)
-        about = scores.about(context.plan, stage, task, len(samples), context.device, run_id)
-        rows.append(scores.score_task(stage, task, samples, predictions, about))
+        rows.append(scores.score_task(stage, task, samples, predictions, run_id))
     write_json(stage.folder / scores.SCORES, rows)
     return {"rows": len(rows)}
 

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -80,13 +81,21 @@ def run_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of a run folder; the kernel frees it when this process ends, however it ends.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or the folder cannot be written or locked.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = (folder / "lock").open("a+")
+    except OSError as error:
+        problem = Problem(f"cannot be written: {error.strerror}", str(folder), "give another folder with --runs-dir")
+        raise InputError(problem) from None
+    with opened as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+            _flock(file.fileno())
+        except OSError as error:
+            if not isinstance(error, BlockingIOError):
+                hint = "its file system has no locks: give a folder on another one with --runs-dir"
+                raise InputError(Problem(f"cannot be locked: {error.strerror}", str(folder), hint)) from None
             file.seek(0)
             holder = file.read().strip() or "unknown"
             raise InputError(
@@ -101,3 +110,15 @@ def run_lock(folder: Path) -> Iterator[None]:
         file.write(f"{os.getpid()}\n")
         file.flush()
         yield
+
+
+def _flock(descriptor: int) -> None:
+    """Take a lock, for a second: `status` holds it for an instant when it asks whether a run goes on."""
+    for attempt in range(5):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if attempt == 4:
+                raise
+            time.sleep(0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Sequence
@@ -63,11 +64,12 @@ class View:
 
     def line(self, text: str) -> None:
         """Say one line."""
-        print(text, flush=True)
+        with contextlib.suppress(BrokenPipeError):  # whoever read it (tee, head) is gone: the work goes on
+            print(text, flush=True)
 
     def start(self, stages: Sequence[Stage]) -> None:
         """A run of these stages begins."""
-        self.total = len(stages)
+        self.total, self.number = len(stages), 0
         done = sum(stage.done for stage in stages)
         if done:
             self.line(f"{done} of {self.total} stages are done already")
@@ -181,7 +183,8 @@ def _summary(stage: Stage, outputs: dict[str, Any]) -> str:
         return chosen + (f", {scores[outputs['step']]:.2f} % on dev)" if scores else ")")
     if stage.kind == "infer":
         errors = outputs["errors"]
-        return f", {outputs['requests']:,} answers" + (f", {errors} of them errors" if errors else "")
+        answers = f", {outputs['requests']:,} answers"
+        return f"{answers}, {errors} of them errors; to ask again: rm -r {stage.folder}" if errors else answers
     return ""
 
 

@@ -114,6 +114,17 @@ CASES = [
     Case("no such template", ("no prompt template `mmla/txt.j2`", "did you mean `mmla/text.j2`?"),
          "prompt: {template: mmla/txt.j2}\n"),
     Case("a flag that the orchestrator sets", ("train.extra.output_dir",), "train: {extra: {output_dir: here}}\n"),
+    Case("secret among the toolkit's options", ("`hf_hub_token` looks like a secret",),
+         "train: {extra: {hf_hub_token: hf_abc}}\n"),
+    Case("GPUs chosen in a recipe", ("the GPUs are not chosen in a recipe",),
+         "resources: {env: {CUDA_VISIBLE_DEVICES: '3'}}\n"),
+    Case("an option that counts samples otherwise", ("train.extra.packing",), "train: {extra: {packing: true}}\n"),
+    Case("frames that leave no room", ("are up to 1542 tokens", "train.max_length is 512"),
+         VIDEO + "video: {frames: 16}\n", with_video(None)),
+    Case("merge without an adapter", ("--merge merges a LoRA adapter",), arguments=("--merge",)),
+    Case("runs folder that cannot be made", ("cannot be written", "--runs-dir"), arguments=("--runs-dir", "/proc/no")),
+    Case("results folder that cannot be made", ("cannot be made", "--results-dir"),
+         arguments=("--results-dir", "/proc/no")),
     Case("too few GPUs", ("needs 1 GPUs, 0 can be seen here",), "resources: {device: cuda}\n"),
 ]  # fmt: skip
 

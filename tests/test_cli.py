@@ -13,7 +13,8 @@ import pytest
 from orchestrator.results import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("run", "plan", "validate", "show", "ls", "status", "convert", "score", "env list", "env build", "env check")
+COMMANDS = ("run", "plan", "validate", "show", "ls", "status", "convert", "score", "env list", "env build", "env check",
+            "data check", "data download")  # fmt: skip
 
 
 def call(*arguments: object, code: int = 0, cwd: Path = ROOT) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator import diagnose, processes
 from orchestrator.errors import Interrupted, StageError
-from orchestrator.execute import FOREIGN, LOG, Launcher, interruptible
+from orchestrator.execute import FOREIGN, LOG, Launcher, interruptible, visible_gpus
 from orchestrator.toolkits.base import Command
 
 BIN = Path(sys.executable).parent
@@ -105,6 +105,40 @@ def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
         launcher.run(python(ESCAPING.format(then="time.sleep(600)")), tmp_path, bin_folder=BIN, report=stop)
     assert not marked(tmp_path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    program = (
+        "import os, signal; from orchestrator.execute import interruptible\n"
+        "with interruptible(): os.kill(os.getpid(), signal.SIGHUP); print('alive')"
+    )
+    done = subprocess.run(["nohup", sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "alive\n", done.stderr
+
+
+def test_advice_is_about_this_attempt(tmp_path: Path) -> None:
+    with Launcher() as launcher:
+        for code in ("raise SystemExit('No space left on device')", "raise SystemExit('KeyError: x')"):
+            with pytest.raises(StageError) as caught:
+                launcher.run(python(code), tmp_path, bin_folder=BIN)
+    assert "No space left" not in str(caught.value)
+    assert "what to do" not in str(caught.value)
+
+
+def test_locks_of_a_killed_compilation_are_removed(tmp_path: Path) -> None:
+    extensions = tmp_path / "extensions"
+    (extensions / "op").mkdir(parents=True)
+    (extensions / "op" / "lock").touch()
+    with Launcher() as launcher:
+        code = "import os; print(os.listdir(os.environ['TORCH_EXTENSIONS_DIR'] + '/op'))"
+        launcher.run(python(code), tmp_path, bin_folder=BIN, extensions=extensions)
+    assert (tmp_path / LOG).read_text() == "[]\n"
+
+
+def test_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, expected in {"": [], "-1": [], "3,1": ["3", "1"], "0,-1,2": ["0"], "GPU-8f": ["GPU-8f"]}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+        assert visible_gpus() == expected
 
 
 def test_ignored_sigterm_is_followed_by_sigkill(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ def state(folder: Path, step: int, *evaluations: tuple[int, float], last: int = 
     history = [{"step": at, "eval_accuracy": value} for at, value in evaluations] + [{"step": step, "loss": loss}]
     content = {"global_step": step, "max_steps": last or step, "log_history": history}
     (folder / "trainer_state.json").write_text(json.dumps(content))
+    (folder / "model.safetensors").touch()
 
 
 def test_checkpoints_and_resuming(tmp_path: Path) -> None:
@@ -34,10 +35,15 @@ def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     state(output / "checkpoint-20", 20, (10, 0.5), (20, 0.7))
     (output / "checkpoint-30").mkdir()  # killed while it was written
     (output / "checkpoint-30" / "trainer_state.json").write_text('{"global_st')
-    assert [(point.step, point.eval_accuracy) for point in TOOLKIT.checkpoints(tmp_path)] == [(10, 0.5), (20, 0.7)]
+    assert [point.step for point in TOOLKIT.checkpoints(tmp_path)] == [10, 20]
+    assert TOOLKIT.evaluations(tmp_path) == [(10, 0.5), (20, 0.7)]
+    state(output / "checkpoint-40", 40)  # killed while it was deleted
+    (output / "checkpoint-40" / "model.safetensors").unlink()
     assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-20"
+    assert not (output / "checkpoint-40").exists()
     assert not (output / "checkpoint-30").exists()
-    assert TOOLKIT.train_problems(tmp_path, "", 5) == ["it wrote no trainer_state.json"]
+    said = TOOLKIT.train_problems(tmp_path, "", 5)
+    assert said == ["it wrote no trainer_state.json", "its log does not say on how many samples it trained"]
 
 
 def test_left_overs_without_a_checkpoint_are_removed(tmp_path: Path) -> None:

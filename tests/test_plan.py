@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator import identity
 from orchestrator.commands import command_of
 from orchestrator.demo import write_demo_data
 from orchestrator.loader import load_recipe
@@ -65,6 +66,7 @@ ALL = {"init", "convert", "train", "select", "infer", "score"}
         ("train.extra.neftune_noise_alpha=5", ALL - {"init", "convert"}),
         ("inference.max_new_tokens=4", {"infer", "score"}),
         ("inference.split=dev", {"infer", "score"}),
+        ("train.deepspeed=zero2", ALL - {"init", "convert"}),
         ("prompt.system=Answer.", ALL),
         # how, not what
         ("inference.batch_size=3", set()),
@@ -159,3 +161,25 @@ def test_the_batch_is_the_same_on_any_number_of_devices(
     assert command is not None
     assert f"gradient_accumulation_steps: {expected}\n" in command.files["train.yaml"]
     assert ("torch.distributed.run" in command.argv) == (processes > 1)
+
+
+def test_batches_count_when_answers_are_sampled(data: Path) -> None:
+    sampled = ("inference.temperature=0.6", "inference.top_p=0.9")
+    assert changed(plan_of(data, *sampled), plan_of(data, *sampled, "inference.batch_size=3")) == {"infer", "score"}
+
+
+def test_deepspeed_counts_by_content(data: Path, tmp_path: Path) -> None:
+    zero2 = ROOT / "third_party" / "llamafactory" / "deepspeed" / "zero2.json"
+    shutil.copy(zero2, tmp_path / "mine.json")
+    mine = f"train.deepspeed={tmp_path}/mine.json"
+    assert changed(plan_of(data, "train.deepspeed=zero2"), plan_of(data, mine)) == set()
+
+
+def test_the_middle_of_a_large_model_file_counts(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    content = bytearray(20 << 20)
+    path.write_bytes(content)
+    before = identity.of_file(path)
+    content[7 << 20 : 8 << 20] = b"x" * (1 << 20)
+    path.write_bytes(content)
+    assert identity.of_file(path) != before

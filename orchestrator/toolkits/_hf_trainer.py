@@ -14,14 +14,17 @@ STATE = "trainer_state.json"
 
 
 def checkpoints(output: Path) -> list[Checkpoint]:
-    """The complete checkpoints, by step. The trainer writes trainer_state.json last, so it marks a complete one."""
-    accuracy = dict(evaluations(output))
+    """The complete checkpoints, by step.
+
+    The trainer writes trainer_state.json last, so it marks one that is complete; but one that was killed while it
+    was deleted may have nothing else left, so the weights must be there, too.
+    """
     found = []
     for path in output.glob("checkpoint-*"):
         state = read_json(path / STATE)
-        if isinstance(state, dict) and path.name == f"checkpoint-{state.get('global_step')}":
-            step = state["global_step"]
-            found.append(Checkpoint(step, path, accuracy.get(step)))
+        weights = any(path.glob("*.safetensors")) or any(path.glob("*.bin"))
+        if weights and isinstance(state, dict) and path.name == f"checkpoint-{state.get('global_step')}":
+            found.append(Checkpoint(state["global_step"], path))
     return sorted(found, key=lambda checkpoint: checkpoint.step)
 
 

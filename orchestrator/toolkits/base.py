@@ -57,11 +57,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint on disk and, where the toolkit evaluated it, its own dev accuracy (0 to 1)."""
+    """A complete checkpoint on disk."""
 
     step: int
     path: Path
-    eval_accuracy: float | None = None
 
 
 class Toolkit(Protocol):
@@ -110,5 +109,5 @@ class Toolkit(Protocol):
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """The command that writes merged weights to ``merged/``."""
 
-    def runner_sources(self) -> Sequence[Path]:
-        """The source files of the runner, whose content is part of an inference's key."""
+    def runner_sources(self, kind: str) -> Sequence[Path]:
+        """The source files of the runner of a kind of stage (init, infer), whose content is part of its key."""

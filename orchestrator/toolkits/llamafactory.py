@@ -24,6 +24,15 @@ RUNNERS = Path(__file__).parent.parent / "runners"
 OUTPUT, CACHE = "output", "cache"
 # set in a user's shell, these would send LLaMA-Factory down other paths
 UNSET = ("FORCE_TORCHRUN", "USE_V1", "USE_RAY", "USE_MCA", "USE_KT", "ALLOW_EXTRA_ARGS", "LLAMABOARD_ENABLED")
+# options under which the rows or the prompts of training are no longer those that were converted
+REFUSED = {
+    "packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
+    "neat_packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
+    "max_samples": "use data.limit, which inference and the results know of",
+    "default_system": "use prompt.system, which inference knows of",
+}
+# Qwen2-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames
+PIXELS_PER_TOKEN = 28 * 28
 # LLaMA-Factory and tokenizers act on these wherever they stand; the runner's rule is the same
 CONTROL = re.compile(r"<(?=(?:image|video|audio)>|\||/?s>)")
 
@@ -52,25 +61,26 @@ class LlamaFactory:
         train = recipe.train
         if train and train.deepspeed:
             found += self.environment.missing_needs()
-        if train and train.deepspeed and self.deepspeed_file(train.deepspeed) is None:
+        if train and train.deepspeed and self.environment.deepspeed_file(train.deepspeed) is None:
             known = ", ".join(sorted(file.stem for file in (self.environment.folder / "deepspeed").glob("*.json")))
             found.append(
                 f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations {known}"
             )
         if train:
+            found += [f"train.extra.{key}: {REFUSED[key]}" for key in sorted(REFUSED.keys() & set(train.extra))]
+            tokens = -(-recipe.video.frames // 2) * recipe.video.max_pixels // PIXELS_PER_TOKEN
+            if recipe.modality == "video" and tokens >= train.max_length:
+                found.append(
+                    f"{recipe.video.frames} frames of up to {recipe.video.max_pixels} pixels are up to {tokens} "
+                    f"tokens, but train.max_length is {train.max_length}: LLaMA-Factory would cut the answers off; "
+                    "raise it, or lower video.frames or video.max_pixels"
+                )
             owned = set(self.train_arguments(recipe, TrainInputs(model="", data="", device="cpu")))
             found += [
                 f"train.extra.{key}: the orchestrator sets `{key}` itself; use the recipe's own key"
                 for key in sorted(owned & set(train.extra))
             ]
         return found
-
-    def deepspeed_file(self, value: str) -> Path | None:
-        """The DeepSpeed JSON that a recipe means by a name (zero2, ...) or a path."""
-        for path in (self.environment.folder / "deepspeed" / f"{value}.json", Path(value)):
-            if path.is_file():
-                return path.resolve()
-        return None
 
     # data
 
@@ -210,11 +220,13 @@ class LlamaFactory:
         if recipe.select.strategy == "dev_accuracy" and keep == 1:
             keep = None  # one checkpoint is no choice
         if keep:
-            arguments["save_total_limit"] = keep
+            # with 1 the trainer deletes the last checkpoint at the end, and a stop just then loses what came
+            # after the best one
+            arguments["save_total_limit"] = max(2, keep)
         if recipe.modality == "video":
             arguments |= self.video_arguments(recipe)
         if train.deepspeed:
-            arguments["deepspeed"] = str(self.deepspeed_file(train.deepspeed))
+            arguments["deepspeed"] = str(self.environment.deepspeed_file(train.deepspeed))
         elif inputs.device == "cpu":
             arguments["use_cpu"] = True  # never together with DeepSpeed, which then finds no backend
         return arguments
@@ -246,8 +258,6 @@ class LlamaFactory:
                 # the same with one repair: without it ZeRO-3 over gloo ends in NaN and status 0
                 argv = (python, *launcher, str(RUNNERS / "llamafactory_train.py"), "train.yaml")
                 env = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"} | env
-            # not the shared cache: whoever is killed while DeepSpeed compiles leaves a lock that others wait for
-            env = {"TORCH_EXTENSIONS_DIR": str(self.environment.venv / "torch_extensions")} | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         return Command(argv, env, {"train.yaml": text}, UNSET)
 
@@ -262,6 +272,7 @@ class LlamaFactory:
             "adapter_name_or_path": adapter,
             "template": recipe.model.template,
             "finetuning_type": "lora",
+            "model_revision": recipe.model.revision or "main",
             "trust_remote_code": recipe.model.trust_remote_code,
             "export_dir": "merged",
             "export_device": "cpu",
@@ -303,9 +314,15 @@ class LlamaFactory:
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Toolkit.train_problems`. LLaMA-Factory drops rows that it cannot read and exits with status 0."""
         shutil.rmtree(folder / CACHE, ignore_errors=True)
-        counts = [int(count.replace(",", "")) for count in re.findall(r"Num examples = ([\d,]+)", log)]
+        started = log.rfind("Running training")
+        counts = [
+            int(count.replace(",", "")) for count in re.findall(r"Num examples = ([\d,]+)", log[max(0, started) :])
+        ]
         # evaluations print their own, smaller number
-        dropped = [] if not counts or counts[0] == rows else [f"it trained on {counts[0]} of {rows} samples"]
+        if not counts:
+            dropped = ["its log does not say on how many samples it trained"]
+        else:
+            dropped = [] if counts[0] == rows else [f"it trained on {counts[0]} of {rows} samples"]
         return hf_trainer.problems(folder / OUTPUT) + dropped
 
     def checkpoints(self, folder: Path) -> list[Checkpoint]:
@@ -316,9 +333,9 @@ class LlamaFactory:
         """See `Toolkit.evaluations`."""
         return hf_trainer.evaluations(folder / OUTPUT)
 
-    def runner_sources(self) -> list[Path]:
+    def runner_sources(self, kind: str) -> list[Path]:
         """See `Toolkit.runner_sources`."""
-        return [RUNNERS / "loop.py", RUNNERS / "llamafactory.py"]
+        return [RUNNERS / "random_init.py"] if kind == "init" else [RUNNERS / "loop.py", RUNNERS / "llamafactory.py"]
 
 
 TOOLKIT = LlamaFactory()

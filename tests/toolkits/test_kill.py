@@ -89,6 +89,7 @@ def test_random_moments(tmp_path: Path) -> None:
     moments = [*(("train", victim) for victim in VICTIMS), *(("infer", victim) for victim in reversed(VICTIMS))]
     planned = cycle(moments)
     done: list[str] = []
+    resumed = set()
     attempt = 0
     while len(done) < KILLS:
         attempt += 1
@@ -117,4 +118,8 @@ def test_random_moments(tmp_path: Path) -> None:
         code = orchestrator.wait()
         assert code == 0, (folder / "said.txt").read_text()
         assert answers(folder) == expected
-    print("\n".join(done))
+        (trained,) = stage_folders(folder, "train")
+        resumed.add(json.loads((trained / "stage.json").read_text())["outputs"]["resumed_from"])
+    print("\n".join(done), resumed)
+    if KILLS >= 10:  # with few moments it may be that none came after a checkpoint
+        assert resumed - {None}, "no training went on from a checkpoint"

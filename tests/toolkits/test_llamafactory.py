@@ -173,10 +173,13 @@ resources: {{processes: 2, env: {{OMP_NUM_THREADS: "1"}}}}
 """,
     )
     run(recipe, tmp_path)
-    log = (stage_folder(tmp_path, "train") / "log.txt").read_text()
+    train = stage_folder(tmp_path, "train")
+    log = (train / "log.txt").read_text()
     assert "Num examples = 32" in log
     assert "Gradient Accumulation steps = 2" in log
-    assert f"zero_stage': {stage[-1]}" in log or "DeepSpeed" in log
+    assert f"/deepspeed/{stage}.json" in (train / "train.yaml").read_text()
+    (optimizer,) = (train / "output").glob("checkpoint-2/global_step2")  # DeepSpeed's own, one file per process
+    assert len(list(optimizer.glob("*optim_states.pt"))) == 2
     assert pd.read_csv(tmp_path / "tiny.csv").iloc[0]["n"] == 24
 
 
