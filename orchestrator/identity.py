@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,26 @@ def _is_remark(file: Path) -> bool:
     return file.name.startswith(".") or file.suffix.lower() == ".md"
 
 
-def of_videos(task: Task, split: str, recipe: Recipe) -> str | None:
-    """A digest of a split's videos by name and size: reading 50 GB at every start would take minutes."""
+def of_videos(task: Task, split: str, recipe: Recipe, seen: dict[str, str | None]) -> str | None:
+    """A digest of a split's videos by name and size: reading 50 GB at every start would take minutes.
+
+    `seen` holds what was found before, for plans of several recipes over the same data.
+    """
+    asked = digest([task.name, split, recipe.data.model_dump(mode="json")])
+    if asked not in seen:
+        seen[asked] = _videos(task, split, recipe)
+    return seen[asked]
+
+
+def _videos(task: Task, split: str, recipe: Recipe) -> str | None:
     try:
         samples = samples_of(recipe, task, split)
     except InputError:
         return None  # said before anything is launched, where it can be said in full
     sizes = []
-    for sample in samples:
-        if sample.video is not None:
-            path = Path(sample.video)
-            sizes.append((path.name, path.stat().st_size if path.exists() else None))
+    for name in (sample.video for sample in samples if sample.video is not None):
+        try:
+            sizes.append((os.path.basename(name), os.stat(name).st_size))  # noqa: PTH116, PTH119 (half the time)
+        except OSError:
+            sizes.append((os.path.basename(name), -1))  # noqa: PTH119
     return digest(sizes)

@@ -94,13 +94,16 @@ class Plan:
             yield from job.stages
 
 
-def make_plan(recipe: Recipe, runs_dir: Path, *, merge: bool = False) -> Plan:
+def make_plan(
+    recipe: Recipe, runs_dir: Path, *, merge: bool = False, seen: dict[str, str | None] | None = None
+) -> Plan:
     """The jobs and stages of a recipe: zero_shot and it are one job, sft is one job per task.
 
     Args:
         recipe: the resolved recipe.
         runs_dir: where stage folders go: ``<runs_dir>/<recipe>/<job>/<stage>-<key>``.
         merge: also write merged weights after selection (LoRA only).
+        seen: pass the same dictionary for several recipes over the same videos, to look at these once.
 
     Raises:
         InputError: the toolkit or the prompt template does not exist.
@@ -109,7 +112,8 @@ def make_plan(recipe: Recipe, runs_dir: Path, *, merge: bool = False) -> Plan:
     known = tasks()
     chosen = tuple(known[name] for name in recipe.tasks)
     groups = [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
-    jobs = tuple(_Builder(_own(recipe, name), folder, merge).job(name, group) for name, group in groups)
+    seen = {} if seen is None else seen
+    jobs = tuple(_Builder(_own(recipe, name), folder, merge, seen).job(name, group) for name, group in groups)
     return Plan(recipe, jobs, folder, merge)
 
 
@@ -125,6 +129,7 @@ class _Builder:
     recipe: Recipe
     folder: Path
     merge: bool
+    seen: dict[str, str | None]
 
     @cached_property
     def toolkit(self) -> Toolkit:
@@ -175,7 +180,7 @@ class _Builder:
                 path = data.split_file(task, split, root)
                 entry[split] = data.file_digest(path) if path else None
                 if path and videos and self.recipe.modality == "video":
-                    entry[f"{split}_videos"] = identity.of_videos(task, split, self.recipe)
+                    entry[f"{split}_videos"] = identity.of_videos(task, split, self.recipe, self.seen)
             found.append(entry)
         return found
 

@@ -89,7 +89,8 @@ def run_recipes(
     runs_dir, results_dir = runs_dir.expanduser(), results_dir.expanduser()
     recipes = load_recipes(files, tasks, overrides, limit)
     unpack_videos(recipes)  # before planning: a stage's key holds its videos' sizes
-    plans = [make_plan(recipe, runs_dir, merge=merge) for recipe in recipes]
+    seen: dict[str, str | None] = {}
+    plans = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
     with interruptible(), ExitStack() as locks:
         for plan in plans:
             locks.enter_context(run_lock(plan.folder))

@@ -34,7 +34,8 @@ def print_plans(
 ) -> None:
     """Print the stages of recipes with their exact commands and what is done already."""
     recipes = load_recipes(files, tasks, overrides, limit)
-    plans = [make_plan(recipe, runs_dir, merge=merge) for recipe in recipes]
+    seen: dict[str, str | None] = {}
+    plans = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
     if as_json:
         print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))
         return
