@@ -15,7 +15,8 @@ from orchestrator.execute import visible_gpus
 from orchestrator.plan import Plan
 from orchestrator.recipe import Recipe
 
-MANY_VIDEOS = 500
+MANY_VIDEOS = 500  # from here on checking takes long enough to say so
+MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
 
 
 def device_of(plan: Plan) -> str:
@@ -79,7 +80,10 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
         cache = plan.folder.parent / ".cache" / "videos.json"
         if say and len(videos) > MANY_VIDEOS:
             say(f"checking that {len(videos):,} videos can be decoded (new and changed ones)")
-        found += check_videos(videos, cache=cache, workers=os.cpu_count() or 1)
+        bad = check_videos(videos, cache=cache, workers=os.cpu_count() or 1)
+        found += bad[:MOST_VIDEOS]
+        if len(bad) > MOST_VIDEOS:
+            found.append(Problem(f"and {len(bad) - MOST_VIDEOS:,} more videos; `data check --videos` lists them all"))
     return found
 
 

@@ -60,6 +60,14 @@ def with_video(content: bytes | None) -> Callable[[Path], None]:
     return break_
 
 
+def many_missing_videos(folder: Path) -> None:
+    for split in ("train", "dev", "test"):
+        path = folder / "data" / "Demo" / f"{split}.tsv"
+        rows = path.read_text().splitlines()
+        named = [row.replace("\t\t", f"\t{split}_{number}.mp4\t", 1) for number, row in enumerate(rows)]
+        path.write_text("\n".join(named) + "\n")
+
+
 def write(name: str, text: str) -> Callable[[Path], object]:
     return lambda folder: (folder / name).write_text(text)
 
@@ -103,6 +111,8 @@ CASES = [
     Case("empty split", ("train.tsv:1: no rows below the header",),
          break_=write("data/Demo/train.tsv", "id\tvideo\ttext\tlabel\n")),
     Case("missing video", ("bad.mp4: the video is missing",), VIDEO, with_video(None)),
+    Case("many missing videos", ("train_9.mp4: the video is missing", "and 46 more videos; `data check --videos`"),
+         VIDEO, many_missing_videos),
     Case("empty video", ("bad.mp4: the video is empty (0 bytes)",), VIDEO, with_video(b"")),
     Case("corrupt video", ("bad.mp4: ",), VIDEO, with_video(b"this is no video" * 99)),
     Case("no videos named", ("name no video", "data.modality: text"), VIDEO),
