@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from orchestrator import benchmark, recipe_errors, toolkits
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.nodes import Node, at_node, find, merge, plain
-from orchestrator.recipe import Recipe, Resources, Train, batch_conflict, batch_fields
+from orchestrator.recipe import Recipe, Resources
+from orchestrator.recipe_train import Train, batch_conflict, batch_fields
 
 known_toolkits = toolkits.names
 

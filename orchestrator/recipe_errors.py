@@ -10,7 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.errors import Problem, did_you_mean
 from orchestrator.nodes import Node, describe, find, plain
-from orchestrator.recipe import Fields, Recipe
+from orchestrator.recipe import Recipe
+from orchestrator.recipe_train import Fields
 from orchestrator.yaml_marks import scalar
 
 Path = tuple[str | int, ...]

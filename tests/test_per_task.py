@@ -12,7 +12,8 @@ from orchestrator.commands import command_of
 from orchestrator.errors import InputError
 from orchestrator.loader import load_recipe, recipe_schema
 from orchestrator.plan import Plan, make_plan
-from orchestrator.recipe import Recipe, Train
+from orchestrator.recipe import Recipe
+from orchestrator.recipe_train import Train
 
 BASE = """\
 method: sft
