@@ -131,10 +131,9 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
     """Every stage of a run folder with its state, in the order in which they began."""
     running = is_running(folder)
     found = []
-    for path in folder.glob("*/*/stage.json"):
-        state = read_json(path)
-        if not isinstance(state, dict):
-            continue
+    files = [(path, read_json(path)) for path in folder.glob("*/*/stage.json")]
+    states = [(path, state) for path, state in files if isinstance(state, dict)]
+    for path, state in sorted(states, key=lambda entry: str(entry[1]["attempts"][0]["started_at"])):
         name = state["state"]
         if name == "running" and not running:
             name = "stopped"  # whoever ran it was killed before it could say so
@@ -149,7 +148,7 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
                 "folder": str(path.parent),
             }
         )
-    return sorted(found, key=lambda stage: str(stage["began"]))
+    return found
 
 
 def _progress(folder: Path, state: dict[str, Any]) -> str:
