@@ -95,3 +95,29 @@ def test_two_recipes_of_one_name(tmp_path: Path) -> None:
         (tmp_path / folder / "same.yaml").write_text(f"extends: {ROOT}/recipes/tiny_qwen2_zero_shot.yaml\n")
     said = call("plan", tmp_path / "a" / "same.yaml", tmp_path / "b" / "same.yaml", code=2)
     assert "both would write to the same folder" in said
+
+
+def test_status_from_disk(tmp_path: Path) -> None:
+    """A run that was killed while it trained: what it had done, and that it is not running."""
+    began = "2026-01-01T00:00:0{}.{}+00:00"
+    for kind, state, at in (
+        ("convert", "done", began.format(1, 100)),
+        ("train", "running", began.format(1, 200)),
+        ("init", "done", began.format(0, 900)),
+    ):
+        folder = tmp_path / "mine" / "demo" / f"{kind}-0"
+        folder.mkdir(parents=True)
+        attempts = [{"started_at": at, "seconds": None}]
+        content = {"state": state, "job": "demo", "stage": kind, "attempts": attempts, "seconds": 1.0}
+        (folder / "stage.json").write_text(json.dumps(content))
+    (tmp_path / "mine" / "lock").touch()
+    output = tmp_path / "mine" / "demo" / "train-0" / "output"
+    output.mkdir()
+    (output / "trainer_log.jsonl").write_text('{"current_steps": 30, "total_steps": 90, "loss": 0.5}\n')
+    stages = json.loads(call("status", "mine", "--json", "--runs-dir", tmp_path))["mine"]
+    assert [(stage["stage"], stage["state"], stage["progress"]) for stage in stages] == [
+        ("demo/init", "done", ""),
+        ("demo/convert", "done", ""),
+        ("demo/train", "stopped", "step 30/90, loss 0.5"),
+    ]
+    assert "mine: not running" in call("status", "recipes/mine.yaml", "--runs-dir", tmp_path)
