@@ -121,13 +121,13 @@ class Launcher:
         env = self.environment(folder, command, bin_folder)
         if gpus:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[:gpus])
+        log = folder / LOG
+        if log.exists():
+            self.end_leftovers(folder)
         if extensions:
             env["TORCH_EXTENSIONS_DIR"] = str(extensions.resolve())
             for lock in extensions.glob("**/lock"):
                 lock.unlink()  # torch waits for ever for whoever was killed while it compiled
-        log = folder / LOG
-        if log.exists():
-            self.end_leftovers(folder)
         started = time.monotonic()
         with log.open("ab") as output:
             begin = output.tell()

@@ -17,7 +17,7 @@ def hub() -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
-        hint = "pip install 'mmla-orchestrator[hub]'"
+        hint = "run `make install`, or pip install -e '.[hub]' in the checkout"
         raise InputError(Problem("downloading needs huggingface_hub, which is not installed", hint=hint)) from error
     return huggingface_hub
 

@@ -78,7 +78,7 @@ def _need_av() -> None:
     try:
         import av  # noqa: F401
     except ImportError as error:
-        hint = "pip install 'mmla-orchestrator[video]'"
+        hint = "run `make install`, or pip install -e '.[video]' in the checkout"
         raise InputError(Problem("checking videos needs PyAV, which is not installed", hint=hint)) from error
 
 

@@ -94,5 +94,5 @@ def test_without_pyav(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(builtins, "__import__", without)
     assert len(check_videos([folder / "gone.mp4", folder / "empty.mp4"])) == 2
-    with pytest.raises(InputError, match=r"pip install 'mmla-orchestrator\[video\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[video\]'"):
         check_videos([folder / "good.mp4"])
