@@ -81,7 +81,9 @@ def plan(
     files: Annotated[bool, typer.Option("--files", help="Also print the files that the commands read.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the stages of recipes: their exact commands, and what is done already. Starts nothing.
+    """Show the stages of a recipe: their exact commands, and what is done already. Starts nothing.
+
+    Several recipes are a table: jobs, stages, model loads and GPUs, beside what the benchmark's own scripts do.
 
     Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
     """
@@ -162,6 +164,9 @@ def convert(
     video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
     prompt: Annotated[str | None, typer.Option(help="A prompt template.")] = None,
     limit: Limit = None,
+    protocol: Annotated[
+        str, typer.Option(help="mmla, or released: prompts, answers and layout of the published files.")
+    ] = "mmla",
 ) -> None:
     """Convert one split of one task into a toolkit's training format.
 
@@ -169,24 +174,32 @@ def convert(
     """
     from orchestrator.convert import convert_split
 
-    convert_split(task, split, toolkit, modality, data_root, video_root, prompt, limit, out)
+    convert_split(task, split, toolkit, modality, data_root, video_root, prompt, limit, out, protocol)
 
 
 @app.command()
 def score(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON or JSONL with a label and an answer column.")],
-    task: Annotated[str, typer.Option(help="The task whose labels count; `ls tasks` names them.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV, TSV, JSON or JSONL with a label and an answer column.", metavar="FILE...")
+    ],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="The task of each file (repeatable; default: a column `task` names it row by row)."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Whose published sizes weight the overall score.")] = "test",
     label_column: Annotated[str | None, typer.Option(help="The column with the true label.")] = None,
     answer_column: Annotated[str | None, typer.Option(help="The column with the model's answer.")] = None,
     json: Json = False,
 ) -> None:
     """Score answers from anywhere, the benchmark's own way: a results CSV of the release or any file like it.
 
+    Several tasks get an overall score besides: the mean weighted by the published sizes, as in the leaderboard.
+
     Example: python -m orchestrator score MELD_emotion_results.csv --task MELD
     """
     from orchestrator.show import print_score
 
-    print_score(file, task, label_column, answer_column, as_json=json)
+    print_score(files, task or (), split, label_column, answer_column, as_json=json)
 
 
 @env_app.command("list")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.execute import visible_gpus
 from orchestrator.plan import Plan, Stage
+from orchestrator.recipe import Recipe
 from orchestrator.store import read_json
 from orchestrator.toolkits.base import Command, TrainInputs
 
@@ -14,7 +17,7 @@ REQUESTS, PREDICTIONS, SELECTION = "requests.jsonl", "predictions.jsonl", "selec
 
 
 def command_of(plan: Plan, stage: Stage, device: str) -> Command | None:
-    """A stage's command; ``None`` where the orchestrator does the work itself.
+    """A stage's command, the first of several that share the requests; ``None`` where the orchestrator does the work.
 
     Before selection has run, a checkpoint reads ``checkpoint-<chosen by select>``.
     """
@@ -23,7 +26,7 @@ def command_of(plan: Plan, stage: Stage, device: str) -> Command | None:
     if stage.kind == "train":
         return train_command(plan, stage, device)
     if stage.kind == "infer":
-        return infer_command(plan, stage, stage.folder, device, chosen_checkpoint(stage))
+        return infer_commands(plan, stage, stage.folder, device, chosen_checkpoint(stage))[0]
     if stage.kind == "merge":
         return merge_command(plan, stage)
     return None
@@ -78,13 +81,28 @@ def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = No
     return plan.toolkit.train(plan.recipe_of(stage), inputs)
 
 
-def infer_command(plan: Plan, stage: Stage, folder: Path, device: str, checkpoint: Path | None) -> Command:
-    """Has a checkpoint answer the requests in `folder`; its configuration's paths are as seen from there."""
+def inference_processes(recipe: Recipe, device: str) -> int:
+    """How many processes share the requests: as the recipe says, else as many as the visible GPUs can hold."""
+    if recipe.resources.inference_processes:
+        return recipe.resources.inference_processes
+    return max(1, len(visible_gpus()) // recipe.model.gpus) if device == "cuda" and recipe.model.gpus else 1
+
+
+def gpus_needed(recipe: Recipe, device: str) -> int:
+    """GPUs that the largest stage of a recipe takes at least: none on a CPU or for a hosted model."""
+    if device == "cpu":
+        return 0
+    asked = recipe.model.gpus * (recipe.resources.inference_processes or 1)
+    return max(asked, recipe.resources.processes if recipe.train else 0)
+
+
+def infer_commands(plan: Plan, stage: Stage, folder: Path, device: str, checkpoint: Path | None) -> list[Command]:
+    """Have a checkpoint answer the requests in `folder`; the configurations' paths are as seen from there."""
     recipe = plan.recipe_of(stage)
     inference, train = recipe.inference, recipe.train
     full = train is not None and train.finetuning == "full"
     relative = os.path.relpath(checkpoint, folder) if checkpoint else None
-    config = {
+    config: dict[str, Any] = {
         "requests": REQUESTS,
         "predictions": PREDICTIONS,
         "model": relative if full and relative else model_path(plan, stage, folder),
@@ -103,8 +121,23 @@ def infer_command(plan: Plan, stage: Stage, folder: Path, device: str, checkpoin
         "max_pixels": recipe.video.max_pixels,
         "max_length": train.max_length if train else None,
         "trust_remote_code": recipe.model.trust_remote_code,
+        "attention": recipe.model.attention,
+        "parts": dict(recipe.model.parts),
     }
-    return plan.toolkit.infer(recipe, config)
+    count = inference_processes(recipe, device)
+    if count == 1:
+        return [plan.toolkit.infer(recipe, config)]
+    shards = ({"shard": [i, count], "predictions": shard_predictions(i), "answered": PREDICTIONS} for i in range(count))
+    commands = [plan.toolkit.infer(recipe, config | shard) for shard in shards]
+    if device == "cpu":  # they would all want all of the cores
+        threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
+        commands = [replace(command, env=threads | dict(command.env)) for command in commands]
+    return commands
+
+
+def shard_predictions(index: int | str) -> str:
+    """The predictions file of one of several processes."""
+    return f"predictions.{index}.jsonl"
 
 
 def merge_command(plan: Plan, stage: Stage) -> Command:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import cast
+from typing import TextIO, cast
 
-from orchestrator import prompts, toolkits
+from orchestrator import toolkits
 from orchestrator.benchmark import Task, tasks
 from orchestrator.data import read_split
 from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.examples import worded
 from orchestrator.recipe import Data
-from orchestrator.toolkits.base import Example
+from orchestrator.released import TEMPLATE
+from orchestrator.toolkits._released import layout_of, write_released
 
 
 def task_named(name: str) -> Task:
@@ -52,32 +54,43 @@ def convert_split(
     template: str | None,
     limit: int | None,
     out: str,
+    protocol: str = "mmla",
 ) -> None:
-    """Write a split in a toolkit's format to a file, or to standard output for ``-``.
+    """Write a split in a toolkit's format, or as the release does, to a file or to standard output for ``-``.
+
+    The videos need not be there: only their paths are written.
 
     Raises:
         InputError: a name is unknown, the data or the template is wrong.
     """
     task = task_named(task_name)
-    toolkit = toolkits.get(toolkit_name)
     one_of("split", split, ("train", "dev", "test"))
     one_of("modality", modality, ("text", "video"))
+    one_of("protocol", protocol, ("mmla", "released"))
+    layout = layout_of(toolkit_name, modality) if protocol == "released" else None
+    toolkit = None if layout else toolkits.get(toolkit_name)
     defaults = Data()
     root = data_root or Path(defaults.root)
     samples = read_split(task, split, root, video_root or defaults.video_root, limit=limit)
-    prompt = prompts.load(template or f"mmla/{modality}.j2")
-    examples = (
-        Example(sample, prompt.render(task, text=sample.text), prompt.answer(task, sample.label)) for sample in samples
-    )
+    own = TEMPLATE if layout else f"mmla/{modality}.j2"
+    wording = worded(task, split, template or own, layout.name if layout else None)
+    examples = (wording.example(sample) for sample in samples)
+
+    def write(file: TextIO) -> int:
+        if toolkit is None:
+            assert layout is not None
+            return write_released(layout, examples, file)
+        return toolkit.write_examples(examples, file, modality)
+
     if out == "-":
-        toolkit.write_examples(examples, sys.stdout, modality)
+        write(sys.stdout)
         return
     path = Path(out)
     # written beside and renamed: a file that exists is a file that is complete
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
-            rows = toolkit.write_examples(examples, file, modality)
+            rows = write(file)
         temporary.replace(path)
     except OSError as error:
         raise InputError(Problem(cast("str", error.strerror), str(path), "give another file with --out")) from None

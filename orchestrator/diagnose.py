@@ -10,6 +10,8 @@ TAIL_BYTES = 65536
 
 # first match wins: the more specific stands first
 KNOWN: tuple[tuple[str, str], ...] = (
+    # before the hub's: both may say that a name cannot be resolved
+    (r"stopped: the server cannot be reached", "check OPENAI_BASE_URL and the network"),
     (
         r"No space left on device|Errno 28|disk quota exceeded",
         "the disk is full: free some space or give another folder with --runs-dir, then run the same command again",
@@ -43,7 +45,32 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "the model hub cannot be reached: check the network or HF_ENDPOINT, or set model.path to a local folder",
     ),
     (
-        r"NCCL (?:error|timeout)|ncclSystemError|ncclInternalError",
+        r"BadSample: cannot read the video",
+        "a video cannot be read (`data check --videos` names it): mend it, then run the same command again",
+    ),
+    (
+        r"larger than the max_length\(",
+        "a training sample is longer than train.max_length: raise it, or lower video.frames",
+    ),
+    (
+        r"the training sample '.*': ",
+        "that sample's video cannot be read: mend it (`data check --videos` names all), or set data.on_bad_video",
+    ),
+    (
+        r"Failed to automatically match .template_type",
+        "write model.template as type/template, e.g. qwen2_vl/qwen2_vl",
+    ),
+    (
+        r"set model\.trust_remote_code: true",
+        "the model brings Python code of its own: set model.trust_remote_code: true if you trust it",
+    ),
+    (r"samples are (?:longer than|over) train.max_length", "raise train.max_length, or lower video.frames"),
+    (
+        r"is not this model's projector",
+        "model.parts.projector must be the mm_projector.bin that belongs to the parts llm and vision_tower",
+    ),
+    (
+        r"NCCL error|Watchdog caught collective operation timeout|ncclSystemError|ncclInternalError",
         "the GPUs could not talk to each other: set NCCL_DEBUG=INFO under resources.env and read the log",
     ),
     (

@@ -22,6 +22,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator import git_source
 from orchestrator.errors import InputError, Problem, StageError, did_you_mean
 from orchestrator.store import atomic_write, read_json
 
@@ -71,7 +72,7 @@ class Environment:
     name: str
     folder: Path
     python_version: str
-    source: Mapping[str, str]
+    source: Mapping[str, Any]
     statements: str
     needs: tuple[Need, ...] = ()
 
@@ -91,6 +92,8 @@ class Environment:
             source = dict(content["source"])
             if not ("pypi" in source or {"git", "commit"} <= set(source)):
                 raise ValueError("source must be {pypi: name==version} or {git: URL, commit: SHA}")
+            if not isinstance(source.get("paths", []), list):
+                raise ValueError("source.paths must be a list of the folders and files to check out")
             if "git" in source and not re.fullmatch(r"[0-9a-f]{40}", str(source["commit"])):
                 raise ValueError("source.commit must be a full commit hash")
             return cls(name, path.parent, str(content["python"]), source, content["check"], needs)
@@ -115,8 +118,8 @@ class Environment:
 
     @property
     def sources(self) -> Path:
-        """Where a toolkit that comes from git is checked out."""
-        return self.venv / "src"
+        """Where a toolkit that comes from git is checked out: whole, or only the ``paths`` of its source."""
+        return self.venv / "src" / self.name
 
     def deepspeed_file(self, value: str) -> Path | None:
         """The DeepSpeed JSON that a recipe means by a name (zero2, ...) or a path."""
@@ -179,6 +182,8 @@ class Environment:
         """Import in the environment what will be used: an empty string, or what is wrong and what to do."""
         if not self.python.exists():
             return f"not built; run: python -m orchestrator env build {self.name}"
+        if "git" in self.source and (wrong := git_source.wrong(self.sources, self.source)):
+            return f"{wrong}\n    rebuild it: python -m orchestrator env build {self.name} --force"
         argv = [str(self.python), "-c", self.statements]
         try:
             done = subprocess.run(
@@ -211,9 +216,12 @@ class Environment:
             self._make_venv(log, fresh)
             self._unfinished.touch()
             self._stamp.unlink(missing_ok=True)
+            if "git" in self.source:
+                self._check_out(log)  # first: where it cannot be had, gigabytes of packages need not be downloaded
             self._uv(log, "pip", "sync", "--python", str(self.python), "--require-hashes", str(self.lock))
             if "git" in self.source:
-                self._install_from_git(log)
+                install = ("pip", "install", "--python", str(self.python), "--no-deps", "--no-build-isolation")
+                self._uv(log, *install, "-e", str(self.sources))  # over the lock, which also holds its build backend
             problem = self.check()
             if problem:
                 raise StageError(f"the environment was built but does not work: {problem}\n    log: {log}")
@@ -240,24 +248,15 @@ class Environment:
             return  # uv changes only what differs
         self._uv(log, "venv", "--clear", "--no-project", "--python", self.python_version, str(self.venv))
 
-    def _install_from_git(self, log: Path) -> None:
-        """Check the pinned commit out and install it over the lock, which also holds its build backend."""
-        url, commit = self.source["git"], self.source["commit"]
-        target = self.sources / self.name
-        if not shutil.which("git"):
-            raise InputError(Problem(f"{self.name} comes from git, and there is no git", hint="apt-get install git"))
-        shutil.rmtree(target, ignore_errors=True)
-        target.mkdir(parents=True)
-        git = ["git", "-C", str(target)]
-        self._call(log, [*git, "init", "--quiet"])
-        self._call(log, [*git, "fetch", "--quiet", "--depth", "1", url, commit])
-        self._call(log, [*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", "FETCH_HEAD"])
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-        if head != commit:
-            raise StageError(f"{url}: asked for commit {commit}, got {head or 'nothing'}")
-        self._uv(
-            log, "pip", "install", "--python", str(self.python), "--no-deps", "--no-build-isolation", "-e", str(target)
-        )
+    def _check_out(self, log: Path) -> None:
+        """Download the pinned commit."""
+        commands = git_source.fetching(self.sources, self.source)
+        shutil.rmtree(self.sources, ignore_errors=True)
+        self.sources.mkdir(parents=True)
+        for command in commands:
+            self._call(log, command)
+        if problem := git_source.wrong(self.sources, self.source):
+            raise StageError(problem)
 
     def _uv(self, log: Path, *arguments: str) -> None:
         import uv
@@ -269,7 +268,8 @@ class Environment:
             file.write(f"$ {' '.join(argv)}\n".encode())
             file.flush()
             start = file.tell()
-            done = subprocess.run(argv, env=clean_environment(), stdout=file, stderr=subprocess.STDOUT, check=False,
+            env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
+            done = subprocess.run(argv, env=env, stdout=file, stderr=subprocess.STDOUT, check=False,
                 close_fds=False)  # fmt: skip
         if done.returncode:
             raise StageError(self._failure(log, start, argv, done.returncode))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator import diagnose
 from orchestrator.errors import Interrupted, StageError
@@ -29,7 +29,7 @@ FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "RANK", "
            "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NNODES", "NODE_RANK", "NPROC_PER_NODE")  # fmt: skip
 
 
-@contextmanager
+@contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into `Interrupted`, so that every `finally` runs."""
 
@@ -58,7 +58,7 @@ def visible_gpus() -> list[str]:
 
 
 class Launcher:
-    """Starts the processes of one run, one at a time, and makes sure that none outlives it."""
+    """Starts the processes of one run, one stage at a time, and makes sure that none outlives it."""
 
     def __init__(self) -> None:
         self.run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
@@ -89,7 +89,7 @@ class Launcher:
 
     def run(
         self,
-        command: Command,
+        commands: Sequence[Command],
         folder: Path,
         *,
         bin_folder: Path,
@@ -98,62 +98,48 @@ class Launcher:
         report: Callable[[], None] = lambda: None,
         timeout_seconds: float | None = None,
     ) -> None:
-        """Run a command in a stage's folder until it ends; its output is appended to ``log.txt``.
+        """Run commands side by side in a stage's folder until all have ended; their output is appended to ``log.txt``.
 
         Args:
-            command: what to run; its files are written first.
+            commands: what to run; their files are written first.
             folder: the working directory.
             bin_folder: where the toolkit's programs are.
-            gpus: how many of the visible GPUs the process may see; 0 changes nothing.
+            gpus: how many of the visible GPUs each process may see, the next ones for each; 0 changes nothing.
             extensions: where torch compiles extensions; nobody else's, so that no lock of a killed process is in use.
             report: called about twice a second, to show progress.
-            timeout_seconds: after which the process is ended.
+            timeout_seconds: after which the processes are ended.
 
         Raises:
-            StageError: it could not be started, took too long or ended with another status than 0.
+            StageError: one could not be started, took too long or ended with another status than 0; the others were
+                ended.
         """
         from orchestrator import processes
 
         if self._watchdog is None:
             self._watchdog = processes.start_watchdog(self.run_id)
-        for name, text in command.files.items():
-            atomic_write(folder / name, text)
-        env = self.environment(folder, command, bin_folder)
-        if gpus:
-            env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[:gpus])
+        for command in commands:
+            for name, text in command.files.items():
+                atomic_write(folder / name, text)
         log = folder / LOG
         if log.exists():
             self.end_leftovers(folder)
-        if extensions:
-            env["TORCH_EXTENSIONS_DIR"] = str(extensions.resolve())
-            for lock in extensions.glob("**/lock"):
-                lock.unlink()  # torch waits for ever for whoever was killed while it compiled
+        for lock in extensions.glob("**/lock") if extensions else ():
+            lock.unlink()  # torch waits for ever for whoever was killed while it compiled
         started = time.monotonic()
         with log.open("ab") as output:
             begin = output.tell()
+            running: list[subprocess.Popen[bytes]] = []
             try:
-                process = subprocess.Popen(
-                    command.argv,
-                    cwd=folder,
-                    env=env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise StageError(
-                    f"cannot start {command.argv[0]}: {error.strerror}\n    build the toolkit's environment again: "
-                    f"python -m orchestrator env build --force {bin_folder.parent.parent.name}"
-                ) from None
-            try:
+                for number, command in enumerate(commands):
+                    env = self.environment(folder, command, bin_folder)
+                    if gpus:
+                        env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[number * gpus : (number + 1) * gpus])
+                    if extensions:
+                        env["TORCH_EXTENSIONS_DIR"] = str(extensions.resolve())
+                    running.append(_start(command, folder, env, output, bin_folder))
                 reported = 0.0
-                while True:
-                    try:
-                        code = process.wait(POLL_SECONDS)
-                        break
-                    except subprocess.TimeoutExpired:
-                        pass
+                code = _wait(running, POLL_SECONDS)
+                while code is None:
                     now = time.monotonic()
                     if now - reported >= REPORT_SECONDS:
                         reported = now
@@ -162,12 +148,45 @@ class Launcher:
                         raise StageError(
                             _failure(log, begin, None, f"took longer than {timeout_seconds / 3600:g} hours")
                         )
+                    code = _wait(running, POLL_SECONDS)
             finally:
                 # also after success: a launcher may have left a worker behind
                 processes.end(processes.STAGE_MARK, str(folder.resolve()))
-                process.wait()
+                for process in running:
+                    process.wait()
         if code != 0:
             raise StageError(_failure(log, begin, code, f"ended with {_status(code)}"), code)
+
+
+def _start(
+    command: Command, folder: Path, env: dict[str, str], output: BinaryIO, bin_folder: Path
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command.argv,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StageError(
+            f"cannot start {command.argv[0]}: {error.strerror}\n    build the toolkit's environment again: "
+            f"python -m orchestrator env build --force {bin_folder.parent.parent.name}"
+        ) from None
+
+
+def _wait(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> int | None:
+    """The first status other than 0, or 0 when all have ended well; ``None`` after so many seconds."""
+    left = [process for process in running if process.poll() is None]
+    if left:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            left[0].wait(seconds)
+    codes = [process.poll() for process in running]
+    failed = next((code for code in codes if code), None)
+    return failed if failed is not None else None if None in codes else 0
 
 
 def _status(code: int) -> str:

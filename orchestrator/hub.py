@@ -28,7 +28,7 @@ def endpoint() -> str | None:
 
 
 @contextlib.contextmanager
-def explained(repository: str, revision: str) -> Iterator[None]:
+def explained(repository: str, revision: str, kind: str = "data set") -> Iterator[None]:
     """Turn the hub's errors into messages that say what to do; none shows an address, which may hold a secret."""
     hub()
     from huggingface_hub import errors
@@ -42,10 +42,11 @@ def explained(repository: str, revision: str) -> Iterator[None]:
         hint = "ask for access on its page, then log in (`hf auth login`) or set HF_TOKEN"
         raise InputError(Problem(f"{repository} is gated, and you have no access", hint=hint)) from error
     except errors.RevisionNotFoundError as error:
-        raise InputError(Problem(f"{repository} has no revision `{revision}`", hint="try --revision main")) from error
+        hint = "try --revision main" if kind == "data set" else "see model.revision"
+        raise InputError(Problem(f"{repository} has no revision `{revision}`", hint=hint)) from error
     except errors.RepositoryNotFoundError as error:
         hint = "if it is private, set HF_TOKEN; if HF_ENDPOINT is set, see whether that mirror has it"
-        raise InputError(Problem(f"the hub has no data set {repository}, or not for you", hint=hint)) from error
+        raise InputError(Problem(f"the hub has no {kind} {repository}, or not for you", hint=hint)) from error
     except errors.HfHubHTTPError as error:
         code = error.response.status_code
         why = {401: "the token is not valid", 403: "no access", 429: "too many requests, wait a little"}

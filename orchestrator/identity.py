@@ -10,7 +10,8 @@ from typing import Any
 from orchestrator.benchmark import Task
 from orchestrator.errors import InputError
 from orchestrator.examples import samples_of
-from orchestrator.recipe import ModelSpec, Recipe
+from orchestrator.recipe import Recipe
+from orchestrator.recipe_model import ModelSpec
 from orchestrator.store import digest
 
 BLOCK_BYTES, BLOCKS = 1 << 16, 64
@@ -32,11 +33,23 @@ def of_file(path: Path) -> str:
 
 def of_model(model: ModelSpec) -> dict[str, Any]:
     """Which weights a model has: hub id and revision, or a folder's content wherever it is stored."""
-    folder = Path(model.path).expanduser() if model.path else None
-    if folder and folder.is_dir():
-        files = sorted(file for file in folder.iterdir() if file.is_file() and not _is_remark(file))
+    found = _of_weights(model.path)
+    if model.path is not None and "path" in found:
+        found["revision"] = model.revision
+    if model.parts:
+        found["parts"] = {role: _of_weights(path) for role, path in sorted(model.parts.items())}
+    return found
+
+
+def _of_weights(path: str | None) -> dict[str, Any]:
+    """A hub id as it stands; a file or a folder by content."""
+    local = Path(path).expanduser() if path else None
+    if local and local.is_file():
+        return {"file": of_file(local)}
+    if local and local.is_dir():
+        files = sorted(file for file in local.iterdir() if file.is_file() and not _is_remark(file))
         return {"files": {file.name: of_file(file) for file in files}}
-    return {"path": model.path, "revision": model.revision}
+    return {"path": path}
 
 
 def _is_remark(file: Path) -> bool:
@@ -59,10 +72,14 @@ def _videos(task: Task, split: str, recipe: Recipe) -> str | None:
         samples = samples_of(recipe, task, split)
     except InputError:
         return None  # said before anything is launched, where it can be said in full
+    folders: dict[str, bool] = {}
     sizes = []
-    for name in (sample.video for sample in samples if sample.video is not None):
+    for path in (sample.video for sample in samples if sample.video is not None):
+        folder, _, name = path.rpartition("/")
+        if folder not in folders:
+            folders[folder] = os.path.isdir(folder)  # noqa: PTH112 (half the time)
         try:
-            sizes.append((os.path.basename(name), os.stat(name).st_size))  # noqa: PTH116, PTH119 (half the time)
+            sizes.append((name, os.stat(path).st_size if folders[folder] else -1))  # noqa: PTH116
         except OSError:
-            sizes.append((os.path.basename(name), -1))  # noqa: PTH119
+            sizes.append((name, -1))
     return digest(sizes)

@@ -12,9 +12,10 @@ from typing import Any
 
 from orchestrator import toolkits
 from orchestrator.benchmark import models, tasks
-from orchestrator.commands import PREDICTIONS, REQUESTS
+from orchestrator.commands import REQUESTS
 from orchestrator.convert import one_of
 from orchestrator.errors import InputError, OrchestratorError, Problem, did_you_mean
+from orchestrator.journals import JournalProgress
 from orchestrator.store import read_json
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -152,18 +153,18 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
 
 
 def _progress(folder: Path, state: dict[str, Any]) -> str:
-    if state["stage"] == "train":
-        for name in toolkits.names():
-            progress = toolkits.get(name).train_progress(folder)
-            if progress:
-                loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
-                return f"step {progress.done}/{progress.total}{loss}"
+    if state["stage"] == "train" and "toolkit" in state:
+        progress = toolkits.get(state["toolkit"]).train_progress(folder)
+        if progress:
+            loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
+            return f"step {progress.done}/{progress.total}{loss}"
     if state["stage"] == "infer":
+        progress = JournalProgress(folder, 0)()
         try:
-            total, done = ((folder / name).read_bytes().count(b"\n") for name in (REQUESTS, PREDICTIONS))
+            total = (folder / REQUESTS).read_bytes().count(b"\n")
         except OSError:
             return ""
-        return f"sample {done}/{total}"
+        return f"sample {progress.done if progress else 0}/{total}"
     return ""
 
 

@@ -14,9 +14,11 @@ from typing import Any
 
 from orchestrator import answers, data, identity, metrics, toolkits
 from orchestrator.benchmark import Task, tasks
-from orchestrator.examples import corpus_split, load_prompt
+from orchestrator.examples import asked, corpus_split
+from orchestrator.leaks import HELD_OUT
 from orchestrator.recipe import Recipe
 from orchestrator.store import is_done, key_of, source_digest
+from orchestrator.toolkits._released import VERSION as LAYOUT_VERSION
 from orchestrator.toolkits.base import Toolkit
 
 # raised when the same inputs give other training files
@@ -135,15 +137,6 @@ class _Builder:
     def toolkit(self) -> Toolkit:
         return toolkits.get(self.recipe.model.toolkit)
 
-    @cached_property
-    def prompt(self) -> Mapping[str, Any]:
-        template = load_prompt(self.recipe)
-        return {
-            "prompt": template.digest,
-            "system": self.recipe.prompt.system,
-            "modality": self.recipe.modality,
-        }
-
     def job(self, name: str, group: tuple[Task, ...]) -> Job:
         recipe = self.recipe
         stages: list[Stage] = []
@@ -178,6 +171,8 @@ class _Builder:
             entry["columns"] = self.recipe.data.columns
             for split in splits:
                 path = data.split_file(task, split, root)
+                if videos and self.recipe.modality == "video":
+                    entry["on_bad_video"] = self.recipe.data.on_bad_video
                 entry[split] = data.file_digest(path) if path else None
                 if path and videos and self.recipe.modality == "video":
                     entry[f"{split}_videos"] = identity.of_videos(task, split, self.recipe, self.seen)
@@ -193,7 +188,7 @@ class _Builder:
             "seed": self.recipe.seed,
             "corpus": [self._files((task,), corpus_split(self.recipe, task), videos=False) for task in group],
             "limit": self.recipe.data.limit,
-            **self.prompt,
+            **asked(self.recipe, group, ("train",), training=True),
             "toolkit": self.toolkit.environment.lock_digest,
             "runner": source_digest(*self.toolkit.runner_sources("init")),
         }
@@ -204,9 +199,11 @@ class _Builder:
             "toolkit": self.toolkit.name,
             "data": self._files(group, *TRAIN_SPLITS),
             "limit": self.recipe.data.limit,
+            "exclude_leaks": self._files(group, *HELD_OUT, videos=False) if self.recipe.it.exclude_leaks else None,
             # only mixing several tasks uses the seed
             "seed": self.recipe.seed if len(group) > 1 else None,
-            **self.prompt,
+            **({"layout": LAYOUT_VERSION} if self.recipe.released else {}),
+            **asked(self.recipe, group, TRAIN_SPLITS, training=True),
         }
 
     def _model(self) -> dict[str, Any]:
@@ -215,7 +212,8 @@ class _Builder:
             "model": identity.of_model(model),
             "template": model.template,
             "trust_remote_code": model.trust_remote_code,
-            "video": self.recipe.video.model_dump() if self.recipe.modality == "video" else None,
+            "attention": model.attention,
+            "video": self.recipe.video.model_dump(exclude_none=True) if self.recipe.modality == "video" else None,
             "toolkit": self.toolkit.environment.lock_digest,
         }
 
@@ -230,6 +228,7 @@ class _Builder:
             "train": train.model_dump(mode="json", exclude={"eval_batch_size", "deepspeed", "per_task"}),
             "deepspeed": source_digest(deepspeed) if deepspeed else train.deepspeed,
             "seed": self.recipe.seed,
+            "runner": source_digest(*self.toolkit.runner_sources("train")),
             # which checkpoints are kept follows from how one is chosen
             "keep": selection,
         }
@@ -245,7 +244,7 @@ class _Builder:
         decoding = inference.model_dump(mode="json", exclude=how)
         return {
             **self._model(),
-            **self.prompt,
+            **asked(self.recipe, group, (split,)),
             "data": self._files(group, split),
             "split": split,
             "limit": self.recipe.data.limit,

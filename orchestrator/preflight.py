@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, product
 from pathlib import Path
 
+from orchestrator.bad_videos import cache_of
 from orchestrator.benchmark import Task
+from orchestrator.commands import gpus_needed
 from orchestrator.data import split_file
 from orchestrator.errors import InputError, Problem
-from orchestrator.examples import load_prompt, samples_of
+from orchestrator.examples import samples_of, wording_of
 from orchestrator.execute import visible_gpus
 from orchestrator.plan import Plan
 from orchestrator.recipe import Recipe
@@ -21,6 +23,8 @@ MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
 
 def device_of(plan: Plan) -> str:
     """Where a plan's processes compute: "cuda" or "cpu"."""
+    if plan.recipe.model.gpus == 0:
+        return "cpu"  # hosted: what computes is elsewhere
     wanted = plan.recipe.resources.device
     if wanted == "auto":
         return "cuda" if visible_gpus() else "cpu"
@@ -39,15 +43,14 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
     where = str(recipe.source or recipe.name)
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
     found = [Problem(text, where) for text in dict.fromkeys(chain.from_iterable(map(plan.toolkit.problems, own)))]
+    if recipe.video.training and recipe.train and not plan.toolkit.training_video:
+        message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
+        found.append(Problem(message, where, "leave it out"))
     if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
         found.append(Problem("--merge merges a LoRA adapter, and this recipe trains none", where, "leave --merge out"))
     found += _machine(plan, where)
     found += _model(plan, where)
-    videos: dict[str, None] = {}
-    try:
-        prompt = load_prompt(recipe)
-    except InputError as error:
-        return found + list(error.problems)
+    videos: dict[tuple[str, str], list[str | None]] = {}
     for job in plan.jobs:
         if job.done and not everything:
             continue
@@ -59,31 +62,57 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
                 continue
             try:
                 samples = samples_of(recipe, task, split)
-                prompt.render(task, text=samples[0].text)
+                for training in (True, False) if recipe.train else (False,):
+                    wording_of(recipe, task, split, training=training).example(samples[0])
             except InputError as error:
                 found += [problem for problem in error.problems if problem not in found]
                 continue
             if recipe.modality == "video":
-                videos |= dict.fromkeys(sample.video for sample in samples if sample.video)
+                videos.setdefault((job.name, split), []).extend(sample.video for sample in samples)
                 missing = sum(sample.video is None for sample in samples)
-                if missing:
+                if missing and recipe.data.on_bad_video == "fail":
                     found.append(
                         Problem(
                             f"{missing} samples of {task.name}'s {split} split name no video",
                             where,
-                            "fill the file's video column, or set data.modality: text",
+                            "fill the file's video column, set data.modality: text, or data.on_bad_video: text_only",
                         )
                     )
-    if videos:
-        from orchestrator.videos import check_videos
+    return found + (_videos(plan, videos, where, say or (lambda _: None)) if videos else [])
 
-        cache = plan.folder.parent / ".cache" / "videos.json"
-        if say and len(videos) > MANY_VIDEOS:
-            say(f"checking that {len(videos):,} videos can be decoded (new and changed ones)")
-        bad = check_videos(videos, cache=cache, workers=os.cpu_count() or 1)
-        found += bad[:MOST_VIDEOS]
+
+def _videos(
+    plan: Plan, asked: Mapping[tuple[str, str], Sequence[str | None]], where: str, say: Callable[[str], None]
+) -> list[Problem]:
+    """What is wrong with the videos, ``None`` for a sample without one, of each job and split."""
+    from orchestrator.videos import check_videos
+
+    named = list(dict.fromkeys(video for videos in asked.values() for video in videos if video))
+    if len(named) > MANY_VIDEOS:
+        say(f"checking that {len(named):,} videos can be decoded (new and changed ones)")
+    bad = check_videos(named, cache=cache_of(plan.folder.parent), workers=os.cpu_count() or 1)
+    choice = plan.recipe.data.on_bad_video
+    if choice == "fail":
+        found = bad[:MOST_VIDEOS]
         if len(bad) > MOST_VIDEOS:
-            found.append(Problem(f"and {len(bad) - MOST_VIDEOS:,} more videos; `data check --videos` lists them all"))
+            rest = len(bad) - MOST_VIDEOS
+            found.append(Problem(f"and {rest:,} more videos; `data check --videos` lists them all"))
+        if bad:
+            hint = "mend them, or set data.on_bad_video to skip or text_only"
+            found.append(Problem("some videos are bad", where, hint))
+        return found
+    wrong = {problem.where for problem in bad} | {None}
+    found = []
+    for (job, split), videos in asked.items():
+        unusable = sum(video in wrong for video in videos)
+        if unusable == len(videos) and (choice == "skip" or len(asked) == 1 or len(bad) == len(named)):
+            hint = "get the videos, leave the task out, or set data.on_bad_video: text_only (data.modality: text)"
+            found.append(
+                Problem(f"{job}: not one of {len(videos):,} videos of its {split} split can be used", where, hint)
+            )
+        elif unusable:
+            what = f"{job}: {unusable:,} of {len(videos):,} videos of its {split} split are bad"
+            say(f"{what}; data.on_bad_video: {choice}")
     return found
 
 
@@ -122,8 +151,8 @@ def _machine(plan: Plan, where: str) -> list[Problem]:
     recipe = plan.recipe
     found = []
     gpus = len(visible_gpus())
-    needed = max(recipe.model.gpus, recipe.resources.processes if recipe.train else 1)
-    if device_of(plan) == "cuda" and gpus < needed:
+    needed = gpus_needed(recipe, device_of(plan))
+    if gpus < needed:
         found.append(
             Problem(
                 f"{recipe.model.name} needs {needed} GPUs, {gpus} can be seen here",

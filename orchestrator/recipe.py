@@ -11,9 +11,11 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from orchestrator import released
 from orchestrator.data_forms import columns_conflict
+from orchestrator.recipe_model import ModelSpec
 from orchestrator.recipe_train import SECRET, Precision, Section, Train, batch_conflict, batch_fields, home, refuse
 from orchestrator.store import digest
 
@@ -29,43 +31,6 @@ _PLACE: dict[str, Any] = {
 }
 
 
-class RandomInit(Section):
-    """A model made from scratch with random weights, its tokenizer trained on the recipe's training texts."""
-
-    config: dict[str, JsonValue] = Field(description="transformers configuration; must hold `model_type`")
-    vocab_size: int = Field(3000, ge=300, description="tokens of the tokenizer that is trained")
-
-    @field_validator("config")
-    @classmethod
-    def _has_type(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        if not isinstance(value.get("model_type"), str):
-            raise refuse("", "the configuration holds no `model_type`", "add for example `model_type: qwen2`")
-        return value
-
-
-class ModelSpec(Section):
-    """The model: what it is called, where its weights come from, which toolkit runs it."""
-
-    name: str = Field(min_length=1, description="as published, and as the results show it")
-    path: str | None = Field(None, min_length=1, description="hub id, or a folder that holds the model")
-    revision: str | None = Field(None, min_length=1, description="hub commit, tag or branch")
-    toolkit: str = Field(description="the toolkit that trains and runs it, e.g. llamafactory")
-    template: str | None = Field(None, description="the toolkit's name for the chat template, e.g. qwen")
-    type: Literal["LLM", "MLLM"] = Field(description="LLM reads text, MLLM reads text and video")
-    params_b: float | None = Field(None, gt=0, description="parameters, in billions")
-    gpus: int = Field(1, ge=1, description="GPUs that inference with this model needs")
-    trust_remote_code: bool = Field(False, description="run the Python code that comes with the weights")
-    init: RandomInit | None = Field(None, description="make the model from scratch, in place of `path`")
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ModelSpec:
-        if self.path and self.init:
-            raise refuse("path", "both `path` and `init` are given", "keep the one the model comes from")
-        if not self.path and not self.init:
-            raise refuse("", "neither `path` nor `init` is given", "set `path` to a hub id or a model folder")
-        return self
-
-
 class Data(Section):
     """Where the benchmark's data lies and how much of it is used."""
 
@@ -76,6 +41,11 @@ class Data(Section):
     )
     video_root: str = Field("{root}/{dataset}/video", min_length=1, description="folder of the videos")
     modality: Modality | None = Field(None, description="what the model is shown (default: text, MLLM video)")
+    on_bad_video: Literal["fail", "skip", "text_only"] = Field(
+        "fail",
+        description="missing or undecodable video: fail before anything starts; skip: no training with it, and its "
+        "answer counts as an error; text_only: the sample without its video",
+    )
     limit: int | None = Field(None, ge=1, description="only the first N rows of every split")
     columns: dict[str, str] | list[str] | None = Field(
         None,
@@ -109,11 +79,25 @@ class Data(Section):
         return value
 
 
+class InstructionTuning(Section):
+    """Method `it`: one adapter for all tasks."""
+
+    exclude_leaks: bool = Field(
+        False, description="train without the utterances that any of the tasks holds out (dev and test)"
+    )
+
+
 class Prompt(Section):
-    """What the model is asked, the same in training and inference."""
+    """What the model is asked, the same in training and inference unless said otherwise."""
 
     template: str = Field("mmla/{modality}.j2", min_length=1, description="Jinja template, in prompts/ or a path")
     system: str | None = Field(None, description="system message (default: the chat template's own)")
+    train_system: str | None = Field(
+        None, description='system message in training, where it is another one (default: `system`); "" is none'
+    )
+    history: tuple[tuple[str, str], ...] = Field(
+        (), description="turns before the question, in inference only: [[user, assistant], ...]"
+    )
 
     @field_validator("template")
     @classmethod
@@ -152,11 +136,20 @@ class Inference(Section):
         return self
 
 
+class TrainingVideo(Section):
+    """How a video is shown in training where that is not as in inference."""
+
+    fps: float = Field(2.0, gt=0, description="frames per second")
+    frames: int = Field(64, ge=1, description="at most so many frames")
+    max_pixels: int = Field(16384, ge=784, description="most pixels of a frame")
+
+
 class Video(Section):
-    """How a video is shown to the model, in training and inference alike."""
+    """How a video is shown to the model, in training and inference alike unless said otherwise."""
 
     frames: int = Field(4, ge=1, description="frames, evenly spaced over the video")
     max_pixels: int = Field(151200, ge=784, description="most pixels of a frame; larger ones are scaled down")
+    training: TrainingVideo | None = Field(None, description="in training, where it is not the same (LLaMA-Factory)")
 
 
 class Resources(Section):
@@ -164,6 +157,9 @@ class Resources(Section):
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is a GPU")
     processes: int = Field(1, ge=1, description="training processes, one per GPU")
+    inference_processes: int | None = Field(
+        None, ge=1, description="inference processes that share the requests (default: as the GPUs allow, 1 on a CPU)"
+    )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables of the toolkit")
     stage_timeout_hours: float | None = Field(None, gt=0, description="stop a stage that takes longer")
 
@@ -194,9 +190,15 @@ class Recipe(Section):
     method: Method = Field(description="zero_shot: prompt only; sft: trains per task; it: once for all")
     model: ModelSpec
     tasks: tuple[str, ...] = Field(min_length=1, description='task names, or "all": the 12 of the benchmark')
+    protocol: Literal["mmla", "released"] = Field(
+        "mmla",
+        description="mmla: one prompt for training and inference; released: prompts, files, system messages, sampling "
+        "and frames as published, where the recipe gives no value of its own",
+    )
     seed: int = Field(42, ge=0, le=2**32 - 1, description="seed of sampling, shuffling and initial weights")
     data: Data = Field(default_factory=Data)
     prompt: Prompt = Field(default_factory=Prompt)
+    it: InstructionTuning = Field(default_factory=InstructionTuning, description="method it alone")
     train: Train | None = Field(None, description="fine-tuning (not used by zero_shot)")
     select: Select = Field(default_factory=Select)
     inference: Inference = Field(default_factory=Inference)
@@ -213,6 +215,9 @@ class Recipe(Section):
         if self.train and self.train.per_task and self.method != "sft":
             message = f"`train.per_task` is for method sft: `{self.method}` trains once for all tasks"
             raise refuse("train.per_task", message, "remove it, or write method: sft")
+        if self.it.exclude_leaks and self.method != "it":
+            message = f"`it.exclude_leaks` is for method it: `{self.method}` does not mix the tasks"
+            raise refuse("it.exclude_leaks", message, "remove it, or write method: it")
         rows = self.train.per_task if self.train else {}
         # the rows of tasks that are not run may not fit this machine
         for task in dict.fromkeys(task if task in rows else None for task in self.tasks) if self.train else ():
@@ -222,7 +227,30 @@ class Recipe(Section):
         if self.data.modality == "video" and self.model.type == "LLM":
             hint = "choose a model of type MLLM, or `modality: text`"
             raise refuse("data.modality model", f"`{self.model.name}` is an LLM: it reads no video", hint)
+        if self.protocol == "released":
+            self._follow_release()
         return self
+
+    def _follow_release(self) -> None:
+        """Fill in what the published protocol says, wherever the recipe gives no value of its own."""
+        entry = self.released
+        if entry is None:
+            hint = "choose `protocol: mmla`, or another model or modality"
+            message = f"the release has no {self.modality} protocol for the toolkit {self.model.toolkit}"
+            raise refuse("protocol", message, hint)
+        for name in ("prompt", "inference", "video"):
+            section: Section = getattr(self, name)
+            given = {key: getattr(section, key) for key in section.model_fields_set}
+            values = released.brought(entry, name, set(given))
+            object.__setattr__(self, name, type(section).model_validate(values | given))
+
+    @property
+    def released(self) -> released.Family | None:
+        """What the release did with models like this one; ``None`` for `protocol: mmla`."""
+        if self.protocol == "mmla":
+            return None
+        model = self.model
+        return released.family(model.toolkit, self.modality, model.template, model.name)
 
     @property
     def modality(self) -> Modality:

@@ -58,6 +58,7 @@ COLUMNS: dict[str, str] = {
     "git_commit": "commit of the orchestrator",
     "toolkit_version": "the toolkit's distribution and version",
     "created_at": "when the row was made, UTC, ISO 8601",
+    "bad_videos": "what was done with bad videos and how many there were by split, e.g. skip:train=2,test=1",
 }
 INTEGERS = frozenset({"n", "frames", "seed", "gpus"})
 FLOATS = frozenset({"params_b", "train_seconds", "infer_seconds", *SCORES}) - INTEGERS

@@ -12,6 +12,7 @@ from orchestrator.benchmark import tasks as benchmark_tasks
 from orchestrator.errors import InputError, Interrupted, Problem
 from orchestrator.execute import interruptible
 from orchestrator.loader import load_recipe
+from orchestrator.pins import pin
 from orchestrator.plan import Plan, make_plan
 from orchestrator.recipe import Data, Recipe
 from orchestrator.scores import results_of
@@ -101,7 +102,7 @@ def run_recipes(
             view = make_view()
             _prepare(plans, results_dir, view)
             try:
-                failed = _run(plans, view)
+                failed = _run([pin(plan, view.line) for plan in plans], view)
             except Interrupted:
                 _report_all(files, plans, tasks, overrides, limit, results_dir)
                 raise

@@ -70,6 +70,8 @@ def _run_stage(context: Context, job: Job, stage: Stage, view: View) -> None:
             "inputs": stage.inputs,
             "device": context.device,
             "processes": context.recipe.resources.processes,
+            "toolkit": context.plan.toolkit.name,
+            "model": {"path": context.recipe.model.path, "revision": context.recipe.model.revision},
             "host": socket.gethostname(),
             "git_commit": git_commit(),
             "toolkit_lock": context.plan.toolkit.environment.lock_digest,

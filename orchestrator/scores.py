@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator import answers, metrics
+from orchestrator import answers, examples, metrics
+from orchestrator.bad_videos import SKIPPED, BadVideos, cache_of
 from orchestrator.benchmark import Task
 from orchestrator.data import Sample, file_digest, split_file
-from orchestrator.examples import load_prompt, template_name
 from orchestrator.plan import Plan, Stage
 from orchestrator.recipe import Recipe
 from orchestrator.results import MAJORITY, Row, overall_row
@@ -47,7 +49,7 @@ def score_task(
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["id", "label", "answer", "parsed", "outcome", "error"])
     for sample in samples:
-        given = predictions[f"{task.name}/{sample.id}"]
+        given = predictions.get(f"{task.name}/{sample.id}", {"error": SKIPPED})
         answer = parser.parse(given.get("text"))
         parsed.append(answer)
         seconds += given.get("seconds", 0.0)
@@ -71,10 +73,14 @@ def about(plan: Plan, stage: Stage, task: Task, n: int) -> Row:
     model = recipe.model
     select, train, infer = stage.need("select"), stage.need("train"), stage.need("infer")
     assert infer is not None
-    on_gpu = read_json(infer.folder / "stage.json")["device"] == "cuda"
-    gpus = max(model.gpus, recipe.resources.processes if train else 1)
+    inferred = read_json(infer.folder / "stage.json")
+    bad = _bad_videos(recipe, task, inferred, train)
+    choice = BadVideos(recipe, cache_of(plan.folder.parent))
     selection = read_json(select.folder / "selection.json") if select else None
     trained = read_json(train.folder / "stage.json") if train else None
+    used = [model.gpus * inferred["outputs"].get("processes", 1) if inferred["device"] == "cuda" else 0]
+    if trained and trained["device"] == "cuda":
+        used.append(trained["processes"])  # the recipe's may have changed since
     return {
         "recipe": recipe.name,
         "model": model.name,
@@ -85,14 +91,16 @@ def about(plan: Plan, stage: Stage, task: Task, n: int) -> Row:
         "task": task.name,
         "dimension": task.dimension,
         "split": recipe.inference.split,
-        "prompt": f"{template_name(recipe)}@{asked(recipe)[:8]}",
+        "prompt": f"{examples.wording_of(recipe, task, recipe.inference.split).name}@{asked(recipe, task)[:8]}",
         "decoding": decoding(recipe),
         "frames": recipe.video.frames if recipe.modality == "video" else None,
         "seed": recipe.seed,
         "checkpoint": selection["checkpoint"] if selection else None,
         "train_seconds": round(trained["seconds"], 1) if trained else None,
-        "gpus": gpus if on_gpu else 0,
-        "signature": signature(recipe, task, n),
+        "gpus": max(used),
+        # what training lacked is no matter of what was measured
+        "signature": signature(recipe, task, n, choice.counted({recipe.inference.split: bad[recipe.inference.split]})),
+        "bad_videos": choice.counted(bad),
         "toolkit_version": plan.toolkit.environment.toolkit_version(),
     }
 
@@ -112,15 +120,29 @@ def results_of(plan: Plan) -> list[Row]:
             rows.append({**about(plan, stage, task, parts[-1].n), **entry["row"], "recipe_sha256": sha})
             sizes.append(task.sizes.get(plan.recipe.inference.split) or parts[-1].n)
     if rows:
+        counts: Counter[str] = Counter()
+        for row in rows:
+            counts.update({split: int(number) for split, number in re.findall(r"(\w+)=(\d+)", row["bad_videos"])})
+        bad = BadVideos(plan.recipe, cache_of(plan.folder.parent)).counted(counts)
         seconds = round(sum(row["infer_seconds"] for row in rows), 1)
-        known = {"infer_seconds": seconds, "dimension": f"{len(rows)} tasks" if len(rows) > 1 else rows[0]["dimension"]}
+        known = {
+            "infer_seconds": seconds,
+            "bad_videos": bad,
+            "dimension": f"{len(rows)} tasks" if len(rows) > 1 else rows[0]["dimension"],
+        }
         rows.append(overall_row(rows, metrics.overall(parts, sizes), **known))
     return rows
 
 
-def asked(recipe: Recipe) -> str:
-    """A hash of what is asked besides the utterance: the prompt template and the system message."""
-    return digest([load_prompt(recipe).digest, recipe.prompt.system])
+def asked(recipe: Recipe, task: Task) -> str:
+    """A hash of what is asked besides the utterance: the prompt template, the system message, earlier turns."""
+    wording, prompt = examples.wording_of(recipe, task, recipe.inference.split), recipe.prompt
+    parts: list[Any] = [wording.prompt.digest, prompt.system]
+    if prompt.history:
+        parts.append(prompt.history)
+    if recipe.released:
+        parts.append([recipe.protocol, *wording.identity, recipe.released.media])
+    return digest(parts)
 
 
 def decoding(recipe: Recipe) -> str:
@@ -130,19 +152,29 @@ def decoding(recipe: Recipe) -> str:
     return f"{how},max={inference.max_new_tokens}"
 
 
-def signature(recipe: Recipe, task: Task, n: int) -> str:
+def _bad_videos(recipe: Recipe, task: Task, inferred: Mapping[str, Any], train: Stage | None) -> dict[str, int]:
+    """How many videos of a task were bad, by split, as the stages counted them."""
+    convert = train.need("convert") if train else None
+    outputs = read_json(convert.folder / "stage.json")["outputs"] if convert else {}
+    counts = {split: tasks.get(task.name, 0) for split, tasks in outputs.get("bad_videos", {}).items()}
+    return counts | {recipe.inference.split: inferred["outputs"].get("bad_videos", {}).get(task.name, 0)}
+
+
+def signature(recipe: Recipe, task: Task, n: int, bad: str = "") -> str:
     """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores."""
     path = split_file(task, recipe.inference.split, Path(recipe.data.root))
     parts = {
         "data": file_digest(path)[:8] if path else "none",
         "split": recipe.inference.split,
         "n": n,
-        "prompt": asked(recipe)[:8],
+        "prompt": asked(recipe, task)[:8],
         "labels": digest(task.labels)[:8],
         "decoding": decoding(recipe),
         "frames": recipe.video.frames if recipe.modality == "video" else 0,
         "parser": answers.PARSER_VERSION,
     }
+    if bad:
+        parts["bad_videos"] = bad
     return "|".join(f"{name}:{value}" for name, value in parts.items())
 
 

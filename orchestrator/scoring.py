@@ -1,4 +1,4 @@
-"""Scores answers that were made elsewhere: ``score FILE --task MELD``."""
+"""Scores answers that were made elsewhere: ``score FILE --task MELD``, or of several tasks at once."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.answers import Parser
-from orchestrator.benchmark import Task
+from orchestrator.benchmark import Task, tasks
 from orchestrator.errors import InputError, Problem, did_you_mean
-from orchestrator.metrics import Scores, score
-from orchestrator.results import COLUMNS, Row
+from orchestrator.metrics import Scores, overall, score
+from orchestrator.results import COLUMNS, Row, overall_row
 
 MOST_PROBLEMS = 20
 # spellings of the two columns in the wild, the first found wins: ours, the release's, LLaMA-Factory's, ms-swift's, ...
@@ -37,16 +37,50 @@ class _Record(NamedTuple):
     fields: Mapping[str, Any]
 
 
-def score_file(path: Path, task: Task, label_column: str | None = None, answer_column: str | None = None) -> Scored:
+def score_file(
+    path: Path, task: Task | None, label_column: str | None = None, answer_column: str | None = None
+) -> list[Scored]:
     """Score a CSV, TSV, JSONL or JSON-list file that holds a true label and a model's answer in each row.
 
     The columns are found by their usual names or given. A label may stand behind a colon (``emotion: joy``); as in
     the release, what counts is what stands between the first colon and the next. A JSON ``null`` (or a missing
     key) is an answer that was never given (``error``); an empty field is ``empty``; "None" and "nan" are texts.
-    A label outside the task's list is scored as a class that no answer hits, with a note.
+    A label outside the task's list is scored as a class that no answer hits, with a note. Without a ``task`` each row
+    names its own in a column `task`, and there is one result per task, in the order of the file.
     InputError: no such file, no rows, no such column (with those found), a damaged row (with its line).
     """
     columns, records = _read(path)
+    groups = [(task, records)] if task else _by_task(path, columns, records)
+    return [_score(path, task, columns, group, label_column, answer_column) for task, group in groups]
+
+
+def _by_task(path: Path, columns: list[str], records: list[_Record]) -> list[tuple[Task, list[_Record]]]:
+    column = next((name for name in columns if name.strip().lower() == "task"), None)
+    if column is None:
+        raise InputError(Problem("no column `task`", where=str(path), hint="name the task of all rows: --task MELD"))
+    known = {name.lower(): task for name, task in tasks().items()}
+    groups: dict[str, list[_Record]] = {}
+    problems: dict[str, Problem] = {}
+    for record in records:
+        name = str(record.fields.get(column) or "").strip().lower()
+        if name in known:
+            groups.setdefault(name, []).append(record)
+        else:
+            hint = did_you_mean(name, known) or "or name the task of all rows: --task MELD"
+            problems.setdefault(name, Problem(f"`{name}` is not a task", f"{path}:{record.line}", hint))
+    if problems:
+        raise InputError(_some(list(problems.values()), path))
+    return [(known[name], group) for name, group in groups.items()]
+
+
+def _score(
+    path: Path,
+    task: Task,
+    columns: list[str],
+    records: list[_Record],
+    label_column: str | None,
+    answer_column: str | None,
+) -> Scored:
     chosen = _column(label_column, (*LABEL_COLUMNS, task.dimension), columns, "label", path)
     usual = [name for name in ANSWER_COLUMNS if name != chosen.strip().lower()]
     answers_in = _column(answer_column, usual, columns, "answer", path)
@@ -67,6 +101,37 @@ def score_file(path: Path, task: Task, label_column: str | None = None, answer_c
     notes = _notes(task, columns, records, outside)
     row = dict.fromkeys(COLUMNS) | {"task": task.name, "dimension": task.dimension} | scores.as_row()
     return Scored(row, scores, notes)
+
+
+def score_files(
+    paths: Sequence[Path],
+    chosen: Sequence[Task],
+    split: str = "test",
+    label_column: str | None = None,
+    answer_column: str | None = None,
+) -> list[Scored]:
+    """Score several files, and behind several tasks their overall score: the mean weighted by the published sizes.
+
+    ``chosen``: the tasks of the files, in their order; one task for a single file, or none where a column `task`
+    names them row by row. A task whose split has no published size counts with its rows.
+    InputError: as in `score_file`; another number of tasks than of files; a task that occurs twice.
+    """
+    if chosen and len(chosen) != len(paths):
+        hint = "give --task once per file, in the files' order, or leave it out where a column `task` names them"
+        raise InputError(Problem(f"{len(paths)} files, but {len(chosen)} tasks", hint=hint))
+    found: list[Scored] = []
+    given: Sequence[Task | None] = chosen or [None] * len(paths)
+    for path, task in zip(paths, given, strict=True):
+        for scored in score_file(path, task, label_column, answer_column):
+            if any(scored.row["task"] == other.row["task"] for other in found):
+                raise InputError(Problem(f"{scored.row['task']} is in two files", where=str(path)))
+            found.append(scored)
+    if len(found) > 1:
+        sizes = [tasks()[scored.row["task"]].sizes.get(split) or scored.scores.n for scored in found]
+        overall_scores = overall([scored.scores for scored in found], sizes)
+        row = overall_row([one.row for one in found], overall_scores, dimension=f"{len(found)} tasks")
+        found.append(Scored(row, overall_scores, []))
+    return found
 
 
 def _label(value: Any, known: Mapping[str, str]) -> str:

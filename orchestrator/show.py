@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator import commands, preflight
-from orchestrator.convert import task_named
+from orchestrator import commands, plan_table, preflight
+from orchestrator.benchmark import SPLITS
+from orchestrator.convert import one_of, task_named
 from orchestrator.errors import InputError, Problem
-from orchestrator.examples import examples_of
+from orchestrator.examples import examples_of, system_of, wording_of
 from orchestrator.loader import load_recipe, recipe_schema
+from orchestrator.pins import pinned
 from orchestrator.plan import Plan, Stage, make_plan
 from orchestrator.run import load_recipes, unpack_videos
-
-# the stages that load a model (dev_accuracy adds one load per checkpoint)
-LOADS = {"train", "infer", "merge"}
+from orchestrator.toolkits.base import Example
 
 
 def print_plans(
@@ -32,28 +32,34 @@ def print_plans(
     files_too: bool = False,
     as_json: bool,
 ) -> None:
-    """Print the stages of recipes with their exact commands and what is done already."""
+    """Print the stages of a recipe with their exact commands and what is done already; several recipes as a table."""
     recipes = load_recipes(files, tasks, overrides, limit)
     seen: dict[str, str | None] = {}
-    plans = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
+    plans = [pinned(make_plan(recipe, runs_dir, merge=merge, seen=seen)) for recipe in recipes]
     if as_json:
         print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))
+        return
+    if len(plans) > 1 and not files_too:
+        print(plan_table.table(plans))
+        print("One recipe alone, or --files, shows the stages and their commands.")
         return
     for plan in plans:
         recipe = plan.recipe
         stages = list(plan.stages)
         done = sum(stage.done for stage in stages)
-        loads = sum(stage.kind in LOADS for stage in stages)
         print(
             f"{recipe.name}: {recipe.method} of {recipe.model.name} ({recipe.model.toolkit}, "
             f"{preflight.device_of(plan)}), {_count(len(plan.jobs), 'job')}, {_count(len(stages), 'stage')} "
-            f"({done} done), {_count(loads, 'model load')}"
+            f"({done} done), {_count(plan_table.loads(plan), 'model load')}"
         )
         for stage in stages:
             print(f"  {'done' if stage.done else 'to do':5}  {stage.name:<28} {stage.folder}")
             command = commands.command_of(plan, stage, preflight.device_of(plan))
             if command is None or stage.done:
                 continue
+            processes = commands.inference_processes(recipe, preflight.device_of(plan)) if stage.kind == "infer" else 1
+            if processes > 1:
+                print(f"         {processes} processes share the requests; the first of them:")
             added = " ".join(f"{name}={shlex.quote(value)}" for name, value in command.env.items())
             print(f"         cd {stage.folder} && {added} {shlex.join(command.argv)}")
             if files_too:
@@ -80,7 +86,8 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
     return {
         "recipe": plan.recipe.name,
         "device": device,
-        "gpus": plan.recipe.model.gpus,
+        "gpus": plan_table.gpus(plan),
+        "loads": plan_table.loads(plan),
         "jobs": [
             {
                 "job": job.name,
@@ -95,31 +102,47 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
 def validate_recipes(
     files: Sequence[Path], tasks: Sequence[str], overrides: Sequence[str], limit: int | None, runs_dir: Path
 ) -> None:
-    """Check recipes with their data, prompts and videos; print one prompt per task.
+    """Check recipes with their data, prompts and videos; print one prompt per task, two where training differs.
 
     Raises:
         InputError: anything is wrong, all of it at once.
     """
     problems: list[Problem] = []
-    shown: set[tuple[str, str]] = set()
+    shown: set[tuple[str, ...]] = set()
     recipes = load_recipes(files, tasks, overrides, limit)
     unpack_videos(recipes)
     for recipe in recipes:
         plan = make_plan(recipe, runs_dir)
-        found = preflight.problems_of(plan, everything=True)
+        found = preflight.problems_of(plan, everything=True, say=print)
         problems += [problem for problem in found if problem not in problems]
         if found:
             continue
         for job in plan.jobs:
             for task in job.tasks:
-                example = next(examples_of(recipe, task, recipe.inference.split))
-                if (task.name, example.prompt) not in shown:
-                    shown.add((task.name, example.prompt))
-                    print(f"--- {task.name}, {recipe.inference.split}, {example.sample.id}")
-                    print(f"{example.prompt}\n=> {example.answer}\n")
+                split = recipe.inference.split
+                example = next(examples_of(recipe, task, split))
+                _print_example(f"{task.name}, {split}", example, recipe.prompt.history, shown)
+                wording = wording_of(recipe, task, "train", training=True)
+                if recipe.train and wording.example(example.sample, system_of(recipe, training=True)) != example:
+                    first = next(examples_of(recipe, task, "train", training=True))
+                    _print_example(f"{task.name}, training", first, (), shown)
+        if recipe.released and recipe.released.note:
+            print(f"note: {recipe.released.note}")
         print(f"{recipe.source}: good ({_count(len(plan.jobs), 'job')}, {_count(len(recipe.tasks), 'task')})")
     if problems:
         raise InputError(problems)
+
+
+def _print_example(
+    title: str, example: Example, history: Sequence[tuple[str, str]], shown: set[tuple[str, ...]]
+) -> None:
+    """Print what is asked and answered, unless the same was printed before."""
+    lines = [f"system: {example.system}"] if example.system is not None else []
+    lines += [f"{who}: {text}" for turn in history for who, text in zip(("user", "assistant"), turn, strict=True)]
+    lines += [example.prompt, f"=> {example.answer}"]
+    if (title, *lines) not in shown:
+        shown.add((title, *lines))
+        print("\n".join([f"--- {title}, {example.sample.id}", *lines]), end="\n\n")
 
 
 def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as_json: bool) -> None:
@@ -143,23 +166,32 @@ def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as
 
 
 def print_score(
-    file: Path, task_name: str, label_column: str | None, answer_column: str | None, *, as_json: bool
+    files: Sequence[Path],
+    task_names: Sequence[str],
+    split: str,
+    label_column: str | None,
+    answer_column: str | None,
+    *,
+    as_json: bool,
 ) -> None:
-    """Score a file of answers and print the row.
+    """Score files of answers and print a row for each task, behind several the overall score.
 
     Raises:
-        InputError: the task is unknown or the file cannot be read so.
+        InputError: a task is unknown or a file cannot be read so.
     """
     from orchestrator.results import MAJORITY, results_table
-    from orchestrator.scoring import score_file
+    from orchestrator.scoring import score_files
 
-    scored = score_file(file, task_named(task_name), label_column, answer_column)
-    for note in scored.notes:
-        print(f"note: {note}", file=sys.stderr)
+    one_of("split", split, SPLITS)
+    found = score_files(files, [task_named(name) for name in task_names], split, label_column, answer_column)
+    for scored in found:
+        for note in scored.notes:
+            print(f"note: {note}", file=sys.stderr)
     if as_json:
-        print(json.dumps(scored.row, ensure_ascii=False))
+        for scored in found:
+            print(json.dumps(scored.row, ensure_ascii=False))
     else:
-        print(results_table([scored.row | {MAJORITY: scored.scores.majority}]))
+        print(results_table([scored.row | {MAJORITY: scored.scores.majority} for scored in found]))
 
 
 def _count(number: int, what: str) -> str:

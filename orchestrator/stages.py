@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from orchestrator import commands, scores
-from orchestrator.answers import Parser
-from orchestrator.commands import PREDICTIONS, REQUESTS, SELECTION
-from orchestrator.data import split_file
+from orchestrator.answering import accuracy_on, answer
+from orchestrator.bad_videos import BadVideos, cache_of
+from orchestrator.benchmark import Task
+from orchestrator.commands import PREDICTIONS, SELECTION
+from orchestrator.data import Sample, split_file
 from orchestrator.errors import StageError
-from orchestrator.examples import corpus_split, examples_of, request_lines, samples_of
+from orchestrator.examples import corpus_split, examples_of, samples_of, system_of
 from orchestrator.execute import LOG, Launcher
+from orchestrator.leaks import leaked
 from orchestrator.plan import TRAIN_SPLITS, Job, Plan, Stage
 from orchestrator.recipe import Recipe
 from orchestrator.store import atomic_write, read_json, read_jsonl, write_json
+from orchestrator.toolkits._released import LAYOUTS, write_released
 from orchestrator.toolkits.base import Command, Example, Progress, Toolkit
 
 
@@ -39,8 +43,10 @@ class Context:
         """The recipe as the job runs it."""
         return self.job.recipe
 
-    def launch(self, command: Command, folder: Path, progress: Callable[[], Progress | None], gpus: int = 0) -> None:
-        """Run a toolkit's command in a folder on so many GPUs (none on a CPU), reporting its progress."""
+    def launch(
+        self, commands: Sequence[Command], folder: Path, progress: Callable[[], Progress | None], gpus: int = 0
+    ) -> None:
+        """Run a toolkit's commands in a folder, each on so many GPUs (none on a CPU), reporting their progress."""
 
         def report() -> None:
             now = progress()
@@ -49,7 +55,7 @@ class Context:
 
         hours = self.recipe.resources.stage_timeout_hours
         self.launcher.run(
-            command,
+            commands,
             folder,
             bin_folder=self.plan.toolkit.environment.bin,
             gpus=gpus if self.device == "cuda" else 0,
@@ -64,24 +70,29 @@ def init(context: Context, stage: Stage) -> dict[str, Any]:
     recipe = context.recipe
     corpus: list[str] = []
     for task in context.job.tasks:
-        examples = examples_of(recipe, task, corpus_split(recipe, task))
+        examples = examples_of(recipe, task, corpus_split(recipe, task), training=True)
         corpus += chain.from_iterable((example.prompt, example.answer) for example in examples)
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in corpus)
     atomic_write(stage.folder / "corpus.jsonl", text)
-    context.launch(commands.init_command(context.plan), stage.folder, lambda: None)
+    context.launch([commands.init_command(context.plan)], stage.folder, lambda: None)
     return {"texts": len(corpus)}
 
 
 def convert(context: Context, stage: Stage) -> dict[str, Any]:
-    """Write the training data in the toolkit's format; the tasks of `it` are mixed with the recipe's seed."""
+    """Write the training data in the toolkit's format; the tasks of `it` are mixed with the recipe's seed.
+
+    Under the published protocol in the layout of its files, which the toolkit reads, too.
+    """
     recipe, toolkit = context.recipe, context.plan.toolkit
+    layout = LAYOUTS[recipe.released.train] if recipe.released else None
     rows: dict[str, int] = {}
     root = Path(recipe.data.root)
+    counts: dict[str, Any] = {"bad_videos": {split: {} for split in TRAIN_SPLITS}, "leaks": 0}
     for split in TRAIN_SPLITS:
         tasks = [task for task in context.job.tasks if split_file(task, split, root)]
         if not tasks:
             continue
-        examples: Iterable[Example] = chain.from_iterable(examples_of(recipe, task, split) for task in tasks)
+        examples: Iterable[Example] = chain.from_iterable(_examples(context, task, split, counts) for task in tasks)
         if len(tasks) > 1:
             mixed = list(examples)
             random.Random(recipe.seed).shuffle(mixed)
@@ -89,13 +100,34 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
         path = stage.folder / f"{split}{toolkit.suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
-            rows[split] = toolkit.write_examples(examples, file, recipe.modality)
+            if layout:
+                rows[split] = write_released(layout, examples, file)
+            else:
+                rows[split] = toolkit.write_examples(examples, file, recipe.modality)
             file.flush()
             os.fsync(file.fileno())
-    extra = toolkit.dataset_files(list(rows), recipe.modality, system=recipe.prompt.system is not None)
+    extra = toolkit.dataset_files(list(rows), recipe.modality, system=system_of(recipe, training=True) is not None)
     for name, text in extra.items():
         atomic_write(stage.folder / name, text)
-    return {"rows": rows, "videos": video_folder(recipe)}
+    return {"rows": rows, "videos": video_folder(recipe), **counts}
+
+
+def _examples(context: Context, task: Task, split: str, counts: dict[str, Any]) -> Iterator[Example]:
+    """A task's examples to train on; what is left out or changed of them is counted."""
+    recipe = context.recipe
+    bad = BadVideos(recipe, cache_of(context.plan.folder.parent))
+
+    def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
+        if recipe.it.exclude_leaks and split == "train":
+            data = recipe.data
+            leaks = leaked(task, context.job.tasks, Path(data.root), columns=data.columns)
+            kept = [sample for sample in samples if sample.id not in leaks]
+            counts["leaks"] += len(samples) - len(kept)
+            samples = kept
+        counts["bad_videos"][split][task.name] = len(bad.among(samples))
+        return bad.mend(samples)
+
+    return examples_of(recipe, task, split, chosen, training=True)
 
 
 def video_folder(recipe: Recipe) -> str | None:
@@ -129,7 +161,7 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     command = commands.train_command(context.plan, stage, context.device, resume)
     before = log.stat().st_size if log.exists() else 0
     gpus = context.recipe.resources.processes
-    context.launch(command, stage.folder, lambda: toolkit.train_progress(stage.folder), gpus)
+    context.launch([command], stage.folder, lambda: toolkit.train_progress(stage.folder), gpus)
     with log.open("rb") as file:
         file.seek(before)
         problems = toolkit.train_problems(stage.folder, file.read().decode("utf-8", "replace"), rows)
@@ -189,66 +221,19 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
     return selection
 
 
-def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, int]:
-    """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks."""
-    lines = list(request_lines(context.recipe, context.job.tasks, split))
-    atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
-    journal = folder / PREDICTIONS
-    command = commands.infer_command(context.plan, stage, folder, context.device, checkpoint)
-    context.launch(command, folder, JournalProgress(journal, len(lines)), context.recipe.model.gpus)
-    wanted = [json.loads(line)["id"] for line in lines]
-    given = list(read_jsonl(journal))
-    if len(given) != len(wanted) or {prediction["id"] for prediction in given} != set(wanted):
-        raise StageError(
-            f"{len(wanted)} requests, but {len(given)} answers that do not fit them in {journal}\n"
-            "    delete that file and run the same command again"
-        )
-    return {"requests": len(lines), "errors": sum("error" in prediction for prediction in given)}
-
-
-class JournalProgress:
-    """Counts the answers in a journal, reading only what came since it was last asked."""
-
-    def __init__(self, path: Path, total: int):
-        self.path, self.total = path, total
-        self.offset = self.count = 0
-
-    def __call__(self) -> Progress | None:
-        """How many requests are answered."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.offset)
-                new = file.read()
-        except OSError:
-            return None
-        self.offset += len(new)
-        self.count += new.count(b"\n")
-        return Progress(self.count, self.total)
-
-
-def accuracy_on(context: Context, folder: Path, split: str) -> float:
-    """Accuracy in percent of the answers in a folder over all the job's tasks, each utterance counting once."""
-    texts = {p["id"]: p.get("text") for p in read_jsonl(folder / PREDICTIONS)}
-    right = total = 0
-    for task in context.job.tasks:
-        parse = Parser(task.labels).parse
-        for sample in samples_of(context.recipe, task, split):
-            text = texts[f"{task.name}/{sample.id}"]
-            right += text is not None and parse(text).label == sample.label
-            total += 1
-    return 100 * right / total
-
-
 def infer(context: Context, stage: Stage) -> dict[str, Any]:
     """Answer the requests of the recipe's inference split."""
     checkpoint = commands.chosen_checkpoint(stage)
-    counts = answer(context, stage, stage.folder, checkpoint, context.recipe.inference.split)
-    return {**counts, "checkpoint": checkpoint.name if checkpoint else None}
+    split = context.recipe.inference.split
+    counts = answer(context, stage, stage.folder, checkpoint, split)
+    bad = BadVideos(context.recipe, cache_of(context.plan.folder.parent))
+    found = {task.name: len(bad.among(samples_of(context.recipe, task, split))) for task in context.job.tasks}
+    return {**counts, "bad_videos": found, "checkpoint": checkpoint.name if checkpoint else None}
 
 
 def merge(context: Context, stage: Stage) -> dict[str, Any]:
     """Write merged weights, as the user asked with --merge."""
-    context.launch(commands.merge_command(context.plan, stage), stage.folder, lambda: None)
+    context.launch([commands.merge_command(context.plan, stage)], stage.folder, lambda: None)
     return {"merged": str(stage.folder / "merged")}
 
 

@@ -109,6 +109,7 @@ def test_status_from_disk(tmp_path: Path) -> None:
         folder.mkdir(parents=True)
         attempts = [{"started_at": at, "seconds": None}]
         content = {"state": state, "job": "demo", "stage": kind, "attempts": attempts, "seconds": 1.0}
+        content["toolkit"] = "llamafactory"
         (folder / "stage.json").write_text(json.dumps(content))
     (tmp_path / "mine" / "lock").touch()
     output = tmp_path / "mine" / "demo" / "train-0" / "output"

@@ -52,8 +52,8 @@ def test_output_files_and_environment(tmp_path: Path, monkeypatch: pytest.Monkey
         {"given.txt": "content"},
     )
     with Launcher() as launcher:
-        launcher.run(command, tmp_path, bin_folder=Path("/toolkit/bin"))
-        launcher.run(python("print('second')"), tmp_path, bin_folder=BIN)
+        launcher.run([command], tmp_path, bin_folder=Path("/toolkit/bin"))
+        launcher.run([python("print('second')")], tmp_path, bin_folder=BIN)
     log = (tmp_path / LOG).read_text()
     assert log.startswith(f"content {tmp_path.resolve()}")
     assert "'GIVEN': 'yes'" in log
@@ -65,7 +65,7 @@ def test_output_files_and_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_failure_shows_the_log_and_what_to_do(tmp_path: Path) -> None:
     code = "print('one'); print('step 1\\rstep 2'); raise SystemExit('OSError: [Errno 28] No space left on device')"
     with Launcher() as launcher, pytest.raises(StageError) as caught:
-        launcher.run(python(code), tmp_path, bin_folder=BIN)
+        launcher.run([python(code)], tmp_path, bin_folder=BIN)
     message = str(caught.value)
     assert "exit status 1" in message
     assert "| step 2\n" in message
@@ -76,12 +76,12 @@ def test_failure_shows_the_log_and_what_to_do(tmp_path: Path) -> None:
 
 def test_program_that_is_not_there(tmp_path: Path) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="env build --force llamafactory"):
-        launcher.run(Command(("/nowhere/python",)), tmp_path, bin_folder=Path("third_party/llamafactory/.venv/bin"))
+        launcher.run([Command(("/nowhere/python",))], tmp_path, bin_folder=Path("third_party/llamafactory/.venv/bin"))
 
 
 def test_time_limit(tmp_path: Path) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="longer than"):
-        launcher.run(python("import time; time.sleep(600)"), tmp_path, bin_folder=BIN, timeout_seconds=0.5)
+        launcher.run([python("import time; time.sleep(600)")], tmp_path, bin_folder=BIN, timeout_seconds=0.5)
     assert not marked(tmp_path)
 
 
@@ -89,7 +89,7 @@ def test_time_limit(tmp_path: Path) -> None:
 def test_nothing_is_left_running(tmp_path: Path, then: str) -> None:
     with Launcher() as launcher:
         try:
-            launcher.run(python(ESCAPING.format(then=then)), tmp_path, bin_folder=BIN, timeout_seconds=1)
+            launcher.run([python(ESCAPING.format(then=then))], tmp_path, bin_folder=BIN, timeout_seconds=1)
         except StageError:
             assert then != "pass"
     assert not marked(tmp_path)
@@ -97,12 +97,14 @@ def test_nothing_is_left_running(tmp_path: Path, then: str) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+
     def stop() -> None:
         if marked(tmp_path) and "started" in (tmp_path / LOG).read_text():
             os.kill(os.getpid(), number)
 
     with pytest.raises(Interrupted, match=number.name), interruptible(), Launcher() as launcher:
-        launcher.run(python(ESCAPING.format(then="time.sleep(600)")), tmp_path, bin_folder=BIN, report=stop)
+        launcher.run([python(ESCAPING.format(then="time.sleep(600)"))], tmp_path, bin_folder=BIN, report=stop)
     assert not marked(tmp_path)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -116,11 +118,29 @@ def test_what_nohup_ignores_stays_ignored() -> None:
     assert done.stdout == "alive\n", done.stderr
 
 
+def test_several_run_side_by_side_each_with_its_own_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7,8")
+    code = (  # each waits for the other: one after the other would take for ever
+        "import os, pathlib, sys, time\n"
+        "gpus = os.environ['CUDA_VISIBLE_DEVICES']; pathlib.Path('seen-' + gpus).touch()\n"
+        "while len(list(pathlib.Path().glob('seen-*'))) < 2: time.sleep(0.01)\n"
+    )
+    with Launcher() as launcher:
+        launcher.run([python(code), python(code)], tmp_path, bin_folder=BIN, gpus=2, timeout_seconds=30)
+    assert {path.name for path in tmp_path.glob("seen-*")} == {"seen-4,5", "seen-6,7"}
+
+
+def test_one_of_several_that_fails_ends_the_others(tmp_path: Path) -> None:
+    with Launcher() as launcher, pytest.raises(StageError, match="exit status 3"):
+        launcher.run([python("import time; time.sleep(600)"), python("raise SystemExit(3)")], tmp_path, bin_folder=BIN)
+    assert not marked(tmp_path)
+
+
 def test_advice_is_about_this_attempt(tmp_path: Path) -> None:
     with Launcher() as launcher:
         for code in ("raise SystemExit('No space left on device')", "raise SystemExit('KeyError: x')"):
             with pytest.raises(StageError) as caught:
-                launcher.run(python(code), tmp_path, bin_folder=BIN)
+                launcher.run([python(code)], tmp_path, bin_folder=BIN)
     assert "No space left" not in str(caught.value)
     assert "what to do" not in str(caught.value)
 
@@ -131,7 +151,7 @@ def test_locks_of_a_killed_compilation_are_removed(tmp_path: Path) -> None:
     (extensions / "op" / "lock").touch()
     with Launcher() as launcher:
         code = "import os; print(os.listdir(os.environ['TORCH_EXTENSIONS_DIR'] + '/op'))"
-        launcher.run(python(code), tmp_path, bin_folder=BIN, extensions=extensions)
+        launcher.run([python(code)], tmp_path, bin_folder=BIN, extensions=extensions)
     assert (tmp_path / LOG).read_text() == "[]\n"
 
 
@@ -160,7 +180,7 @@ def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
     from orchestrator.execute import Launcher
     from orchestrator.toolkits.base import Command
     with Launcher() as launcher:
-        launcher.run(Command(({sys.executable!r}, "-c", {ESCAPING.format(then="time.sleep(600)")!r})),
+        launcher.run([Command(({sys.executable!r}, "-c", {ESCAPING.format(then="time.sleep(600)")!r}))],
                      Path({str(tmp_path)!r}), bin_folder=Path({str(BIN)!r}))
     """
     orchestrator = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])

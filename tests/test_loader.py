@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator import benchmark, recipe_check
+from orchestrator import benchmark
 from orchestrator.errors import InputError
 from orchestrator.loader import known_toolkits, load_recipe, recipe_schema
 from orchestrator.nodes import Node, at_node, merge, plain
@@ -24,7 +24,6 @@ GOOD = "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\n"
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MMLA_DATA_ROOT", raising=False)
-    monkeypatch.setattr(recipe_check, "known_toolkits", lambda: ("llamafactory", "swift"))
 
 
 def write(text: str | bytes, name: str = "x.yaml") -> Path:

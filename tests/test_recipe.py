@@ -6,7 +6,8 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.recipe import Inference, ModelSpec, Recipe, Resources
+from orchestrator.recipe import Inference, Recipe, Resources
+from orchestrator.recipe_model import ModelSpec
 from orchestrator.recipe_train import Train, batch_conflict
 
 MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}

@@ -13,23 +13,22 @@ from __future__ import annotations
 import os
 import re
 import sys
-import zlib
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.runners import loop
+    from orchestrator.runners.answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
 else:
     # this folder must not stay on the path: this very file would then be found as the package `llamafactory`
     HERE = Path(__file__).resolve().parent
     sys.path.insert(0, str(HERE))
     import loop
+    from answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
 
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]
 
-PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 # any clip is sampled at this rate at least, so that the number of frames alone decides
 # (mm_plugin._get_video_sample_indices)
 VIDEO_FPS = 100.0
@@ -56,21 +55,14 @@ class Encoded:
         self.media = media
 
 
-class LlamaFactoryAnswerer:
+class LlamaFactoryAnswerer(LocalAnswerer):
     """A model with its template; see `loop.Answerer`."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
-        if config["device"] == "cpu":
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # this and the next before torch is imported
-            # OpenMP threads that spin while they wait slow small models tenfold when a core is busy
-            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        super().__init__(config)
         if Path(config["model"]).is_dir():
             os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a local model needs nothing from the hub
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self._load()
-        self._pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
-        self._coming: dict[str, Future[Encoded]] = {}
 
     def _load(self) -> None:
         import torch
@@ -88,6 +80,7 @@ class LlamaFactoryAnswerer:
             "finetuning_type": config["finetuning"],
             "trust_remote_code": bool(config.get("trust_remote_code")),
             "infer_dtype": PRECISIONS[config["precision"]],
+            "flash_attn": config.get("attention", "auto"),
             "video_fps": VIDEO_FPS,
             "video_maxlen": int(config["frames"]),
             "video_max_pixels": int(config["max_pixels"]),
@@ -116,30 +109,8 @@ class LlamaFactoryAnswerer:
             if weight.is_floating_point() and weight.dtype != dtype:
                 weight.data = weight.data.to(dtype)
         self.model.eval()
-        self._set_generation()
-
-    def _set_generation(self) -> None:
-        """Decoding as the recipe says and nothing else: a model's own defaults (sampling, repetition penalty) are
-        dropped.
-        """
-        from transformers import GenerationConfig
-
-        config, own = self.config, self.model.generation_config.eos_token_id
-        self.stops = set(self.template.get_stop_token_ids(self.tokenizer))
-        self.stops |= set(own if isinstance(own, list) else [] if own is None else [own])
-        sampling: dict[str, Any] = {"do_sample": False}
-        if config["temperature"] > 0:
-            sampling = {"do_sample": True, "temperature": config["temperature"], "top_p": config["top_p"], "top_k": 0}
-        self.model.generation_config = GenerationConfig(
-            max_new_tokens=int(config["max_new_tokens"]),
-            eos_token_id=sorted(self.stops),
-            pad_token_id=self.tokenizer.pad_token_id,
-            **sampling,
-        )
-
-    def length(self, request: loop.Request) -> int:
-        """Bytes of the prompt: close enough to tokens to batch by, and known without opening a video."""
-        return len(request["prompt"].encode("utf-8", "replace"))
+        self.stops = own_ends(self.model) | set(self.template.get_stop_token_ids(self.tokenizer))
+        self.model.generation_config = decoding(config, self.stops, self.tokenizer.pad_token_id)
 
     def encode(self, request: loop.Request) -> Encoded:
         """Token ids as in training, with the video expanded to its tokens; raises what is wrong with this request."""
@@ -148,7 +119,12 @@ class LlamaFactoryAnswerer:
             raise FileNotFoundError(f"no video {videos[0]}")
         message = {"role": "user", "content": VIDEO_PLACEHOLDER * len(videos) + neutralise(request["prompt"])}
         messages = plugin.process_messages([message], [], videos, [], self.processor)
-        turns = [*messages, {"role": "assistant", "content": ""}]
+        before = [
+            {"role": role, "content": neutralise(text)}
+            for turn in request.get("history") or ()
+            for role, text in zip(("user", "assistant"), turn, strict=True)
+        ]
+        turns = [*before, *messages, {"role": "assistant", "content": ""}]
         ids, _ = self.template.encode_oneturn(self.tokenizer, turns, request.get("system"))
         ids, _ = plugin.process_token_ids(ids, None, [], videos, [], self.tokenizer, self.processor)
         limit = self.config.get("max_length")
@@ -175,34 +151,8 @@ class LlamaFactoryAnswerer:
                 f"{video}: its header announces more frames than can be decoded ({expected} of {found} tokens)"
             )
 
-    def prefetch(self, batch: Sequence[loop.Request]) -> None:
-        """Decode the next batch's videos while the model answers this one."""
-        for request in batch:
-            if request.get("video") and request["id"] not in self._coming:
-                self._coming[request["id"]] = self._pool.submit(self.encode, request)
-
-    def answer(self, batch: Sequence[loop.Request]) -> Sequence[loop.Answer]:
-        """One answer or exception per request; a request that cannot be encoded does not hold back the others."""
-        self.prefetch(batch)
-        ready: dict[int, Encoded] = {}
-        answers: list[loop.Answer] = []
-        for place, request in enumerate(batch):
-            try:
-                coming = self._coming.pop(request["id"], None)
-                ready[place] = coming.result() if coming else self.encode(request)
-                answers.append(("", "length"))
-            except Exception as error:
-                if loop.is_out_of_memory(error):
-                    raise
-                answers.append(error)
-        if ready:
-            # by batch, not by position in the run: a resumed run draws the same; 32 bits, torch takes no more on CPU
-            seed = zlib.crc32("\n".join([str(self.config["seed"]), *(request["id"] for request in batch)]).encode())
-            for place, answer in zip(ready, self._generate(list(ready.values()), seed), strict=True):
-                answers[place] = answer
-        return answers
-
-    def _generate(self, encoded: Sequence[Encoded], seed: int) -> list[loop.Answer]:
+    def generate(self, encoded: Sequence[Encoded], seed: int) -> list[loop.Answer]:
+        """See `LocalAnswerer.generate`."""
         import torch
 
         device, pad = self.model.device, self.tokenizer.pad_token_id

@@ -202,17 +202,21 @@ def run(config: dict[str, Any], load: Callable[[], Answerer]) -> int:
     """Answer every request of ``config["requests"]`` that ``config["predictions"]`` lacks; returns the exit status.
 
     ``load`` makes the answerer and is called only if something is left to do. ``config["batch_size"]`` requests are
-    answered together. With ``config["shard"] = [index, count]`` this process takes every count-th batch (it then
-    writes a predictions file of its own). Status: 0 every request has its line, 3 every request failed. Raises
-    `BadInput`, and what `is_fatal` names.
+    answered together. With ``config["shard"] = [index, count]`` this process is one of several, with a predictions file
+    of its own: it takes every count-th of the batches that ``config["answered"]``, the predictions of an earlier run,
+    leaves to be done. Status: 0 every request has its line, 3 every request failed, of a run that has answers from
+    nowhere else. Raises `BadInput`, and what `is_fatal` names.
     """
     requests = read_requests(config["requests"])
+    before = read_answered(config["answered"]) if config.get("answered") else set()
     journal = Journal(config["predictions"], {request["id"] for request in requests})
     try:
-        if any(request["id"] not in journal.answered for request in requests):
-            answer_all(config, requests, journal, load())
+        if any(request["id"] not in journal.answered | before for request in requests):
+            answer_all(config, requests, journal, before, load())
     finally:
         journal.close()
+    if before or (config.get("shard") and len(journal.answered) == 1):
+        return 0  # the whole is judged by whoever started several
     if journal.answered and len(journal.failed) == len(journal.answered):
         print(
             f"every request failed; the first error: {next(iter(journal.failed.values()))}", file=sys.stderr, flush=True
@@ -221,13 +225,24 @@ def run(config: dict[str, Any], load: Callable[[], Answerer]) -> int:
     return 0
 
 
-def answer_all(config: dict[str, Any], requests: Sequence[Request], journal: Journal, answerer: Answerer) -> None:
+def read_answered(path: str) -> set[str]:
+    """The ids that a predictions file in good order holds; none where there is no file."""
+    if not Path(path).exists():
+        return set()
+    with Path(path).open("rb") as lines:
+        return {json.loads(line)["id"] for line in lines}
+
+
+def answer_all(
+    config: dict[str, Any], requests: Sequence[Request], journal: Journal, others: set[str], answerer: Answerer
+) -> None:
     """Go through this process's batches, writing each one's lines as it is done and a line of progress every ten
-    seconds.
+    seconds. What is in ``others`` was answered by an earlier run.
     """
     index, count = config.get("shard") or (0, 1)
-    mine = form_batches(requests, answerer.length, int(config["batch_size"]))[index::count]
-    todo = [batch for batch in mine if any(request["id"] not in journal.answered for request in batch)]
+    batches = form_batches(requests, answerer.length, int(config["batch_size"]))
+    mine = [batch for batch in batches if any(request["id"] not in others for request in batch)][index::count]
+    todo = [batch for batch in mine if any(request["id"] not in journal.answered | others for request in batch)]
     total = sum(map(len, mine))
     before = total - sum(request["id"] not in journal.answered for batch in todo for request in batch)
     prefetch = getattr(answerer, "prefetch", None)
@@ -240,7 +255,7 @@ def answer_all(config: dict[str, Any], requests: Sequence[Request], journal: Jou
         begun = time.monotonic()
         records = solve(answerer, batch)
         now = time.monotonic()
-        new = [line for line in records if line["id"] not in journal.answered]
+        new = [line for line in records if line["id"] not in journal.answered and line["id"] not in others]
         for line in new:
             if "error" not in line:
                 line["seconds"] = round((now - begun) / len(batch), 4)

@@ -7,10 +7,48 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from orchestrator.recipe import Recipe
 from orchestrator.store import read_json
 from orchestrator.toolkits.base import Checkpoint
 
 STATE = "trainer_state.json"
+OUTPUT = "output"
+
+
+def arguments(recipe: Recipe) -> dict[str, Any]:
+    """The arguments of transformers' ``TrainingArguments`` that a recipe decides, the same in every toolkit."""
+    train = recipe.train
+    assert train is not None
+    found: dict[str, Any] = {
+        "output_dir": OUTPUT,
+        "per_device_train_batch_size": train.micro_batch_size,
+        "gradient_accumulation_steps": train.batch_size // (train.micro_batch_size * recipe.resources.processes),
+        "learning_rate": train.learning_rate,
+        "num_train_epochs": train.epochs,
+        "lr_scheduler_type": train.scheduler,
+        "warmup_ratio": train.warmup_ratio,
+        "weight_decay": train.weight_decay,
+        "max_grad_norm": train.max_grad_norm,
+        "bf16": train.precision == "bf16",
+        "fp16": train.precision == "fp16",
+        "seed": recipe.seed,
+        "logging_steps": 10,
+        # else a loss that is no number is logged as 0.0
+        "logging_nan_inf_filter": False,
+        "save_strategy": "steps" if train.save_steps else "epoch",
+        # exact resume needs the optimizer and the random states
+        "save_only_model": False,
+        "report_to": "none",
+    }
+    if train.save_steps:
+        found["save_steps"] = train.save_steps
+    if train.max_steps:
+        found["max_steps"] = train.max_steps
+    keep = train.keep_checkpoints
+    if keep and not (recipe.select.strategy == "dev_accuracy" and keep == 1):  # one checkpoint is no choice
+        # with 1 the trainer deletes the last one at the end, and a stop just then loses what came after the best
+        found["save_total_limit"] = max(2, keep)
+    return found
 
 
 def checkpoints(output: Path) -> list[Checkpoint]:

@@ -69,6 +69,7 @@ class Toolkit(Protocol):
     name: str
     environment: Environment
     suffix: str
+    training_video: bool
 
     def problems(self, recipe: Recipe) -> Sequence[str]:
         """What of a recipe this toolkit cannot do, in words for the user."""
@@ -110,4 +111,4 @@ class Toolkit(Protocol):
         """The command that writes merged weights to ``merged/``."""
 
     def runner_sources(self, kind: str) -> Sequence[Path]:
-        """The source files of the runner of a kind of stage (init, infer), whose content is part of its key."""
+        """The source files of the runner of a kind of stage (init, train, infer), whose content is part of its key."""

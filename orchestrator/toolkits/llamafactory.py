@@ -11,13 +11,22 @@ from typing import Any, TextIO
 
 import yaml
 
-from orchestrator.environments import Environment
 from orchestrator.recipe import Recipe
 from orchestrator.toolkits import _hf_trainer as hf_trainer
-from orchestrator.toolkits._llamafactory_training import OUTPUT, train_arguments
-from orchestrator.toolkits.base import Checkpoint, Command, Example, Progress, TrainInputs
+from orchestrator.toolkits._common import (
+    ON_CPU,
+    RUNNERS,
+    TrainerToolkit,
+    entries,
+    process_environment,
+    refused_options,
+    torchrun,
+    write_list,
+)
+from orchestrator.toolkits._hf_trainer import OUTPUT
+from orchestrator.toolkits._llamafactory_training import ATTENTION, train_arguments
+from orchestrator.toolkits.base import Command, Example, Progress, TrainInputs
 
-RUNNERS = Path(__file__).parent.parent / "runners"
 CACHE = "cache"
 # set in a user's shell, these would send LLaMA-Factory down other paths
 UNSET = ("FORCE_TORCHRUN", "USE_V1", "USE_RAY", "USE_MCA", "USE_KT", "ALLOW_EXTRA_ARGS", "LLAMABOARD_ENABLED")
@@ -39,14 +48,12 @@ def neutralise(text: str) -> str:
     return CONTROL.sub("< ", text)
 
 
-class LlamaFactory:
+class LlamaFactory(TrainerToolkit):
     """LLaMA-Factory, for text models and Qwen2-VL."""
 
     name = "llamafactory"
     suffix = ".json"
-
-    def __init__(self) -> None:
-        self.environment = Environment.load(self.name)
+    training_video = True
 
     # what it can do
 
@@ -56,39 +63,28 @@ class LlamaFactory:
         if recipe.model.template is None:
             found.append("LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen")
         train = recipe.train
-        if train and train.deepspeed:
-            found += self.environment.missing_needs()
-        if train and train.deepspeed and self.environment.deepspeed_file(train.deepspeed) is None:
-            known = ", ".join(sorted(file.stem for file in (self.environment.folder / "deepspeed").glob("*.json")))
-            found.append(
-                f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations {known}"
-            )
         if train:
-            found += [f"train.extra.{key}: {REFUSED[key]}" for key in sorted(REFUSED.keys() & set(train.extra))]
-            tokens = -(-recipe.video.frames // 2) * recipe.video.max_pixels // PIXELS_PER_TOKEN
+            seen = recipe.video.training or recipe.video
+            tokens = -(-seen.frames // 2) * seen.max_pixels // PIXELS_PER_TOKEN
             if recipe.modality == "video" and tokens >= train.max_length:
                 found.append(
-                    f"{recipe.video.frames} frames of up to {recipe.video.max_pixels} pixels are up to {tokens} "
+                    f"{seen.frames} frames of up to {seen.max_pixels} pixels are up to {tokens} "
                     f"tokens, but train.max_length is {train.max_length}: LLaMA-Factory would cut the answers off; "
                     "raise it, or lower video.frames or video.max_pixels"
                 )
-            owned = set(train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment))
-            found += [
-                f"train.extra.{key}: the orchestrator sets `{key}` itself; use the recipe's own key"
-                for key in sorted(owned & set(train.extra))
-            ]
+            owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
+            found += refused_options(recipe, owned, REFUSED, self.environment)
         return found
 
     # data
 
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
         """See `Toolkit.write_examples`: a JSON list, one record a line."""
-        encode = json.JSONEncoder(ensure_ascii=False).encode
-        count = 0
-        for example in examples:
+
+        def record(example: Example) -> dict[str, Any]:
             video = modality == "video" and example.sample.video is not None
             prompt = neutralise(example.prompt)
-            record: dict[str, Any] = {
+            made: dict[str, Any] = {
                 "id": example.sample.id,
                 "conversations": [
                     {"from": "human", "value": f"<video>{prompt}" if video else prompt},
@@ -96,13 +92,12 @@ class LlamaFactory:
                 ],
             }
             if modality == "video":
-                record["videos"] = [example.sample.video] if video else []
+                made["videos"] = [example.sample.video] if video else []
             if example.system is not None:
-                record["system"] = example.system
-            file.write(("[\n" if count == 0 else ",\n") + encode(record))
-            count += 1
-        file.write("\n]\n" if count else "[]\n")
-        return count
+                made["system"] = example.system
+            return made
+
+        return write_list(map(record, examples), file)
 
     def dataset_files(self, splits: Sequence[str], modality: str, *, system: bool) -> dict[str, str]:
         """See `Toolkit.dataset_files`."""
@@ -120,19 +115,8 @@ class LlamaFactory:
     # commands
 
     def _environment(self, recipe: Recipe, device: str) -> dict[str, str]:
-        env = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
         # the data is local; the shared cache would hand out old features for videos changed under the same name
-        env |= {"HF_DATASETS_OFFLINE": "1", "HF_DATASETS_CACHE": CACHE}
-        if device == "cpu":
-            # threads that spin while they wait slow small models tenfold when another process wants the core
-            env |= {"CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
-        if recipe.model.init is not None or Path(recipe.model.path or "").expanduser().is_dir():
-            env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-        return env | dict(recipe.resources.env)
-
-    def _runner(self, file: str, config: Mapping[str, Any], env: Mapping[str, str]) -> Command:
-        argv = (str(self.environment.python), str(RUNNERS / file), "config.json")
-        return Command(argv, env, {"config.json": json.dumps(config, ensure_ascii=False, indent=2) + "\n"}, UNSET)
+        return {"HF_DATASETS_OFFLINE": "1", "HF_DATASETS_CACHE": CACHE} | process_environment(recipe, device)
 
     def init_model(self, recipe: Recipe, corpus: str) -> Command:
         """See `Toolkit.init_model`."""
@@ -146,7 +130,7 @@ class LlamaFactory:
             "seed": recipe.seed,
             "template": recipe.model.template,
         }
-        return self._runner("random_init.py", config, self._environment(recipe, "cpu"))
+        return self._runner("random_init.py", config, self._environment(recipe, "cpu"), UNSET)
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """See `Toolkit.train`."""
@@ -161,18 +145,19 @@ class LlamaFactory:
         processes = recipe.resources.processes
         if train.deepspeed or processes > 1:
             # what llamafactory-cli itself would start, without its splitting of paths at spaces
-            launcher = ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+            launcher = torchrun(processes)
             argv = (python, *launcher, "-m", "llamafactory.launcher", "train.yaml")
             if inputs.device == "cpu":
                 # the same with one repair: without it ZeRO-3 over gloo ends in NaN and status 0
                 argv = (python, *launcher, str(RUNNERS / "llamafactory_train.py"), "train.yaml")
-                env = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"} | env
+                env = ON_CPU | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         return Command(argv, env, {"train.yaml": text}, UNSET)
 
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
         """See `Toolkit.infer`."""
-        return self._runner("llamafactory.py", config, self._environment(recipe, str(config["device"])))
+        config = {**config, "attention": ATTENTION[recipe.model.attention]}
+        return self._runner("llamafactory.py", config, self._environment(recipe, str(config["device"])), UNSET)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Toolkit.merge`."""
@@ -194,31 +179,12 @@ class LlamaFactory:
 
     def train_progress(self, folder: Path) -> Progress | None:
         """See `Toolkit.train_progress`: the last lines of trainer_log.jsonl."""
-        try:
-            with (folder / OUTPUT / "trainer_log.jsonl").open("rb") as file:
-                file.seek(0, 2)
-                file.seek(max(0, file.tell() - 4096))
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        except OSError:
+        steps = [entry for entry in entries(folder / OUTPUT / "trainer_log.jsonl") if "current_steps" in entry]
+        if not steps:
             return None
-        loss = None
-        newest: dict[str, Any] | None = None
-        for line in lines:
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue  # the first line of the tail is cut
-            if isinstance(entry, dict) and "current_steps" in entry:
-                newest, loss = entry, entry.get("loss", loss)
-        if newest is None:
-            return None
+        losses = [entry["loss"] for entry in steps if "loss" in entry]
         # its remaining_time is wrong after a resume, so the view makes its own
-        return Progress(newest["current_steps"], newest["total_steps"], loss)
-
-    def resumable(self, folder: Path) -> str | None:
-        """See `Toolkit.resumable`."""
-        name = hf_trainer.resumable(folder / OUTPUT)
-        return name and f"{OUTPUT}/{name}"
+        return Progress(steps[-1]["current_steps"], steps[-1]["total_steps"], losses[-1] if losses else None)
 
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Toolkit.train_problems`. LLaMA-Factory drops rows that it cannot read and exits with status 0."""
@@ -234,17 +200,9 @@ class LlamaFactory:
             dropped = [] if counts[0] == rows else [f"it trained on {counts[0]} of {rows} samples"]
         return hf_trainer.problems(folder / OUTPUT) + dropped
 
-    def checkpoints(self, folder: Path) -> list[Checkpoint]:
-        """See `Toolkit.checkpoints`."""
-        return hf_trainer.checkpoints(folder / OUTPUT)
-
-    def evaluations(self, folder: Path) -> list[tuple[int, float]]:
-        """See `Toolkit.evaluations`."""
-        return hf_trainer.evaluations(folder / OUTPUT)
-
     def runner_sources(self, kind: str) -> list[Path]:
         """See `Toolkit.runner_sources`."""
-        return [RUNNERS / "random_init.py"] if kind == "init" else [RUNNERS / "loop.py", RUNNERS / "llamafactory.py"]
+        return [RUNNERS / "random_init.py"] if kind == "init" else super().runner_sources(kind)
 
 
 TOOLKIT = LlamaFactory()

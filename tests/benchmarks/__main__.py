@@ -53,7 +53,7 @@ def per_stage(folder: Path, count: int = 20) -> float:
     job = plan.jobs[0]
 
     def work(context: Context, stage: Stage) -> dict[str, Any]:
-        context.launch(Command(("true",)), stage.folder, lambda: None)
+        context.launch([Command(("true",))], stage.folder, lambda: None)
         return {"strategy": "none", "checkpoint": "none", "accuracy_percent": {}}
 
     before, schedule.WORK = schedule.WORK, {"select": work}

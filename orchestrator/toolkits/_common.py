@@ -1,0 +1,165 @@
+"""What the toolkits share: their runner's command, the environment of their processes, the trainer's output folder."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from orchestrator.environments import Environment
+from orchestrator.execute import LOG
+from orchestrator.recipe import Recipe
+from orchestrator.toolkits import _hf_trainer as hf_trainer
+from orchestrator.toolkits._hf_trainer import OUTPUT
+from orchestrator.toolkits.base import Checkpoint, Command, Progress
+
+RUNNERS = Path(__file__).parent.parent / "runners"
+# what tqdm and the trainer print while they train
+BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d+)/(\d+) \[")
+LOSS = re.compile(r"'loss': ([-+.\de]+|nan|inf)")
+# several processes on a CPU, which DeepSpeed does not find by itself
+ON_CPU = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+
+
+def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
+    """The environment variables of any of a toolkit's processes on "cpu" or "cuda"; the recipe's own come last."""
+    env = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if device == "cpu":
+        # threads that spin while they wait slow small models tenfold when another process wants the core
+        env |= {"CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
+    if recipe.model.init is not None or Path(recipe.model.path or "").expanduser().is_dir():
+        env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return env | dict(recipe.resources.env)
+
+
+def refused_options(
+    recipe: Recipe, owned: Mapping[str, Any], refused: Mapping[str, str], environment: Environment
+) -> list[str]:
+    """What is wrong with `train.extra` and `train.deepspeed`.
+
+    ``owned``: the options that the orchestrator sets itself; ``refused``: others, with the reason.
+    """
+    train = recipe.train
+    if train is None:
+        return []
+    found = []
+    if train.deepspeed:
+        found += environment.missing_needs()
+        if environment.deepspeed_file(train.deepspeed) is None:
+            known = ", ".join(sorted(file.stem for file in (environment.folder / "deepspeed").glob("*.json")))
+            found.append(
+                f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations {known}"
+            )
+    found += [f"train.extra.{key}: {refused[key]}" for key in sorted(refused.keys() & set(train.extra))]
+    return found + [
+        f"train.extra.{key}: the orchestrator sets `{key}` itself; use the recipe's own key"
+        for key in sorted(set(owned) & set(train.extra))
+    ]
+
+
+def tail(path: Path, size: int = 1 << 16) -> str:
+    """The last ``size`` bytes of a text file, whose first line may be cut; empty where there is no file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - size))
+            return file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def entries(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects on the last lines of a log."""
+    found = []
+    for line in tail(path).splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue  # the first line of the tail is cut
+        if isinstance(entry, dict):
+            found.append(entry)
+    return found
+
+
+def bar_progress(folder: Path) -> Progress | None:
+    """The last progress bar of the trainer, and the last loss, in the log of a stage's folder."""
+    text = tail(folder / LOG)
+    bars, losses = BAR.findall(text), LOSS.findall(text)
+    return Progress(int(bars[-1][0]), int(bars[-1][1]), float(losses[-1]) if losses else None) if bars else None
+
+
+def torchrun(processes: int) -> tuple[str, ...]:
+    """The arguments of Python under which a program runs in so many processes of this machine."""
+    return ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+
+
+def write_list(records: Iterable[Mapping[str, Any]], file: TextIO) -> int:
+    """Write records as a JSON list, one a line, one at a time; returns their number."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    count = 0
+    for record in records:
+        file.write(("[\n" if count == 0 else ",\n") + encode(record))
+        count += 1
+    file.write("\n]\n" if count else "[]\n")
+    return count
+
+
+class TrainerToolkit:
+    """A toolkit that trains with the Hugging Face trainer into ``output/`` of the stage's folder.
+
+    What the `Toolkit` protocol asks for and such toolkits do alike; a subclass adds its formats and commands.
+    """
+
+    name: str
+    # whether training can show videos otherwise than inference (`video.training`)
+    training_video = False
+
+    def __init__(self) -> None:
+        self.environment = Environment.load(self.name)
+
+    def _runner(
+        self, file: str, config: Mapping[str, Any], env: Mapping[str, str], unset: Sequence[str] = ()
+    ) -> Command:
+        name = f"config.{config['shard'][0]}.json" if config.get("shard") else "config.json"
+        argv = (str(self.environment.python), str(RUNNERS / file), name)
+        text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
+        return Command(argv, env, {name: text}, tuple(unset))
+
+    def resumable(self, folder: Path) -> str | None:
+        """See `Toolkit.resumable`."""
+        name = hf_trainer.resumable(folder / OUTPUT)
+        return name and f"{OUTPUT}/{name}"
+
+    def checkpoints(self, folder: Path) -> list[Checkpoint]:
+        """See `Toolkit.checkpoints`."""
+        return hf_trainer.checkpoints(folder / OUTPUT)
+
+    def evaluations(self, folder: Path) -> list[tuple[int, float]]:
+        """See `Toolkit.evaluations`."""
+        return hf_trainer.evaluations(folder / OUTPUT)
+
+    def dataset_files(self, splits: Sequence[str], modality: str, *, system: bool) -> dict[str, str]:  # noqa: ARG002
+        """See `Toolkit.dataset_files`: most want none."""
+        return {}
+
+    def init_model(self, recipe: Recipe, corpus: str) -> Command:
+        """See `Toolkit.init_model`; `problems` says so before."""
+        raise NotImplementedError(f"{self.name} makes no model from scratch")
+
+    def train_progress(self, folder: Path) -> Progress | None:
+        """See `Toolkit.train_progress`."""
+        return bar_progress(folder)
+
+    def runner_sources(self, kind: str) -> list[Path]:
+        """See `Toolkit.runner_sources`: told by their names.
+
+        ``<toolkit>.py`` answers, ``<toolkit>_train.py`` trains, ``<toolkit>_<other>.py`` may be part of both.
+        """
+        if kind not in ("train", "infer"):
+            return []
+        launcher = RUNNERS / f"{self.name}_train.py"
+        shared = [path for path in sorted(RUNNERS.glob(f"{self.name}_*.py")) if path != launcher]
+        own = [RUNNERS / f"{name}.py" for name in ("loop", "answerer", self.name)]
+        return [*own, *shared] if kind == "infer" else [*([launcher] if launcher.exists() else []), *shared]

@@ -1,0 +1,77 @@
+"""LLaVA-NeXT's training flags for a recipe: the arguments of its ``llava/train/train.py`` at the pinned commit, and
+transformers' ``TrainingArguments``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from orchestrator.environments import Environment
+from orchestrator.recipe import Recipe
+from orchestrator.toolkits import _hf_trainer as hf_trainer
+from orchestrator.toolkits.base import TrainInputs
+
+# its own default is flash_attention_2, a package that it does not bring
+ATTENTION = {"auto": "sdpa", "eager": "eager", "sdpa": "sdpa", "flash_attention_2": "flash_attention_2"}
+
+
+def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environment) -> dict[str, Any]:
+    """The flags for a recipe, without the recipe's `train.extra`; those that the checkpoint's configuration decides
+    are added where the training runs (``runners/llava_next_train.py``).
+    """
+    train, model = recipe.train, recipe.model
+    assert train is not None
+    arguments: dict[str, Any] = {
+        "model_name_or_path": inputs.model,
+        "model_revision": model.revision,
+        "vision_tower": vision_tower(recipe),
+        "version": model.template or "qwen_1_5",
+        "data_path": f"{inputs.data}/train.json",
+        # the files name their videos by absolute paths, and both must be given
+        "image_folder": "/",
+        "video_folder": "/",
+        "lazy_preprocess": True,
+        # exactly so many frames, from the first to the last; by default it would take one a second, however many
+        "frames_upbound": recipe.video.frames,
+        "force_sample": True,
+        "model_max_length": train.max_length,
+        "attn_implementation": ATTENTION[model.attention],
+        "evaluation_strategy": "no",
+        **hf_trainer.arguments(recipe),
+    }
+    if train.finetuning == "lora":
+        arguments |= {
+            "lora_enable": True,
+            "lora_r": train.lora.rank,
+            "lora_alpha": train.lora.alpha,
+            "lora_dropout": train.lora.dropout,
+        }
+    if train.deepspeed:
+        arguments["deepspeed"] = str(environment.deepspeed_file(train.deepspeed))
+    elif inputs.device == "cpu":
+        arguments["use_cpu"] = True  # never together with DeepSpeed, which then finds no backend
+    return arguments
+
+
+def vision_tower(recipe: Recipe) -> str | None:
+    """The tower that the recipe gives in place of the one that the checkpoint names; a folder as an absolute path."""
+    from pathlib import Path
+
+    tower = recipe.model.parts.get("vision_tower")
+    local = Path(tower).expanduser() if tower else None
+    return str(local.resolve()) if local and local.is_dir() else tower
+
+
+def flags(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """Arguments as the words of a command line, for a parser that wants `True` and `False` as words, too."""
+    words: list[str] = []
+    for name, value in arguments.items():
+        if value is None:
+            continue
+        words.append(f"--{name}")
+        if isinstance(value, list | tuple):
+            words += map(str, value)
+        else:
+            words.append(json.dumps(value) if isinstance(value, dict) else str(value))
+    return tuple(words)

@@ -1,0 +1,236 @@
+"""LLaVA-NeXT (LLaVA-Video, LLaVA-OneVision on Qwen2): its JSON, its trainer's flags, its checkpoints."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from orchestrator.execute import LOG
+from orchestrator.recipe import Recipe
+from orchestrator.runners.llava_next_model import SYSTEM, question, video_tokens
+from orchestrator.store import read_json
+from orchestrator.toolkits import _hf_trainer as hf_trainer
+from orchestrator.toolkits._common import (
+    ON_CPU,
+    RUNNERS,
+    TrainerToolkit,
+    process_environment,
+    refused_options,
+    torchrun,
+    write_list,
+)
+from orchestrator.toolkits._hf_trainer import OUTPUT
+from orchestrator.toolkits._llava_next_training import ATTENTION, flags, train_arguments, vision_tower
+from orchestrator.toolkits.base import Checkpoint, Command, Example, TrainInputs
+
+# the conversation templates that train.py renders as Qwen's chat format
+TEMPLATES = ("qwen_1_5", "qwen_2")
+# what LLaVA-Video's configuration says; LLaVA-OneVision's frames have fewer tokens. For a model that is not here yet
+GRID = {"mm_patch_merge_type": "spatial_unpad", "mm_newline_position": "grid"}
+# of prompt, answer and chat format; the longest label list of the benchmark takes some 200
+ROOM = 256
+DECIDED = "the checkpoint's own configuration decides it; leave it out"
+REFUSED = {
+    "mm_tunable_parts": "with LoRA it would train all base weights, which are not saved; leave it out, or write "
+    "train.finetuning: full",
+    "tune_mm_mlp_adapter": "its checkpoints hold the projector only, and inference cannot load them; leave it out",
+    "tune_mm_vision_resampler": "its checkpoints cannot be loaded in inference; leave it out",
+    "add_time_instruction": "it changes the prompt of training alone; put it into prompt.template",
+    "bits": "quantised training needs a package that the environment lacks; leave it out",
+    "video_fps": "video.frames decides how many frames are taken, whatever the rate; leave it out",
+    "resume_from_checkpoint": "a stopped training goes on by itself; leave it out",
+} | dict.fromkeys(
+    ("mm_patch_merge_type", "mm_newline_position", "mm_spatial_pool_mode", "mm_spatial_pool_stride", "add_faster_video",
+     "mm_projector_type", "mm_use_im_start_end", "mm_use_im_patch_token"), DECIDED)  # fmt: skip
+# worth having where there are cores to spare; `train.extra` may change it
+WORKERS = 4
+SCRATCH = "training from scratch"
+# the sample's video could not be read, or it failed three times: train.py then takes the next sample, without an error
+REPLACED = re.compile(r"Failed to read video file: (.+)|\[Try #2\] Failed to fetch (sample \d+)")
+
+
+class LlavaNext(TrainerToolkit):
+    """LLaVA-NeXT, for its video models on Qwen2."""
+
+    name = "llava_next"
+    suffix = ".json"
+
+    # what it can do
+
+    def problems(self, recipe: Recipe) -> list[str]:
+        """See `Toolkit.problems`."""
+        model, train, found = recipe.model, recipe.train, []
+        if model.init is not None:
+            found.append("LLaVA-NeXT makes no model from scratch: give model.path")
+        if model.template not in (None, *TEMPLATES):
+            found.append(f"model.template: LLaVA-NeXT's Qwen2 models speak {' or '.join(TEMPLATES)}")
+        if train is None:
+            return found
+        if recipe.select.strategy == "best_eval":
+            found.append(
+                "select.strategy: LLaVA-NeXT has no evaluation to choose by; write last, or dev_accuracy, for which "
+                "every checkpoint answers the dev split"
+            )
+        if recipe.prompt.system not in (None, SYSTEM):
+            found.append(
+                f'prompt.system: LLaVA-NeXT trains with "{SYSTEM}" whatever one asks for; put the text into '
+                "prompt.template"
+            )
+        if train.finetuning == "lora" and train.lora.target != "all":
+            found.append("train.lora.target: LLaVA-NeXT adapts all linear layers of the language model; write all")
+        if train.precision == "fp16" and not train.deepspeed:
+            found.append("train.precision: LLaVA-NeXT trains in fp16 with DeepSpeed only; write bf16, or set deepspeed")
+        if train.precision == "fp32":
+            found.append("train.precision: LLaVA-NeXT's vision tower runs in bf16 or fp16 only; write bf16")
+        if recipe.resources.processes > 1 and not train.deepspeed:
+            found.append("train.deepspeed: LLaVA-NeXT trains in several processes with DeepSpeed; write zero2")
+        found += self._too_long(recipe)
+        owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
+        refused = REFUSED
+        if train.finetuning == "full":
+            refused = {key: reason for key, reason in REFUSED.items() if key != "mm_tunable_parts"}
+        return found + refused_options(recipe, owned, refused, self.environment)
+
+    def _too_long(self, recipe: Recipe) -> list[str]:
+        train, frames = recipe.train, recipe.video.frames
+        if train is None or recipe.modality != "video":
+            return []
+        folder = Path(recipe.model.path or "").expanduser()
+        config = read_json(folder / "config.json") if folder.is_dir() else None
+        tokens = video_tokens(config if isinstance(config, dict) else GRID, frames)
+        if tokens + ROOM <= train.max_length:
+            return []
+        return [
+            f"{frames} frames are up to {tokens} tokens, and some {ROOM} more are wanted for prompt and answer, but "
+            f"train.max_length is {train.max_length}: LLaVA-NeXT would cut the answers off; raise it to "
+            f"{tokens + ROOM}, or lower video.frames"
+        ]
+
+    # data
+
+    def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
+        """See `Toolkit.write_examples`: a JSON list, one record a line. Samples without `video` are text only."""
+
+        def record(example: Example) -> dict[str, Any]:
+            video = example.sample.video if modality == "video" else None
+            turns = [
+                {"from": "human", "value": question(example.prompt, video is not None)},
+                {"from": "gpt", "value": example.answer},
+            ]
+            return {"id": example.sample.id, "conversations": turns} | ({} if video is None else {"video": video})
+
+        return write_list(map(record, examples), file)
+
+    # commands
+
+    def _environment(self, recipe: Recipe, device: str) -> dict[str, str]:
+        env = process_environment(recipe, device)
+        # a local model may still want its vision tower from the hub; the programs find out (find_model)
+        for name in {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"} - recipe.resources.env.keys():
+            env.pop(name, None)
+        return env
+
+    def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
+        """See `Toolkit.train`. The toolkit finds the checkpoint to go on from by itself: the newest."""
+        train = recipe.train
+        assert train is not None
+        arguments: dict[str, Any] = {"dataloader_num_workers": 0}
+        if inputs.device == "cuda":  # as in the toolkit's own scripts
+            arguments = {"dataloader_num_workers": WORKERS, "gradient_checkpointing": True}
+        arguments |= dict(train.extra)
+        arguments |= train_arguments(recipe, inputs, self.environment)
+        env = self._environment(recipe, inputs.device)
+        launcher: tuple[str, ...] = (str(self.environment.python),)
+        if train.deepspeed:
+            # unlike DeepSpeed's own launcher this one keeps to CUDA_VISIBLE_DEVICES and leaves nothing behind
+            launcher += torchrun(recipe.resources.processes)
+            if inputs.device == "cpu":
+                # LOCAL_SIZE: else DeepSpeed counts the CPUs with the program numactl
+                env = ON_CPU | {"LOCAL_SIZE": str(recipe.resources.processes)} | env
+        return Command((*launcher, str(RUNNERS / "llava_next_train.py"), *flags(arguments)), env)
+
+    def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
+        """See `Toolkit.infer`."""
+        tower = vision_tower(recipe)
+        parts = {**config["parts"], "vision_tower": tower} if tower else config["parts"]
+        config = {**config, "attention": ATTENTION[recipe.model.attention], "parts": parts}
+        return self._runner("llava_next.py", config, self._environment(recipe, str(config["device"])))
+
+    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
+        """See `Toolkit.merge`."""
+        config = {
+            "model": model,
+            "revision": recipe.model.revision,
+            "adapter": adapter,
+            "device": "cpu",
+            "precision": recipe.inference.precision,
+            "temperature": 0,
+            "max_new_tokens": 1,
+            "parts": {"vision_tower": vision_tower(recipe)},
+            "merge_into": "merged",
+        }
+        return self._runner("llava_next.py", config, self._environment(recipe, "cpu"))
+
+    # outputs
+
+    def _this_training(self, folder: Path) -> str:
+        """What the log says since the training began, with all its resumptions."""
+        try:
+            log = (folder / LOG).read_text("utf-8", "replace")
+        except OSError:
+            return ""
+        return log[max(0, log.rfind(SCRATCH)) :]
+
+    def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
+        """See `Toolkit.train_problems`. It takes another sample for one that it cannot read, with exit status 0."""
+        log = self._this_training(folder) or log
+        found = hf_trainer.problems(folder / OUTPUT)
+        state = read_json(folder / OUTPUT / hf_trainer.STATE)
+        steps = [checkpoint.step for checkpoint in self.checkpoints(folder)]
+        if not found and state["global_step"] not in steps:
+            found.append(f"the checkpoint of its last step, {state['global_step']}, is missing or incomplete")
+        counts = re.findall(r"Loaded (\d+) samples from", log)
+        if not counts:
+            found.append("its log does not say on how many samples it trained")
+        elif int(counts[-1]) != rows:
+            found.append(f"it trained on {counts[-1]} of {rows} samples")
+        return found + self._replaced(log)
+
+    @staticmethod
+    def _replaced(log: str) -> list[str]:
+        names = list(dict.fromkeys(video or sample for video, sample in REPLACED.findall(log)))
+        if not names:
+            return []
+        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        return [
+            f"it could not read the videos of {len(names)} samples and trained on others in their place: {shown}; "
+            "mend or remove them, then run the same command again: it trains anew"
+        ]
+
+    def resumable(self, folder: Path) -> str | None:
+        """See `Toolkit.resumable`. A training in which samples were replaced is worth nothing and goes."""
+        output = folder / OUTPUT
+        if self._replaced(self._this_training(folder)):
+            shutil.rmtree(output, ignore_errors=True)
+        complete = {checkpoint.path for checkpoint in self.checkpoints(folder)}
+        for path in set(output.glob("checkpoint-*")) - complete:
+            shutil.rmtree(path)
+        return super().resumable(folder)
+
+    def checkpoints(self, folder: Path) -> list[Checkpoint]:
+        """See `Toolkit.checkpoints`: complete, with the adapter and the projector, or with the whole model."""
+        return [found for found in super().checkpoints(folder) if _is_loadable(found.path)]
+
+
+def _is_loadable(path: Path) -> bool:
+    if not (path / "config.json").is_file():
+        return False
+    if (path / "adapter_config.json").is_file():
+        return (path / "adapter_model.safetensors").is_file() and (path / "non_lora_trainables.bin").is_file()
+    return any(path.glob("model*.safetensors"))
+
+
+TOOLKIT = LlavaNext()

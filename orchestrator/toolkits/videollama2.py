@@ -1,0 +1,152 @@
+"""VideoLLaMA2 (2024-09): LLaVA-like JSON, LoRA training with the Hugging Face trainer, no evaluation."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TextIO
+
+from orchestrator.recipe import Recipe
+from orchestrator.store import read_json
+from orchestrator.toolkits import _hf_trainer as hf_trainer
+from orchestrator.toolkits._common import ON_CPU, RUNNERS, TrainerToolkit, process_environment, torchrun, write_list
+from orchestrator.toolkits._hf_trainer import OUTPUT
+from orchestrator.toolkits._videollama2_problems import problems
+from orchestrator.toolkits._videollama2_training import (
+    default_arguments,
+    flags,
+    is_loadable,
+    part,
+    train_arguments,
+)
+from orchestrator.toolkits.base import Checkpoint, Command, Example, TrainInputs
+
+# set in a user's shell, these would change how accelerate and DeepSpeed start
+UNSET = ("ACCELERATE_MIXED_PRECISION", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "DS_ACCELERATOR")
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
+# the toolkit acts on its media token wherever it stands, tokenizers on control tokens; the runner's rule is the same
+CONTROL = re.compile(r"<(?=(?:image|video|audio|unk)>|\||/?s>)")
+REPLACED = re.compile(r"Encounted error when reading (?:video|image) (.*), use \d+-th example instead")
+
+
+def neutralise(text: str) -> str:
+    """Text in which nothing is taken for a media or control token: ``<video>``, ``</s>``, ``<unk>``."""
+    return CONTROL.sub("< ", text)
+
+
+class VideoLlama2(TrainerToolkit):
+    """VideoLLaMA2-7B, for video and text."""
+
+    name = "videollama2"
+    suffix = ".json"
+
+    # what it can do
+
+    def problems(self, recipe: Recipe) -> list[str]:
+        """See `Toolkit.problems`."""
+        return problems(recipe, self.environment)
+
+    # data
+
+    def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
+        """See `Toolkit.write_examples`: a JSON list, one record a line."""
+
+        def record(example: Example) -> dict[str, Any]:
+            prompt = neutralise(example.prompt)
+            video = example.sample.video if modality == "video" else None
+            turns = [
+                {"from": "human", "value": prompt if video is None else f"<video>\n{prompt}"},
+                {"from": "gpt", "value": example.answer},
+            ]
+            return {"id": example.sample.id} | ({} if video is None else {"video": video}) | {"conversations": turns}
+
+        return write_list(map(record, examples), file)
+
+    # commands
+
+    def _environment(self, recipe: Recipe, device: str) -> dict[str, str]:
+        env = {name: value for name, value in process_environment(recipe, device).items() if name not in OFFLINE}
+        if all(Path(weights).expanduser().exists() for weights in _weights(recipe)):
+            env |= dict.fromkeys(OFFLINE, "1")
+        # files are opened without an encoding; decord gives up on damaged clips alike in training and inference
+        return {"PYTHONUTF8": "1", "DECORD_EOF_RETRY_MAX": "20480"} | env | dict(recipe.resources.env)
+
+    def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
+        """See `Toolkit.train`."""
+        train, processes = recipe.train, recipe.resources.processes
+        assert train is not None
+        arguments = default_arguments(inputs.device) | train_arguments(recipe, inputs, self.environment)
+        arguments |= dict(train.extra)
+        env = self._environment(recipe, inputs.device)
+        if inputs.device == "cpu":
+            env = ON_CPU | env
+        argv: tuple[str, ...] = (str(RUNNERS / "videollama2_train.py"), recipe.model.attention, *flags(arguments))
+        if train.deepspeed or processes > 1:
+            argv = (*torchrun(processes), *argv)
+        return Command((str(self.environment.python), *argv), env, unset=UNSET)
+
+    def _answering(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
+        config = {**config, "parts": {role: part(recipe, role) for role in recipe.model.parts}}
+        return self._runner("videollama2.py", config, self._environment(recipe, str(config["device"])), UNSET)
+
+    def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
+        """See `Toolkit.infer`."""
+        return self._answering(recipe, config)
+
+    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
+        """See `Toolkit.merge`: a complete model that `model.path` of a zero_shot recipe can name."""
+        config = {
+            "merge_into": "merged",
+            "model": model,
+            "adapter": adapter,
+            "device": "cpu",
+            "precision": recipe.inference.precision,
+            "attention": "auto",
+        }
+        return self._answering(recipe, config)
+
+    # outputs
+
+    def resumable(self, folder: Path) -> str | None:
+        """See `Toolkit.resumable`."""
+        for checkpoint in hf_trainer.checkpoints(folder / OUTPUT):
+            if not is_loadable(checkpoint.path):
+                shutil.rmtree(checkpoint.path)
+        return super().resumable(folder)
+
+    def checkpoints(self, folder: Path) -> list[Checkpoint]:
+        """See `Toolkit.checkpoints`."""
+        return [checkpoint for checkpoint in super().checkpoints(folder) if is_loadable(checkpoint.path)]
+
+    def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
+        """See `Toolkit.train_problems`. By itself VideoLLaMA2 trains on another sample where a video is bad."""
+        output = folder / OUTPUT
+        found = hf_trainer.problems(output)
+        steps = (read_json(output / hf_trainer.STATE) or {}).get("global_step")
+        last = next((point for point in hf_trainer.checkpoints(output) if point.step == steps), None)
+        if steps and not (last and is_loadable(last.path)):
+            found.append(f"the checkpoint of its last step, {steps}, is missing or lacks the adapter or the projector")
+        if replaced := REPLACED.findall(log):
+            found.append(f"{len(replaced)} samples were replaced by others, the first because of {replaced[0]}")
+        counts = [int(count.replace(",", "")) for count in re.findall(r"Num examples = ([\d,]+)", log)]
+        if not counts:
+            found.append("its log does not say on how many samples it trained")
+        elif counts[-1] != rows:
+            found.append(f"it trained on {counts[-1]} of {rows} samples")
+        return found
+
+
+def _weights(recipe: Recipe) -> list[str]:
+    """All weights that a recipe's processes load: hub ids and local paths."""
+    parts = dict(recipe.model.parts)
+    if recipe.train is not None:
+        return list(parts.values())
+    complete = recipe.model.path or ""
+    config = read_json(Path(complete).expanduser() / "config.json") if Path(complete).expanduser().is_dir() else None
+    tower = parts.get("vision_tower") or (config or {}).get("mm_vision_tower") or ""
+    return [complete, tower]
+
+
+TOOLKIT = VideoLlama2()
