@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,9 @@ from orchestrator.archives import ensure_videos
 from orchestrator.benchmark import SPLITS, Task, benchmark_tasks
 from orchestrator.convert import task_named
 from orchestrator.data import MOST_PROBLEMS, Sample, Scan, scan_split, split_file
-from orchestrator.data_forms import Columns, columns_conflict
+from orchestrator.data_forms import Columns, parse_columns
 from orchestrator.errors import InputError, Problem
-from orchestrator.leaks import Leak, leakage, source
+from orchestrator.leaks import Leak, leakage, shared_ids, source
 from orchestrator.listing import table
 from orchestrator.meter import meter
 from orchestrator.recipe import Data
@@ -63,18 +63,6 @@ def check_data(
     return 1 if report.problems else 0
 
 
-def parse_columns(text: str | None) -> Columns:
-    """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping."""
-    if not text:
-        return None
-    parts = [part.strip() for part in text.split(",")]
-    mapped = [part.partition("=")[::2] for part in parts if "=" in part]
-    columns: Columns = dict(mapped) if len(mapped) == len(parts) else parts
-    if wrong := columns_conflict(columns):
-        raise InputError(Problem(wrong[0], "--columns", wrong[1]))
-    return columns
-
-
 def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Columns = None) -> Report:
     """Read all splits of some tasks, and the training splits of others that share their source.
 
@@ -95,7 +83,11 @@ def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Column
         for split in SPLITS:
             scan = _scan(report, task, split, root, video_root, columns)
             kept[task.name, split] = scan.samples if scan else []
-        _shared_ids(report, task, kept)
+        report.problems += shared_ids(task, {split: kept[task.name, split] for split in SPLITS})
+        files = [file for split in SPLITS if (file := split_file(task, split, root))]
+        if len({file.parent for file in files}) > 1:
+            listed = ", ".join(str(file.relative_to(root)) for file in files)
+            report.warnings.append(f"{task.name}: its splits come from two folders: {listed}")
     if chosen and len(missing) == len(chosen):
         raise missing[0]
     sources = {source(task) for task in chosen}
@@ -130,19 +122,11 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
     if published is not None and scan.rows != published:
         much = f"{abs(published - scan.rows):,} {'missing' if scan.rows < published else 'too many'}"
         report.warnings.append(f"{name}: {scan.rows:,} of {published:,} published rows ({much})")
+    if blank := sum(not sample.text.strip() for sample in scan.samples):
+        report.warnings.append(f"{name}: {blank:,} samples without text")
     if absent := [label for label in task.labels if not counts[label]]:
         report.warnings.append(f"{name}: no sample of {', '.join(absent)}")
     return scan
-
-
-def _shared_ids(report: Report, task: Task, kept: Mapping[tuple[str, str], Sequence[Sample]]) -> None:
-    """Ids that two splits of one task share: one of the two is not what it says."""
-    ids = {split: {sample.id for sample in kept[task.name, split]} for split in SPLITS}
-    for at, one in enumerate(SPLITS):
-        for other in SPLITS[at + 1 :]:
-            if both := sorted(ids[one] & ids[other]):
-                listed = ", ".join(both[:3]) + (", ..." if len(both) > 3 else "")
-                report.problems.append(Problem(f"{one} and {other} share {len(both):,} ids: {listed}", task.name))
 
 
 def _check_videos(

@@ -66,8 +66,13 @@ KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (r"samples are (?:longer than|over) train.max_length", "raise train.max_length, or lower video.frames"),
     (
-        r"is not this model's projector",
+        r"is no projector of this model",
         "model.parts.projector must be the mm_projector.bin that belongs to the parts llm and vision_tower",
+    ),
+    (
+        r"DataLoader worker .* (?:killed by signal: Bus error|exited unexpectedly)|insufficient shared memory",
+        "the frames do not fit into /dev/shm: start the container with --shm-size=16g or --ipc=host, or set "
+        "train.extra: {dataloader_num_workers: 0}",
     ),
     (
         r"NCCL error|Watchdog caught collective operation timeout|ncclSystemError|ncclInternalError",

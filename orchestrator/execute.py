@@ -9,6 +9,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from types import FrameType
@@ -54,7 +55,17 @@ def visible_gpus() -> list[str]:
         parts = [part.strip() for part in chosen.split(",")]
         # as CUDA reads it: what stands behind a negative id does not count
         return list(takewhile(lambda part: part and not part.startswith("-"), parts))
-    return [str(number) for number, _ in enumerate(Path("/proc/driver/nvidia/gpus").glob("*"))]
+    return [str(number) for number in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) or _listed_gpus())]
+
+
+@cache
+def _listed_gpus() -> int:
+    """How many GPUs nvidia-smi lists: on WSL the kernel shows none."""
+    try:
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=10, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    return sum(line.startswith("GPU ") for line in listed.splitlines())
 
 
 class Launcher:

@@ -10,11 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain, combinations
 from pathlib import Path
 
 from orchestrator.benchmark import Task, tasks
 from orchestrator.data import Sample, read_split, split_file
 from orchestrator.data_forms import Columns
+from orchestrator.errors import Problem
 
 # data sets whose utterances, and their ids, are another's (EMOTyDA's dialogue acts, Saha et al., ACL 2020)
 SOURCES = {"MELD-DA": "MELD", "IEMOCAP-DA": "IEMOCAP"}
@@ -114,6 +116,38 @@ def leaked(
         return set()
     strip = source_id(task)
     return {name for name in _ids(_read(task, "train", root, columns)) if strip(name) in held}
+
+
+def shared_ids(task: Task, splits: Mapping[str, Sequence[Sample]]) -> list[Problem]:
+    """Ids that two of a task's splits share: one of the two is not what it says, or the ids are running numbers."""
+    ids = {split: set(_ids(samples)) for split, samples in splits.items()}
+    found = []
+    for one, other in combinations(ids, 2):
+        if both := sorted(ids[one] & ids[other]):
+            listed = ", ".join(both[:3]) + (", ..." if len(both) > 3 else "")
+            found.append(Problem(f"{one} and {other} share {len(both):,} ids: {listed}", task.name))
+    return found
+
+
+def untold(chosen: Sequence[Task], root: Path, columns: Columns = None) -> list[Problem]:
+    """Why `leaked` could not tell utterances apart by the ids of some tasks' files; empty where it can.
+
+    Raises:
+        InputError: the data is wrong.
+    """
+    found, names = [], {}
+    for task in chosen:
+        there = [split for split in ("train", *HELD_OUT) if split_file(task, split, root)]
+        splits = {split: _read(task, split, root, columns) for split in there}
+        found += shared_ids(task, splits)
+        names[task] = set(map(source_id(task), chain.from_iterable(map(_ids, splits.values()))))
+    for one, other in combinations(chosen, 2):
+        if source(one) == source(other) and names[one] and names[other] and not names[one] & names[other]:
+            examples = f"`{min(names[one])}` and `{min(names[other])}`"
+            message = f"{one.name} and {other.name} label the same utterances, but have no id in common ({examples})"
+            found.append(Problem(message, str(root)))
+    hint = "give the ids of the published files, MELD_0_9 and MELD-DA_0_9, or set it.exclude_leaks: false"
+    return [Problem(problem.message, problem.where, hint) for problem in found]
 
 
 def _read(task: Task, split: str, root: Path, columns: Columns) -> list[Sample]:

@@ -53,7 +53,7 @@ def _tasks() -> list[dict[str, Any]]:
             "dimension": task.dimension,
             "labels": len(task.labels),
             "language": task.language,
-            **{split: task.sizes[split] for split in ("train", "dev", "test")},
+            **{split: task.sizes.get(split) for split in ("train", "dev", "test")},
             "benchmark": task.benchmark,
             "licence": task.licence,
         }

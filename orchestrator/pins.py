@@ -1,4 +1,4 @@
-"""The hub commit that a run's model has, asked for once and kept beside the run: all of its stages use the same."""
+"""The hub commits of a run's weights, asked for once and kept beside the run: all of its stages use the same."""
 
 from __future__ import annotations
 
@@ -10,41 +10,56 @@ from pathlib import Path
 
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.plan import Plan
+from orchestrator.recipe import Recipe
 from orchestrator.recipe_model import ModelSpec
 from orchestrator.store import read_json, write_json
 
 PINS = "pins.json"
+PINNED = "MMLA_HUB_PINS"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 SECONDS = 15.0  # for the hub to answer
 
 
 def pinned(plan: Plan) -> Plan:
-    """The plan with its model at the commit that an earlier run pinned; stage keys hold what the recipe asks for."""
-    commit = _kept(plan)
-    if commit is None:
+    """The plan with its weights at the commits that an earlier run pinned; stage keys hold what the recipe asks for.
+
+    The model itself gets its ``revision``. Its parts, which toolkits load by name alone, go into the environment
+    variable `PINNED` of their processes, where ``runners/hub_pins.py`` reads them.
+    """
+    kept = _kept(plan)
+    model = plan.recipe.model
+    revision = kept.get(_name(model.path, model.revision), model.revision) if model.path else model.revision
+    parts = {part: kept[_name(part, None)] for part in _parts(model) if _name(part, None) in kept}
+    env = {PINNED: ",".join(f"{part}={commit}" for part, commit in parts.items())} if parts else {}
+    if revision == model.revision and not env:
         return plan
 
-    def at_commit(model: ModelSpec) -> ModelSpec:
-        return model.model_copy(update={"revision": commit})
+    def at_commits(recipe: Recipe) -> Recipe:
+        return recipe.model_copy(
+            update={
+                "model": recipe.model.model_copy(update={"revision": revision}),
+                "resources": recipe.resources.model_copy(update={"env": recipe.resources.env | env}),
+            }
+        )
 
-    jobs = tuple(
-        replace(job, recipe=job.recipe.model_copy(update={"model": at_commit(job.recipe.model)})) for job in plan.jobs
-    )
-    return replace(plan, recipe=plan.recipe.model_copy(update={"model": at_commit(plan.recipe.model)}), jobs=jobs)
+    jobs = tuple(replace(job, recipe=at_commits(job.recipe)) for job in plan.jobs)
+    return replace(plan, recipe=at_commits(plan.recipe), jobs=jobs)
 
 
 def pin(plan: Plan, say: Callable[[str], None]) -> Plan:
-    """As `pinned`, but a model that was not pinned yet is looked up on the hub, or in its cache where that is offline.
+    """As `pinned`, but weights not pinned yet are looked up on the hub, or in its cache where that is offline.
 
     Raises:
         InputError: the hub has no such model or revision, or not for this user.
     """
     model = plan.recipe.model
-    if on_hub(model) and _kept(plan) is None:
-        commit = _asked(model, say)
-        if commit:
-            pins = read_json(plan.folder / PINS) or {}
-            write_json(plan.folder / PINS, pins | {_name(model): commit})
+    wanted: list[tuple[str, str | None]] = [(part, None) for part in _parts(model)]
+    if model.path and on_hub(model) and not (model.revision and COMMIT.fullmatch(model.revision)):
+        wanted.append((model.path, model.revision))
+    for repository, revision in wanted:
+        kept = _kept(plan)
+        if _name(repository, revision) not in kept and (commit := _asked(repository, revision or "main", say)):
+            write_json(plan.folder / PINS, kept | {_name(repository, revision): commit})
     return pinned(plan)
 
 
@@ -53,41 +68,39 @@ def on_hub(model: ModelSpec) -> bool:
     return bool(model.gpus and model.path and not Path(model.path).expanduser().exists())
 
 
-def _name(model: ModelSpec) -> str:
-    return f"{model.path}@{model.revision or 'main'}"
+def _parts(model: ModelSpec) -> list[str]:
+    """The hub's repositories among a model's parts; a part may name a file in one."""
+    there = [part for part in model.parts.values() if not Path(part).expanduser().exists()]
+    return sorted({"/".join(part.split("/")[:2]) for part in there if part.count("/") and part[0] not in "/.~"})
 
 
-def _kept(plan: Plan) -> str | None:
-    model = plan.recipe.model
-    if model.revision and COMMIT.fullmatch(model.revision):
-        return None  # the recipe pins it
+def _name(repository: str, revision: str | None) -> str:
+    return f"{repository}@{revision or 'main'}"
+
+
+def _kept(plan: Plan) -> dict[str, str]:
     pins = read_json(plan.folder / PINS)
-    commit = pins.get(_name(model)) if isinstance(pins, dict) else None
-    return commit if isinstance(commit, str) else None
+    return {name: commit for name, commit in pins.items() if isinstance(commit, str)} if isinstance(pins, dict) else {}
 
 
-def _asked(model: ModelSpec, say: Callable[[str], None]) -> str | None:
+def _asked(repository: str, revision: str, say: Callable[[str], None]) -> str | None:
     """The commit of a model's revision; ``None`` where it cannot be known, which is said."""
     from orchestrator.hub import endpoint, explained, hub
 
-    assert model.path is not None
-    revision = model.revision or "main"
-    if COMMIT.fullmatch(revision):
-        return revision
     try:
         api = hub().HfApi(endpoint=endpoint())
-        with explained(model.path, revision, "model"):
-            found = api.model_info(model.path, revision=revision, timeout=SECONDS).sha
+        with explained(repository, revision, "model"):
+            found = api.model_info(repository, revision=revision, timeout=SECONDS).sha
             return str(found) if found else None
     except InputError as error:
-        if "not installed" not in str(error) and _cached(model.path, revision) is None:
+        if "not installed" not in str(error) and _cached(repository, revision) is None:
             raise  # a model that is here can be used, whatever a mirror or an expired token says
         reason = str(error).split("\n")[0]
     except OrchestratorError as error:
         reason = str(error).split("\n")[0]
-    cached = _cached(model.path, revision)
+    cached = _cached(repository, revision)
     if cached is None:
-        say(f"the commit of {model.path} cannot be pinned: {reason}; the toolkit takes what `{revision}` is by then")
+        say(f"the commit of {repository} cannot be pinned: {reason}; the toolkit takes what `{revision}` is by then")
     return cached
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from orchestrator import answers, data, identity, metrics, toolkits
 from orchestrator.benchmark import Task, tasks
+from orchestrator.data_forms import ALIASES, Columns
 from orchestrator.examples import asked, corpus_split
 from orchestrator.leaks import HELD_OUT
 from orchestrator.recipe import Recipe
@@ -24,6 +25,8 @@ from orchestrator.toolkits.base import Toolkit
 # raised when the same inputs give other training files
 CONVERSION_VERSION = 2
 TRAIN_SPLITS = ("train", "dev")
+# stages whose outputs only other stages read, and that take room
+LARGE = ("init", "convert", "train")
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,17 @@ class Job:
 
     @cached_property
     def done(self) -> bool:
-        """Whether every stage is done."""
-        return all(stage.done for stage in self.stages)
+        """Whether nothing is left to do."""
+        return not any(self.wants(stage) for stage in self.stages)
+
+    def wants(self, stage: Stage) -> bool:
+        """Whether a stage must run: it is not done, and something that is to run reads from it.
+
+        So a training whose folder was removed to free the disk is not done again for results that are there.
+        """
+        if stage.done or stage.kind not in LARGE:
+            return not stage.done
+        return any(self.wants(other) for other in self.stages if stage in other.needs)
 
     def stage(self, kind: str) -> Stage:
         """The stage of a kind that the job is known to have."""
@@ -126,6 +138,14 @@ def _own(recipe: Recipe, job: str) -> Recipe:
     return recipe.model_copy(update={"train": recipe.train_for(job)})
 
 
+def _columns(task: Task, columns: Columns) -> Columns:
+    """What ``data.columns`` says of a task's files."""
+    if not isinstance(columns, Mapping):
+        return columns
+    found = {name: columns.get(f"{task.name}.{name}", columns.get(name)) for name in ALIASES}
+    return {name: column for name, column in found.items() if column is not None} or None
+
+
 @dataclass(frozen=True)
 class _Builder:
     recipe: Recipe
@@ -168,7 +188,7 @@ class _Builder:
         found = []
         for task in group:
             entry: dict[str, Any] = {"task": task.name, "word": task.word, "labels": task.labels}
-            entry["columns"] = self.recipe.data.columns
+            entry["columns"] = _columns(task, self.recipe.data.columns)
             for split in splits:
                 path = data.split_file(task, split, root)
                 if videos and self.recipe.modality == "video":
@@ -215,6 +235,7 @@ class _Builder:
             "attention": model.attention,
             "video": self.recipe.video.model_dump(exclude_none=True) if self.recipe.modality == "video" else None,
             "toolkit": self.toolkit.environment.lock_digest,
+            "env": self.recipe.resources.decisive_env,
         }
 
     def _train(self) -> dict[str, Any]:

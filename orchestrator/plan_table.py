@@ -76,7 +76,7 @@ def row_of(plan: Plan) -> Row:
         toolkit=model.toolkit,
         jobs=len(plan.jobs),
         stages=len(stages),
-        done=sum(stage.done for stage in stages),
+        done=sum(not job.wants(stage) for job in plan.jobs for stage in job.stages),
         loads=loads(plan),
         gpus=gpus(plan),
         released_loads=released,

@@ -10,14 +10,16 @@ from pathlib import Path
 from orchestrator.bad_videos import cache_of
 from orchestrator.benchmark import Task
 from orchestrator.commands import gpus_needed
-from orchestrator.data import split_file
+from orchestrator.data import Sample, split_file
 from orchestrator.errors import InputError, Problem
 from orchestrator.examples import samples_of, wording_of
 from orchestrator.execute import visible_gpus
+from orchestrator.leaks import leaked, shared_ids, untold
 from orchestrator.plan import Plan
 from orchestrator.recipe import Recipe
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
+SMALL = 1.0  # billions of parameters that a CPU can be asked to run without being named
 MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
 
 
@@ -46,10 +48,15 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
     if recipe.video.training and recipe.train and not plan.toolkit.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
         found.append(Problem(message, where, "leave it out"))
+    if recipe.prompt.history and not plan.toolkit.history:
+        message = f"prompt.history: the runner of {recipe.model.toolkit} gives no turns before the question"
+        found.append(Problem(message, where, "leave it out, or put them into the prompt template"))
     if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
         found.append(Problem("--merge merges a LoRA adapter, and this recipe trains none", where, "leave --merge out"))
-    found += _machine(plan, where)
+    found += [] if everything else machine_problems(plan)
     found += _model(plan, where)
+    say = say or (lambda _: None)
+    read: dict[Task, dict[str, Sequence[Sample]]] = {}
     videos: dict[tuple[str, str], list[str | None]] = {}
     for job in plan.jobs:
         if job.done and not everything:
@@ -67,6 +74,7 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
             except InputError as error:
                 found += [problem for problem in error.problems if problem not in found]
                 continue
+            read.setdefault(task, {})[split] = samples
             if recipe.modality == "video":
                 videos.setdefault((job.name, split), []).extend(sample.video for sample in samples)
                 missing = sum(sample.video is None for sample in samples)
@@ -78,7 +86,26 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
                             "fill the file's video column, set data.modality: text, or data.on_bad_video: text_only",
                         )
                     )
-    return found + (_videos(plan, videos, where, say or (lambda _: None)) if videos else [])
+    found += _leaks(recipe, list(read), say)
+    for task, splits in read.items():
+        for problem in shared_ids(task, splits):
+            say(f"{task.name}: {problem.message}")
+    return found + (_videos(plan, videos, where, say) if videos else [])
+
+
+def _leaks(recipe: Recipe, chosen: Sequence[Task], say: Callable[[str], None]) -> list[Problem]:
+    """Why `it.exclude_leaks` cannot do what it says; tells how much it leaves out."""
+    if not recipe.it.exclude_leaks:
+        return []
+    root, columns = Path(recipe.data.root), recipe.data.columns
+    try:
+        found = untold(chosen, root, columns)
+        for task in chosen if not found else ():
+            if count := len(leaked(task, chosen, root, columns=columns)):
+                say(f"{task.name}: it.exclude_leaks leaves out {count:,} of its training samples")
+    except InputError:
+        return []  # the data is wrong, and that was said
+    return found
 
 
 def _videos(
@@ -106,7 +133,8 @@ def _videos(
     for (job, split), videos in asked.items():
         unusable = sum(video in wrong for video in videos)
         if unusable == len(videos) and (choice == "skip" or len(asked) == 1 or len(bad) == len(named)):
-            hint = "get the videos, leave the task out, or set data.on_bad_video: text_only (data.modality: text)"
+            instead = "data.on_bad_video: text_only" if choice == "skip" else "data.modality: text"
+            hint = f"get the videos, leave the task out, or set {instead}"
             found.append(
                 Problem(f"{job}: not one of {len(videos):,} videos of its {split} split can be used", where, hint)
             )
@@ -147,10 +175,16 @@ def _model(plan: Plan, where: str) -> list[Problem]:
     return []
 
 
-def _machine(plan: Plan, where: str) -> list[Problem]:
-    recipe = plan.recipe
-    found = []
+def machine_problems(plan: Plan) -> list[Problem]:
+    """What this machine lacks for a plan."""
+    recipe, model = plan.recipe, plan.recipe.model
+    where, found = str(recipe.source or recipe.name), []
     gpus = len(visible_gpus())
+    small = model.gpus == 0 or model.init or (model.params_b is not None and model.params_b <= SMALL)
+    if recipe.resources.device == "auto" and not gpus and not small:
+        size = f", which has {model.params_b:g} billion parameters" if model.params_b else ""
+        hint = "run it on a machine with GPUs; if you mean it, --set resources.device=cpu"
+        found.append(Problem(f"no GPU can be seen here for {model.name}{size}", where, hint))
     needed = gpus_needed(recipe, device_of(plan))
     if gpus < needed:
         found.append(

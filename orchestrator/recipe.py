@@ -29,6 +29,13 @@ _PLACE: dict[str, Any] = {
     "resources": True,
     "inference": {"batch_size"},
 }
+# environment variables that say where things are, how fast they go or what is logged; any other may change answers
+_HARMLESS = re.compile(
+    r"(OMP|MKL|KMP|GLOO|NCCL|TORCH_NCCL|UCX|FI)_.*|PYTORCH_(CUDA_)?ALLOC_CONF|TOKENIZERS_PARALLELISM|PYTHONUNBUFFERED"
+    r"|HF_(HOME|HUB_.*|ENDPOINT|DATASETS_.*)|TRANSFORMERS_(CACHE|OFFLINE|VERBOSITY)|XDG_.*|TMPDIR|.*_PROXY"
+    r"|TORCH_EXTENSIONS_DIR|MAX_JOBS|CUDA_HOME|DS_.*|MMLA_API_.*|MMLA_HUB_PINS",
+    re.IGNORECASE,
+)
 
 
 class Data(Section):
@@ -163,6 +170,11 @@ class Resources(Section):
     env: dict[str, str] = Field(default_factory=dict, description="environment variables of the toolkit")
     stage_timeout_hours: float | None = Field(None, gt=0, description="stop a stage that takes longer")
 
+    @property
+    def decisive_env(self) -> dict[str, str]:
+        """The variables of ``env`` that may change what is computed: all but those known to be harmless."""
+        return {name: value for name, value in sorted(self.env.items()) if not _HARMLESS.fullmatch(name)}
+
     @field_validator("env")
     @classmethod
     def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
@@ -272,4 +284,6 @@ class Recipe(Section):
     @property
     def digest(self) -> str:
         """SHA-256 (hex) of what a recipe asks for, wherever its data lies and whatever machine runs it."""
-        return digest(self.model_dump(mode="json", exclude=_PLACE))
+        found = self.model_dump(mode="json", exclude=_PLACE)
+        env = self.resources.decisive_env
+        return digest(found | ({"env": env} if env else {}))

@@ -104,7 +104,11 @@ class _Training(Section):
     max_length: int = Field(1024, ge=16, description="tokens of a sample, prompt and answer together")
     precision: Precision = Field("bf16", description="number format in training")
     save_steps: int | None = Field(None, ge=1, description="steps between checkpoints (default: one epoch)")
-    keep_checkpoints: int | None = Field(1, ge=1, description="checkpoints kept on disk (null: all)")
+    keep_checkpoints: int | None = Field(
+        1,
+        ge=1,
+        description="checkpoints kept on disk, 2 at least (null: all; dev_accuracy with 1: all, as every one is tried)",
+    )
     deepspeed: str | None = Field(None, description=f"{', '.join(DEEPSPEED)}, or a path to a JSON")
     extra: dict[str, JsonValue] = Field(default_factory=dict, description="the toolkit's own options")
 

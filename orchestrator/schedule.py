@@ -35,7 +35,7 @@ def run_plans(plans: Sequence[Plan], device: str, view: View) -> list[tuple[Stag
         for plan in plans:
             for job in plan.jobs:
                 for stage in job.stages:
-                    if stage.done:
+                    if not job.wants(stage):
                         view.skipped()
                         continue
                     try:

@@ -15,7 +15,8 @@ from typing import Any
 from orchestrator import answers, examples, metrics
 from orchestrator.bad_videos import SKIPPED, BadVideos, cache_of
 from orchestrator.benchmark import Task
-from orchestrator.data import Sample, file_digest, split_file
+from orchestrator.data import Sample
+from orchestrator.errors import InputError
 from orchestrator.plan import Plan, Stage
 from orchestrator.recipe import Recipe
 from orchestrator.results import MAJORITY, Row, overall_row
@@ -155,27 +156,37 @@ def decoding(recipe: Recipe) -> str:
 def _bad_videos(recipe: Recipe, task: Task, inferred: Mapping[str, Any], train: Stage | None) -> dict[str, int]:
     """How many videos of a task were bad, by split, as the stages counted them."""
     convert = train.need("convert") if train else None
-    outputs = read_json(convert.folder / "stage.json")["outputs"] if convert else {}
+    outputs = (read_json(convert.folder / "stage.json") or {}).get("outputs", {}) if convert else {}
     counts = {split: tasks.get(task.name, 0) for split, tasks in outputs.get("bad_videos", {}).items()}
     return counts | {recipe.inference.split: inferred["outputs"].get("bad_videos", {}).get(task.name, 0)}
 
 
 def signature(recipe: Recipe, task: Task, n: int, bad: str = "") -> str:
     """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores."""
-    path = split_file(task, recipe.inference.split, Path(recipe.data.root))
-    parts = {
-        "data": file_digest(path)[:8] if path else "none",
+    parts: dict[str, Any] = {
+        "data": _utterances(recipe, task),
         "split": recipe.inference.split,
         "n": n,
         "prompt": asked(recipe, task)[:8],
         "labels": digest(task.labels)[:8],
         "decoding": decoding(recipe),
-        "frames": recipe.video.frames if recipe.modality == "video" else 0,
+        "frames": f"{recipe.video.frames}x{recipe.video.max_pixels}" if recipe.modality == "video" else 0,
         "parser": answers.PARSER_VERSION,
     }
+    if env := recipe.resources.decisive_env:
+        parts["env"] = digest(env)[:8]
     if bad:
         parts["bad_videos"] = bad
     return "|".join(f"{name}:{value}" for name, value in parts.items())
+
+
+def _utterances(recipe: Recipe, task: Task) -> str:
+    """A hash of the samples that are asked, in whichever file, form and order they came."""
+    try:
+        samples = examples.samples_of(recipe, task, recipe.inference.split)
+    except InputError:  # the data is no longer there
+        return "none"
+    return digest(sorted((sample.id, sample.text, sample.label) for sample in samples))[:8]
 
 
 def git_commit() -> str:

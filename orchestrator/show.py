@@ -46,16 +46,17 @@ def print_plans(
     for plan in plans:
         recipe = plan.recipe
         stages = list(plan.stages)
-        done = sum(stage.done for stage in stages)
+        wanted = {stage for job in plan.jobs for stage in job.stages if job.wants(stage)}
+        done = len(stages) - len(wanted)
         print(
             f"{recipe.name}: {recipe.method} of {recipe.model.name} ({recipe.model.toolkit}, "
             f"{preflight.device_of(plan)}), {_count(len(plan.jobs), 'job')}, {_count(len(stages), 'stage')} "
             f"({done} done), {_count(plan_table.loads(plan), 'model load')}"
         )
         for stage in stages:
-            print(f"  {'done' if stage.done else 'to do':5}  {stage.name:<28} {stage.folder}")
+            print(f"  {'to do' if stage in wanted else 'done':5}  {stage.name:<28} {stage.folder}")
             command = commands.command_of(plan, stage, preflight.device_of(plan))
-            if command is None or stage.done:
+            if command is None or stage not in wanted:
                 continue
             processes = commands.inference_processes(recipe, preflight.device_of(plan)) if stage.kind == "infer" else 1
             if processes > 1:
@@ -115,6 +116,8 @@ def validate_recipes(
         plan = make_plan(recipe, runs_dir)
         found = preflight.problems_of(plan, everything=True, say=print)
         problems += [problem for problem in found if problem not in problems]
+        for problem in preflight.machine_problems(plan):
+            print(f"note: {problem.message}")
         if found:
             continue
         for job in plan.jobs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -158,6 +159,8 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
         state["outputs"] = convert(context, converted)
         write_json(converted.folder / "stage.json", state)
     resume = toolkit.resumable(stage.folder)
+    if resume is None:
+        _forget(context.job, stage)
     command = commands.train_command(context.plan, stage, context.device, resume)
     before = log.stat().st_size if log.exists() else 0
     gpus = context.recipe.resources.processes
@@ -169,6 +172,15 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
     return {"steps": _steps(toolkit, stage.folder), "resumed_from": resume}
+
+
+def _forget(job: Job, begun: Stage) -> None:
+    """Remove what stages made from a training that begins anew: it is never the same model twice."""
+    stale = {begun}
+    for stage in job.stages:
+        if stale & set(stage.needs):
+            stale.add(stage)
+            shutil.rmtree(stage.folder, ignore_errors=True)
 
 
 def _steps(toolkit: Toolkit, folder: Path) -> int:

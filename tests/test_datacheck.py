@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from orchestrator.benchmark import benchmark_tasks, tasks
 from orchestrator.cli import app
-from orchestrator.datacheck import examine, parse_columns
+from orchestrator.data_forms import parse_columns
+from orchestrator.datacheck import examine
 from orchestrator.errors import InputError
 from orchestrator.leaks import leaked, source_id
 from tests.media import write_video
@@ -165,3 +166,12 @@ def test_the_benchmarks_leaked_samples() -> None:
     assert {name: size for name, size in sizes.items() if size} == {
         "MELD": 2997, "IEMOCAP": 445 + 966, "IEMOCAP-DA": 350 + 1113
     }  # fmt: skip
+
+
+def test_what_is_odd_is_told(root: Path) -> None:
+    write(root, "CH-SIMSv2.0", "train", ("a", " ", "neutral"))
+    write(root, "Ch-sims", "test", ("b", "Ho", "neutral"))
+    report = examine(root, [tasks()["Ch-sims"]], VIDEOS)
+    assert report.problems == []
+    assert "Ch-sims train: 1 samples without text" in report.warnings
+    assert "Ch-sims: its splits come from two folders: CH-SIMSv2.0/train.tsv, Ch-sims/test.tsv" in report.warnings

@@ -15,7 +15,7 @@ import pytest
 
 from orchestrator import diagnose, processes
 from orchestrator.errors import Interrupted, StageError
-from orchestrator.execute import FOREIGN, LOG, Launcher, interruptible, visible_gpus
+from orchestrator.execute import FOREIGN, LOG, Launcher, _listed_gpus, interruptible, visible_gpus
 from orchestrator.toolkits.base import Command
 
 BIN = Path(sys.executable).parent
@@ -197,6 +197,8 @@ def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
         ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", 1, "ulimit"),
         ("OSError: x is not a local folder and is not a valid model identifier", 1, "model.path"),
         ("You are trying to access a gated repo.", 1, "HF_TOKEN"),
+        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error.", 1, "/dev/shm"),
+        ("ValueError: p.bin is no projector of this model: it lacks 2 weights, e.g. x", 1, "model.parts.projector"),
         ("Killed", -9, "SIGKILL"),
         ("something nobody saw before", 1, ""),
     ],
@@ -205,3 +207,16 @@ def test_advice(text: str, code: int, expected: str) -> None:
     advice = diagnose.advice(text, code)
     assert expected in advice
     assert bool(advice) == bool(expected)
+
+
+def test_gpus_that_only_nvidia_smi_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100'\necho '  MIG 1g.10gb'\necho 'GPU 1: NVIDIA H100'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    _listed_gpus.cache_clear()
+    assert _listed_gpus() == 2
+    tool.unlink()
+    _listed_gpus.cache_clear()
+    assert _listed_gpus() == 0
+    _listed_gpus.cache_clear()

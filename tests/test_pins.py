@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+import types
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,9 +17,11 @@ from orchestrator.errors import InputError
 from orchestrator.loader import load_recipe
 from orchestrator.pins import pin, pinned
 from orchestrator.plan import Plan, make_plan
+from orchestrator.runners import hub_pins
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `hub`)")
 ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("mistralai/Mistral-7B-Instruct-v0.2", "DAMO-NLP-SG/VideoLLaMA2-7B-Base", "DAMO-NLP-SG/VideoLLaMA2-7B")
 MODEL, OLD, NEW = "Qwen/Qwen2-7B-Instruct", "a" * 40, "b" * 40
 
 
@@ -41,11 +45,12 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.asked += 1
         head, _, revision = self.path.partition("?")[0].partition("/revision/")
-        commit = self.server.commits.get(revision) if head == f"/api/models/{MODEL}" else None
+        there = head.removeprefix("/api/models/") in (MODEL, *PARTS)
+        commit = self.server.commits.get(revision) if there else None
         body = json.dumps({"id": MODEL, "sha": commit, "siblings": [], "tags": []}).encode()
         self.send_response(200 if commit else 404)
         if not commit:
-            code = "RevisionNotFound" if head == f"/api/models/{MODEL}" else "RepoNotFound"
+            code = "RevisionNotFound" if there else "RepoNotFound"
             self.send_header("X-Error-Code", code)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -122,3 +127,35 @@ def test_local_models_are_not_asked_about(tmp_path: Path, hub: Hub) -> None:
     plan = plan_of(tmp_path, f"model.path={tmp_path / 'model'}")
     assert pin(plan, print) == plan
     assert hub.asked == 0
+
+
+def test_parts_are_pinned_through_the_environment(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "clip").mkdir()
+    recipe = load_recipe(
+        ROOT / "recipes" / "videollama2_7b_it.yaml",
+        ["tasks=[MELD]", f"model.parts.vision_tower={tmp_path}/clip", f"model.parts.projector={PARTS[1]}/p.bin"],
+    )
+    plan = make_plan(recipe, tmp_path / "runs")
+    first = pin(plan, print)
+    assert hub.asked == 3
+    expected = f"{PARTS[1]}={OLD},{PARTS[0]}={OLD}"
+    for kind in ("train", "infer"):
+        command = command_of(first, first.jobs[0].stage(kind), "cpu")
+        assert command is not None
+        assert command.env["MMLA_HUB_PINS"] == expected
+    assert first.recipe.resources.decisive_env == {}
+    hub.commits["main"] = NEW
+    assert pin(make_plan(recipe, tmp_path / "runs"), print) == first
+    assert hub.asked == 3
+
+
+def test_downloads_without_a_revision_take_the_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    hub = types.SimpleNamespace(hf_hub_download=lambda repo, name, revision=None: asked.append((repo, name, revision)))
+    monkeypatch.setitem(sys.modules, "transformers", types.ModuleType("transformers"))
+    monkeypatch.setitem(sys.modules, "transformers.utils", types.SimpleNamespace(hub=hub))
+    monkeypatch.setenv("MMLA_HUB_PINS", f"a/b={OLD}")
+    hub_pins.apply()
+    for repository, revision in (("a/b", None), ("a/b", "main"), ("a/b", NEW), ("c/d", None)):
+        hub.hf_hub_download(repository, "config.json", revision=revision)
+    assert [commit for _, _, commit in asked] == [OLD, OLD, NEW, None]

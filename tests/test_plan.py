@@ -74,6 +74,10 @@ ALL = {"init", "convert", "train", "select", "infer", "score"}
         ("resources.device=auto", set()),
         ("resources.stage_timeout_hours=3", set()),
         ("description=other words", set()),
+        ("resources.env.NCCL_DEBUG=INFO", set()),
+        ("data.columns={MELD.text: Words}", set()),
+        # what a toolkit takes from its environment may change what it computes
+        ("resources.env.VIDEO_MAX_SLICE_NUMS=9", ALL - {"init", "convert"}),
     ],
 )
 def test_what_runs_again(data: Path, override: str, again: set[str]) -> None:
@@ -183,3 +187,24 @@ def test_the_middle_of_a_large_model_file_counts(tmp_path: Path) -> None:
     content[7 << 20 : 8 << 20] = b"x" * (1 << 20)
     path.write_bytes(content)
     assert identity.of_file(path) != before
+
+
+def test_a_variable_that_counts_is_part_of_the_digest(data: Path) -> None:
+    digests = [
+        plan_of(data, f"resources.env.{text}").recipe.digest for text in ("NCCL_DEBUG=INFO", "HF_HOME=x", "A=1", "A=2")
+    ]
+    assert digests[0] == digests[1] == plan_of(data).recipe.digest
+    assert len(set(digests)) == 3
+
+
+def test_a_removed_training_is_wanted_only_by_what_is_not_done(data: Path, tmp_path: Path) -> None:
+    plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml", [f"data.root={data}"]), tmp_path / "runs")
+    (job,) = plan.jobs
+    for stage in job.stages:
+        write_json(stage.folder / "stage.json", {"state": "done"})
+    assert job.done
+    shutil.rmtree(job.stage("train").folder)
+    shutil.rmtree(job.stage("convert").folder)
+    assert not any(job.wants(stage) for stage in job.stages)
+    shutil.rmtree(job.stage("infer").folder)
+    assert {stage.kind for stage in job.stages if job.wants(stage)} == {"convert", "train", "infer"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import preflight, stages
+from orchestrator import preflight, scores, stages
 from orchestrator.bad_videos import SKIPPED
 from orchestrator.errors import InputError
 from orchestrator.execute import Launcher
@@ -134,3 +134,113 @@ def test_leaks_are_left_out_of_instruction_tuning(tmp_path: Path, exclude: bool)
 def test_leaks_are_a_matter_of_instruction_tuning(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tiny.yaml:5:\d+: `it.exclude_leaks` is for method it"):
         plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\nit: {exclude_leaks: true}\n", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "ids"), [("MELD", ["train and test share 1 ids: 1"]), ("MELD-DA", [])])
+def test_leaks_that_ids_cannot_tell_are_refused(tmp_path: Path, name: str, ids: list[str]) -> None:
+    root = tmp_path / "data"
+    table(root, "MELD", "train", ("1", "Hi", "joy"), ("2", "Hey", "joy"))
+    table(root, "MELD", "test", ("1" if ids else "3", "Ho", "joy"))
+    table(root, "MELD-DA", "train", ("dia0_utt3", "No", "answer"))
+    table(root, "MELD-DA", "test", ("dia0_utt1", "Hi", "greeting"))
+    text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\n"
+    said: list[str] = []
+    problems = preflight.problems_of(plan_of(tmp_path, text, root, "select.strategy=last"), say=said.append)
+    assert problems == []
+    assert said == [f"MELD: {line}" for line in ids]
+    asked = plan_of(tmp_path, text, root, "select.strategy=last", "it.exclude_leaks=true")
+    problems = preflight.problems_of(asked)
+    none = "MELD and MELD-DA label the same utterances, but have no id in common (`1` and `dia0_utt1`)"
+    assert [problem.message for problem in problems] == [*ids, none]
+    assert "it.exclude_leaks: false" in problems[0].hint
+
+
+def test_how_much_leaks_is_said(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    table(root, "MELD", "train", ("MELD_0_1", "Hi", "joy"), ("MELD_0_2", "Hey", "joy"))
+    table(root, "MELD", "test", ("MELD_9_1", "hi", "joy"))
+    table(root, "MELD-DA", "train", ("MELD-DA_0_3", "No", "answer"))
+    table(root, "MELD-DA", "test", ("MELD-DA_0_1", "Hi", "greeting"))
+    text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\nit: {exclude_leaks: true}\n"
+    said: list[str] = []
+    assert preflight.problems_of(plan_of(tmp_path, text, root, "select.strategy=last"), say=said.append) == []
+    assert said == ["MELD: it.exclude_leaks leaves out 1 of its training samples"]
+
+
+def test_a_training_that_begins_anew_forgets_what_the_last_one_led_to(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for split in ("train", "dev", "test"):
+        table(root, "Demo", split, (split, "Is it?", "question"))
+    plan = plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\n", root)
+    (job,) = plan.jobs
+    for kind in ("convert", "select", "infer"):
+        (job.stage(kind).folder / "rest").mkdir(parents=True)
+    stages._forget(job, job.stage("train"))
+    assert [job.stage(kind).folder.exists() for kind in ("convert", "select", "infer")] == [True, False, False]
+
+
+def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    root = tmp_path / "data"
+    table(root, "Demo", "test", ("a", "Is it?", "question"))
+
+    def said(model: str, *overrides: str) -> list[str]:
+        text = f"method: zero_shot\nmodel: {model}\ntasks: [demo]\n"
+        return [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *overrides))]
+
+    auto = "resources.device=auto"
+    large = "no GPU can be seen here for Qwen2-7B, which has 7 billion parameters"
+    assert said("qwen2_7b", auto) == [large]
+    assert said("qwen2_7b") == said("qwen2_0_5b", auto) == said("tiny_qwen2", auto) == []
+    # looking at a recipe is not running it
+    text = "method: zero_shot\nmodel: qwen2_7b\ntasks: [demo]\n"
+    assert preflight.problems_of(plan_of(tmp_path, text, root, auto), everything=True) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "override", "problem"),
+    [
+        ("llava_video_7b", "prompt.history=[[hello, hi]]", "prompt.history: the runner of llava_next"),
+        ("videollama2_7b", "prompt.history=[[hello, hi]]", "prompt.history: the runner of videollama2"),
+        ("qwen2_7b", "prompt.history=[[hello, hi]]", ""),
+        ("llava_video_7b", "prompt.train_system=x", "prompt.system: LLaVA-NeXT trains with"),
+        ("videollama2_7b", "prompt.train_system=Answer.", "prompt.system: VideoLLaMA2's training data"),
+        ("qwen2_7b", "model.attention=flash_attention_2", "model.attention: flash_attention_2 needs"),
+        ("llava_video_7b", "model.attention=flash_attention_2", "model.attention: flash_attention_2 needs"),
+        ("minicpm_v_2_6", "model.attention=flash_attention_2", "model.attention: flash_attention_2 needs"),
+        ("minicpm_v_2_6", "resources.env.MAX_NUM_FRAMES=8", "resources.env.MAX_NUM_FRAMES: use video.frames"),
+    ],
+)
+def test_what_a_toolkit_would_not_do_as_asked(tmp_path: Path, model: str, override: str, problem: str) -> None:
+    root = tmp_path / "data"
+    for split in ("train", "dev", "test"):
+        table(root, "Demo", split, (split, "Is it?", "question"))
+    text = f"method: sft\nmodel: {model}\ntasks: [demo]\n"
+    more = ["data.modality=text", "select.strategy=last", "train.deepspeed=zero2"]
+    if model == "minicpm_v_2_6":
+        more.append("model.trust_remote_code=true")
+    found = [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *more, override))]
+    before = [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *more))]
+    new = [message for message in found if message not in before]
+    assert len(new) == bool(problem), new
+    assert "".join(new).startswith(problem)
+
+
+def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    table(root, "Demo", "test", ("a", "Is it?", "question"), ("b", "It is.", "statement"))
+    (root / "Demo" / "video").mkdir()
+    text = "method: zero_shot\nmodel: tiny_qwen2_vl\ntasks: [demo]\n"
+
+    def signature(*overrides: str) -> str:
+        plan = plan_of(tmp_path, text, root, *overrides)
+        return scores.signature(plan.recipe, plan.jobs[0].tasks[0], 2)
+
+    first = signature()
+    assert "|frames:4x151200|" in first
+    assert signature("inference.batch_size=1", "resources.env.NCCL_DEBUG=INFO") == first
+    assert signature("video.max_pixels=1600") != first
+    assert signature("resources.env.VIDEO_MIN_PIXELS=9") != first
+    assert signature("data.columns={text: id}") != first
+    table(root, "Demo", "test", ("b", "It is.", "statement"), ("a", "Is it?", "question"))
+    assert signature() == first, "the order of the rows is no matter"

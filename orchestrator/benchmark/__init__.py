@@ -62,20 +62,48 @@ def benchmark_tasks(benchmark: str) -> dict[str, Task]:
 
 @cache
 def models() -> dict[str, dict[str, Any]]:
-    """The model catalogue, ``models.yaml``: raw mappings by name (``recipe.ModelSpec`` validates them)."""
-    content = load_yaml(_FOLDER / "models.yaml")
+    """The model catalogue, ``models.yaml``: raw mappings by name (``ModelSpec`` validates their values)."""
+    return read_models(_FOLDER / "models.yaml")
+
+
+def read_models(file: Path) -> dict[str, dict[str, Any]]:
+    """The models in a YAML file, by name. InputError with all problems."""
+    from orchestrator.recipe_model import ModelSpec
+
+    content = load_yaml(file)
     if not isinstance(content, dict):
-        raise InputError(Problem("must hold a mapping of model names", where=str(_FOLDER / "models.yaml")))
+        raise InputError(Problem("must hold a mapping of model names", where=str(file)))
+    known = list(ModelSpec.model_fields)
+    problems = []
+    for name, entry in content.items():
+        wrong = ["must be a mapping"]
+        if isinstance(entry, dict):
+            wrong = [f"unknown key `{key}`. {did_you_mean(str(key), known)}" for key in entry if key not in known]
+            wrong += [f"`{key}` is missing" for key in ("name", "toolkit", "type") if not entry.get(key)]
+        problems += [Problem(f"model `{name}`: {message}", where=str(file)) for message in wrong]
+    if problems:
+        raise InputError(problems)
     return content
 
 
 def load_yaml(path: Path) -> Any:
-    """The content of a YAML file, loaded safely; InputError with file:line:column where it is not YAML."""
+    """The content of a YAML file, loaded safely; InputError with file:line:column where it is not YAML.
+
+    A name that stands twice in the outermost mapping is an error, too: YAML would take the last without a word.
+    """
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster, but not everywhere
+    kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times faster, but not everywhere
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+        loader = kind(path.read_text(encoding="utf-8"))
+        root = loader.get_single_node()
+        seen = set()
+        for key, _ in root.value if isinstance(root, yaml.MappingNode) else ():
+            if key.value in seen:
+                where = f"{path}:{key.start_mark.line + 1}"
+                raise InputError(Problem(f"`{key.value}` is defined twice", where, "rename or remove one"))
+            seen.add(key.value)
+        return None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)

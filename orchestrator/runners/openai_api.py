@@ -133,9 +133,11 @@ class ApiAnswerer:
         if frames is not None:
             pictures = [{"type": "image_url", "image_url": {"url": url}} for url in frames.result()]
             content = [*pictures, {"type": "text", "text": request["prompt"]}]
-        messages = [{"role": "user", "content": content}]
-        if request.get("system") is not None:
-            messages.insert(0, {"role": "system", "content": request["system"]})
+        system = request.get("system")
+        messages = [] if system is None else [{"role": "system", "content": system}]
+        for turn in request.get("history") or ():
+            messages += [{"role": who, "content": text} for who, text in zip(("user", "assistant"), turn, strict=True)]
+        messages.append({"role": "user", "content": content})
         while not self._stop.is_set():
             sent = self.options
             try:

@@ -34,6 +34,18 @@ def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
     return env | dict(recipe.resources.env)
 
 
+def attention_problems(recipe: Recipe, environment: Environment, release: str = "flash-attn") -> list[str]:
+    """What is wrong with ``model.attention``: flash-attn is in no environment, as it is built for the GPUs at hand."""
+    wanted = recipe.model.attention == "flash_attention_2"
+    if not wanted or any(environment.venv.glob("lib/python*/site-packages/flash_attn")):
+        return []
+    python = environment.python
+    return [
+        "model.attention: flash_attention_2 needs a package that is built on a machine with GPUs: "
+        f"uv pip install --python {python} --no-build-isolation {release} (sdpa is as exact, and built in)"
+    ]
+
+
 def refused_options(
     recipe: Recipe, owned: Mapping[str, Any], refused: Mapping[str, str], environment: Environment
 ) -> list[str]:
@@ -113,8 +125,8 @@ class TrainerToolkit:
     """
 
     name: str
-    # whether training can show videos otherwise than inference (`video.training`)
     training_video = False
+    history = False
 
     def __init__(self) -> None:
         self.environment = Environment.load(self.name)

@@ -31,6 +31,8 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         "dataset": "train",
         "cutoff_len": train.max_length,
         "overwrite_cache": True,
+        # the first process reads the header of every video while the others wait: half an hour is too little for 50,000
+        "ddp_timeout": 180_000_000,
         "per_device_eval_batch_size": train.eval_batch_size or train.micro_batch_size,
         **hf_trainer.arguments(recipe),
     }

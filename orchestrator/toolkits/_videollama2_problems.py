@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchestrator.environments import Environment
-from orchestrator.execute import visible_gpus
+from orchestrator.examples import system_of
 from orchestrator.recipe import Recipe
-from orchestrator.toolkits._common import refused_options
+from orchestrator.toolkits._common import attention_problems, refused_options
 from orchestrator.toolkits._videollama2_training import train_arguments
 from orchestrator.toolkits.base import TrainInputs
 
@@ -46,18 +46,9 @@ def problems(recipe: Recipe, environment: Environment) -> list[str]:
             f"video.frames: VideoLLaMA2 takes {MOST_FRAMES} at most and would drop the end of the clip (it was made "
             "with 8)"
         )
-    if model.attention == "flash_attention_2" and not _has_flash_attention(environment):
-        python = environment.python
-        found.append(
-            "model.attention: flash_attention_2 needs a package that is built on a machine with a GPU and CUDA 12.1: "
-            f"uv pip install --python {python} --no-build-isolation flash-attn==2.5.8 (sdpa is as exact, and built in)"
-        )
+    found += attention_problems(recipe, environment, "flash-attn==2.5.8")
     found += _parts(recipe)
     return found + (_training(recipe, environment) if recipe.train else [])
-
-
-def _has_flash_attention(environment: Environment) -> bool:
-    return any(environment.venv.glob("lib/python*/site-packages/flash_attn"))
 
 
 def _parts(recipe: Recipe) -> list[str]:
@@ -93,7 +84,7 @@ def _training(recipe: Recipe, environment: Environment) -> list[str]:
     train = recipe.train
     assert train is not None
     found = []
-    if recipe.prompt.system is not None and recipe.prompt.train_system != "":
+    if system_of(recipe, training=True) is not None:
         found.append(
             "prompt.system: VideoLLaMA2's training data has no system message; put the text into the prompt template"
         )
@@ -106,10 +97,9 @@ def _training(recipe: Recipe, environment: Environment) -> list[str]:
         found.append(f"train.finetuning: VideoLLaMA2 is fine-tuned with lora here, not `{train.finetuning}`")
     if train.lora.target != "all":
         found.append("train.lora.target: VideoLLaMA2 adapts all linear layers of its language model: leave it `all`")
-    on_cpu = recipe.resources.device == "cpu" or (recipe.resources.device == "auto" and not visible_gpus())
     if train.precision == "fp32":
         found.append("train.precision: VideoLLaMA2 trains in bf16 or fp16 (its vision tower knows nothing else)")
-    elif train.precision == "fp16" and on_cpu:
+    elif train.precision == "fp16" and recipe.resources.device == "cpu":
         found.append("train.precision: VideoLLaMA2 cannot train in fp16 on a CPU: choose bf16")
     known = recipe.model_copy(update={"model": recipe.model.model_copy(update={"parts": ROLES})})
     owned = train_arguments(known, TrainInputs(model="", data="", device="cpu"), environment)

@@ -69,7 +69,8 @@ class Toolkit(Protocol):
     name: str
     environment: Environment
     suffix: str
-    training_video: bool
+    training_video: bool  # whether training can show videos otherwise than inference (`video.training`)
+    history: bool  # whether inference can give turns before the question (`prompt.history`)
 
     def problems(self, recipe: Recipe) -> Sequence[str]:
         """What of a recipe this toolkit cannot do, in words for the user."""

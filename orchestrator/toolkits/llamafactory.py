@@ -17,6 +17,7 @@ from orchestrator.toolkits._common import (
     ON_CPU,
     RUNNERS,
     TrainerToolkit,
+    attention_problems,
     entries,
     process_environment,
     refused_options,
@@ -54,6 +55,7 @@ class LlamaFactory(TrainerToolkit):
     name = "llamafactory"
     suffix = ".json"
     training_video = True
+    history = True
 
     # what it can do
 
@@ -62,6 +64,7 @@ class LlamaFactory(TrainerToolkit):
         found = []
         if recipe.model.template is None:
             found.append("LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen")
+        found += attention_problems(recipe, self.environment)
         train = recipe.train
         if train:
             seen = recipe.video.training or recipe.video

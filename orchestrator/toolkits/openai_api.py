@@ -34,6 +34,7 @@ class OpenAIApi(TrainerToolkit):
     """A server that speaks the chat-completions protocol; zero_shot only."""
 
     name = "openai_api"
+    history = True
     suffix = ".jsonl"
 
     def problems(self, recipe: Recipe) -> list[str]:

@@ -21,6 +21,7 @@ from orchestrator.toolkits._common import (
     ON_CPU,
     RUNNERS,
     TrainerToolkit,
+    attention_problems,
     process_environment,
     refused_options,
     torchrun,
@@ -65,6 +66,8 @@ REFUSED = {
 }
 # what its families of models call the number of frames: MiniCPM-V, Qwen-VL (twice), LLaVA, Ovis, InternVL
 FRAMES = ("MAX_NUM_FRAMES", "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "NUM_FRAMES", "NFRAMES", "VIDEO_SEGMENTS")
+# variables that a recipe sets otherwise: in resources.env the results would not say so
+OWNED = {**dict.fromkeys(FRAMES, "use video.frames"), "VIDEO_MAX_PIXELS": "use video.max_pixels"}
 # what swift and the tokenizers act on wherever it stands: <video>, </slice>, <unk>, <|im_end|>; the runner's rule is
 # the same
 CONTROL = re.compile(r"<(?=\||/?[A-Za-z_-]+>)")
@@ -85,6 +88,7 @@ class Swift(TrainerToolkit):
     """ms-swift, for MiniCPM-V and whatever else it knows."""
 
     name = "swift"
+    history = True
     suffix = ".jsonl"
 
     # what it can do
@@ -101,6 +105,8 @@ class Swift(TrainerToolkit):
             found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")
         if recipe.modality == "video":
             found += _video_problems(recipe)
+        found += attention_problems(recipe, self.environment)
+        found += [f"resources.env.{name}: {use}" for name, use in OWNED.items() if name in recipe.resources.env]
         if train:
             owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
             found += refused_options(recipe, owned, REFUSED, self.environment)

@@ -293,7 +293,8 @@ def test_bad_videos_are_errors_of_their_own(tmp_path: Path, server: Server, open
     good, cut, empty = write_video(tmp_path / "good.mp4"), tmp_path / "cut.mp4", tmp_path / "empty.mp4"
     cut.write_bytes(good.read_bytes()[:500])
     empty.touch()
-    requests = [request(0, good), request(1), *(request(2 + at, bad) for at, bad in enumerate((cut, empty)))]
+    turns = {"history": [["hello", "hi"]]}
+    requests = [request(0, good), request(1) | turns, *(request(2 + at, bad) for at, bad in enumerate((cut, empty)))]
     ask(tmp_path, openai_env, [*requests, request(4, tmp_path / "none.mp4")], url=server.url)
     given = journal(tmp_path)
     assert {number for number, line in given.items() if "error" in line} == {2, 3, 4}
@@ -301,7 +302,10 @@ def test_bad_videos_are_errors_of_their_own(tmp_path: Path, server: Server, open
     bodies = {number: body for number, _, body, _ in server.asked}
     assert set(bodies) == {0, 1}
     assert len(bodies[0]["messages"][0]["content"]) == 5
-    assert bodies[1]["messages"] == [{"role": "user", "content": "Utterance 1"}]  # text only, no system message
+    said = ["hello", "hi", "Utterance 1"]  # text only, no system message
+    assert bodies[1]["messages"] == [
+        {"role": role, "content": text} for role, text in zip(("user", "assistant", "user"), said, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
