@@ -15,7 +15,7 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
@@ -59,8 +59,9 @@ def ensure_videos(task: Task, root: Path, progress: Progress | None = None) -> P
 def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Path:
     """Unpack an archive into a folder, once; what all its files have for a parent folder in common is left out.
 
-    Done already, by the stamp in the folder (the archive's name and size): returns at once. Two processes at the same
-    archive wait for each other; what a killed one left is removed.
+    Done already, by the stamp in the folder (the archive's name and size): returns at once, unless there are fewer
+    files than were unpacked. Then those that are missing are put back, and what else lies there (a mended clip) stays.
+    Two processes at the same archive wait for each other; what a killed one left is removed.
 
     Raises:
         InputError: the archive is damaged, holds what it must not, or would grow beyond reason or the disk.
@@ -70,16 +71,19 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Pat
     with _lock(target.with_name(f".{target.name}.lock")):
         size = archive.stat().st_size
         stamp = {"archive": archive.name, "bytes": size}
-        if target.exists():
-            have = read_json(target / STAMP)
-            if not isinstance(have, dict) or {key: have.get(key) for key in stamp} == stamp:
-                return target
+        have = read_json(target / STAMP)
+        same = isinstance(have, dict) and {key: have.get(key) for key in stamp} == stamp
+        if target.exists() and (not isinstance(have, dict) or (same and _count(target) >= have.get("files", 0))):
+            return target
         shutil.rmtree(partial, ignore_errors=True)
         old = target.with_name(f".{target.name}.old")
         try:
             partial.mkdir(parents=True)
             files = _extract(archive, size, partial, progress)
             content = _below_common(partial, files)
+            if same:
+                _put_back(content, [partial / path for path in files], target)
+                return target
             write_json(content / STAMP, stamp | {"files": len(files)})
             if target.exists():
                 shutil.rmtree(old, ignore_errors=True)
@@ -160,6 +164,20 @@ def _below_common(folder: Path, files: list[PurePosixPath]) -> Path:
     """The deepest folder that holds all files: archives differ in how many folders they put around them."""
     common = os.path.commonpath([str(file.parent) for file in files]) if files else ""
     return folder / common
+
+
+def _count(folder: Path) -> int:
+    """How many files there are beneath a folder, without the stamp."""
+    return sum(len(names) for _, _, names in os.walk(folder)) - 1
+
+
+def _put_back(content: Path, files: Iterable[Path], target: Path) -> None:
+    """Move into a folder those of the files beneath ``content`` that it lacks."""
+    for file in files:
+        place = target / file.relative_to(content)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, place)  # the folder may be a link to another disk
 
 
 class _Counted:

@@ -32,6 +32,9 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
+Columns = Annotated[
+    str | None, typer.Option(help="As data.columns: text=Utterance,label=Emotion or id,video,text,label.")
+]
 Recipes = Annotated[list[Path], typer.Argument(help="Recipe files.", metavar="RECIPE...")]
 Recipe = Annotated[Path, typer.Argument(help="A recipe file.", metavar="RECIPE")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task (repeatable); `ls tasks` names them.")]
@@ -167,6 +170,7 @@ def convert(
     protocol: Annotated[
         str, typer.Option(help="mmla, or released: prompts, answers and layout of the published files.")
     ] = "mmla",
+    columns: Columns = None,
 ) -> None:
     """Convert one split of one task into a toolkit's training format.
 
@@ -174,7 +178,7 @@ def convert(
     """
     from orchestrator.convert import convert_split
 
-    convert_split(task, split, toolkit, modality, data_root, video_root, prompt, limit, out, protocol)
+    convert_split(task, split, toolkit, modality, data_root, video_root, prompt, limit, out, protocol, columns)
 
 
 @app.command()
@@ -246,9 +250,7 @@ def data_check(
     task: Tasks = None,
     videos: Annotated[bool, typer.Option("--videos", help="Also unpack and decode the videos.")] = False,
     video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="As data.columns: text=Utterance,label=Emotion or id,video,text,label.")
-    ] = None,
+    columns: Columns = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:

@@ -9,7 +9,8 @@ from typing import TextIO, cast
 
 from orchestrator import toolkits
 from orchestrator.benchmark import Task, tasks
-from orchestrator.data import read_split
+from orchestrator.data import read_split, split_file
+from orchestrator.data_forms import parse_columns
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.examples import worded
 from orchestrator.recipe import Data
@@ -55,10 +56,12 @@ def convert_split(
     limit: int | None,
     out: str,
     protocol: str = "mmla",
+    columns: str | None = None,
 ) -> None:
     """Write a split in a toolkit's format, or as the release does, to a file or to standard output for ``-``.
 
-    The videos need not be there: only their paths are written.
+    The videos need not be there: only their paths are written. But every sample must name one, where videos are asked
+    for: toolkits train on what is left without a word.
 
     Raises:
         InputError: a name is unknown, the data or the template is wrong.
@@ -71,7 +74,15 @@ def convert_split(
     toolkit = None if layout else toolkits.get(toolkit_name)
     defaults = Data()
     root = data_root or Path(defaults.root)
-    samples = read_split(task, split, root, video_root or defaults.video_root, limit=limit)
+    videos = video_root or defaults.video_root
+    samples = read_split(task, split, root, videos, limit=limit, columns=parse_columns(columns))
+    if modality == "video" and (unnamed := sum(sample.video is None for sample in samples)):
+        hint = (
+            "fill the file's video column (--columns video=NAME, if it is called otherwise), name with --video-root "
+            "the folder where clips of the ids' names lie, or choose --modality text"
+        )
+        where = str(split_file(task, split, root))
+        raise InputError(Problem(f"{unnamed:,} of {len(samples):,} samples name no video", where, hint))
     own = TEMPLATE if layout else f"mmla/{modality}.j2"
     wording = worded(task, split, template or own, layout.name if layout else None)
     examples = (wording.example(sample) for sample in samples)

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from orchestrator.benchmark import SPLITS, Task
@@ -17,6 +18,8 @@ from orchestrator.data_json import json_rows, local_name
 from orchestrator.errors import InputError, Problem, did_you_mean
 
 MOST_PROBLEMS = 20  # per file: more of the same does not help
+# what a dot in a name may start, and which of the files beside a clip (subtitles, sound) is the clip
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def scan_split(
     problems, task_name, count = notes.problems, task.name, 0
     samples: list[Sample] = []
     seen: dict[str, int] = {}
-    clips: dict[str, str] | None = None
+    clips = cache(_clips)
     for row in rows:
         if count == limit:
             break
@@ -112,14 +115,14 @@ def scan_split(
         line, given, video, text, label = row
         sound = len(problems)
         if video is None:
-            if clips is None:
-                clips = _clips(folder)
             name = (given or "").strip()
-            clip = clips.get(name) or clips.get(Path(name).stem) if clips else None
+            clip = clips(folder).get(name) or clips(folder).get(_stem(name))
         else:
             video = video.strip()
-            name = Path(video).stem if given is None else given.strip()
+            name = _stem(Path(video).name) if given is None else given.strip()
             clip = _place(video if tsv else local_name(video, folder), folder, line, notes) if video else None
+            if clip and not clip.lower().endswith(VIDEO_SUFFIXES):
+                clip = clips(os.path.dirname(clip)).get(os.path.basename(clip), clip)  # noqa: PTH119, PTH120
         if not name:
             notes.add("empty id", line)
         elif name in seen:
@@ -154,12 +157,18 @@ def _place(name: str, folder: str, line: int, notes: Notes) -> str:
 
 
 def _clips(folder: str) -> dict[str, str]:
-    """The files of a video folder by name, with and without suffix: for tables that name no videos."""
+    """The clips in a folder by name, with and without suffix: for tables that name none, or leave the suffix out."""
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 (names, not paths)
     except OSError:
         return {}
-    return {key: f"{folder}/{name}" for name in names for key in (os.path.splitext(name)[0], name)}  # noqa: PTH122
+    files = [name for name in names if name.lower().endswith(VIDEO_SUFFIXES)]
+    return {key: f"{folder}/{name}" for name in files for key in (_stem(name), name)}
+
+
+def _stem(name: str) -> str:
+    """A name without a video's suffix; any other dot is part of it (``MIntRec2.0_1_2``)."""
+    return name[: name.rindex(".")] if name.lower().endswith(VIDEO_SUFFIXES) else name
 
 
 def _text(path: Path) -> tuple[str, list[Problem]]:

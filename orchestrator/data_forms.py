@@ -14,8 +14,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from orchestrator.benchmark import Task
-from orchestrator.errors import Problem, did_you_mean
+from orchestrator.benchmark import Task, tasks
+from orchestrator.errors import InputError, Problem, did_you_mean
 
 Columns = Mapping[str, str] | Sequence[str] | None
 # line, id (None: take the video's), video (None: the file has no such column), text, label;
@@ -24,7 +24,7 @@ Row = tuple[int, str | None, str | None, str, str] | None
 
 # spellings of the columns, the first found wins; a label column may also be named after the task's dimension
 ALIASES = {
-    "id": ("id", "utterance_id", "sample_id", "uid", "index"),
+    "id": ("id", "utterance_id", "sample_id", "uid"),
     "video": ("video", "video_file", "video_name", "video_path", "clip"),
     "text": ("text", "utterance", "sentence", "transcript"),
     "label": ("label", "labels", "class"),
@@ -35,10 +35,12 @@ def columns_conflict(columns: Columns) -> tuple[str, str] | None:
     """Message and hint where a mapping or a list of columns (``data.columns``) cannot be meant."""
     if isinstance(columns, Mapping):
         for key in columns:
-            column = key.rpartition(".")[2]
+            task, dot, column = key.rpartition(".")  # the last one: MIntRec2.0.text
             if column not in ALIASES:
                 hint = did_you_mean(column, ALIASES) or "map id, video, text or label, or TASK.text and so on"
                 return f"`{key}` is no column of a sample", hint
+            if dot and task not in tasks():
+                return f"`{key}`: unknown task `{task}`", did_you_mean(task, tasks()) or f"known: {', '.join(tasks())}"
             if not columns[key].strip():
                 return f"`{key}` is mapped to an empty name", "give the name in the file's first line"
         return None
@@ -49,6 +51,18 @@ def columns_conflict(columns: Columns) -> tuple[str, str] | None:
         if twice := [name for name in ALIASES if names.count(name) > 1]:
             return f"[{', '.join(columns)}] names `{twice[0]}` twice", "call a column to skip otherwise, e.g. skip"
     return None
+
+
+def parse_columns(text: str | None) -> Columns:
+    """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping."""
+    if not text:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    mapped = [part.partition("=")[::2] for part in parts if "=" in part]
+    columns: Columns = dict(mapped) if len(mapped) == len(parts) else parts
+    if wrong := columns_conflict(columns):
+        raise InputError(Problem(wrong[0], "--columns", wrong[1]))
+    return columns
 
 
 class Notes:
@@ -147,7 +161,12 @@ def _csv_rows(text: str, notes: Notes) -> Iterator[tuple[int, list[str] | None]]
                       "a text that starts with a double quote must be quoted, and its quotes doubled")  # fmt: skip
             yield line, None
             continue
-        if row:
+        if reader.line_num > line and any("\t" in field and ("\n" in field or "\r" in field) for field in row):
+            notes.add("a quote that is not closed? rows may have been swallowed: one field holds tabs and line breaks",
+                      line, "a text that starts with a double quote must be quoted, and its quotes doubled: "
+                      '"""Hi"" he said"; a text that holds both is refused: write a space for its tabs')  # fmt: skip
+            yield line, None
+        elif row:
             yield line, row
 
 

@@ -15,6 +15,7 @@ import sys
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -81,6 +82,7 @@ def download(
         print(f"[{at}/{len(todo)}] {file.path} ({_size(file.size)})", file=sys.stderr)
         with explained(repository, revision):
             _fetch(repository, commit, file, out)
+        _put(out, file, manifest["files"])
         _record(out, manifest, file)
     for file in chosen:
         _record(out, manifest, file)
@@ -139,12 +141,21 @@ def _choose(names: Sequence[str], remote: Sequence[Remote], *, videos: bool) -> 
 
 
 def _is_there(out: Path, file: Remote, recorded: Mapping[str, Any]) -> bool:
-    """Whether a file is complete: of the right size, and recorded so, or of the right content."""
+    """Whether a file is complete: of the right size, and of the right content or, for archives, recorded so.
+
+    Tables are small, and a slip in an editor leaves their size as it was: they are always read.
+    """
     path = out / file.path
     if not path.is_file() or path.stat().st_size != file.size:
         return False
+    known = file.is_archive and _entry(recorded, file).get("hash") == file.hash
+    return known or _hash(path, file.hash) == file.hash
+
+
+def _entry(recorded: Mapping[str, Any], file: Remote) -> dict[str, Any]:
+    """What the manifest says of a file; empty where it says nothing."""
     entry = recorded.get(file.path)
-    return (isinstance(entry, dict) and entry.get("hash") == file.hash) or _hash(path, file.hash) == file.hash
+    return entry if isinstance(entry, dict) else {}
 
 
 def _record(out: Path, manifest: dict[str, Any], file: Remote) -> None:
@@ -181,7 +192,7 @@ def _partial_size(out: Path, file: Remote) -> int:
 
 
 def _fetch(repository: str, commit: str, file: Remote, out: Path) -> None:
-    """Fetch one file, from where its partial file ends, check it, and move it to its place."""
+    """Fetch one file, from where its partial file ends, and check it."""
     from huggingface_hub import file_download
 
     url = hub().hf_hub_url(repository, file.path, repo_type="dataset", revision=commit, endpoint=endpoint())
@@ -208,9 +219,25 @@ def _fetch(repository: str, commit: str, file: Remote, out: Path) -> None:
     if _hash(partial, file.hash) != file.hash:
         partial.unlink()
         raise OrchestratorError(f"{file.path}: what the hub sent is damaged (its hash differs); run the same again")
+
+
+def _put(out: Path, file: Remote, recorded: Mapping[str, Any]) -> None:
+    """Move a fetched file to its place; one of the user's that lies there is kept beside it."""
     target = out / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial.replace(target)
+    if target.exists() and not _is_ours(target, file, _entry(recorded, file)):
+        names = (f"{target.name}.orig{number}" for number in chain([""], count(2)))
+        kept = next(path for name in names if not (path := target.with_name(name)).exists())
+        target.rename(kept)
+        print(f"{target}: yours is not the published file; it is kept as {kept.name}", file=sys.stderr)
+    _partial(out, file).replace(target)
+
+
+def _is_ours(path: Path, file: Remote, entry: Mapping[str, Any]) -> bool:
+    """Whether a file is the one that was fetched, by the manifest's entry: an archive by its size, a table as read."""
+    if entry.get("size") != path.stat().st_size:
+        return False
+    return file.is_archive or _hash(path, str(entry.get("hash"))) == entry.get("hash")
 
 
 def _hash(path: Path, like: str) -> str:

@@ -35,8 +35,7 @@ def load_recipe(
     reader = _Reader()
     root = reader.read(path, ())
     for text in overrides:
-        over = reader.override(text)
-        root = merge(_without_rows(root, over), over)
+        root = _over(root, reader.override(text))
     if tasks:
         items = [Node(name, f"--task {name}") for name in tasks]
         root = merge(root, tree(["tasks"], Node(list(items), "--task")))
@@ -76,8 +75,8 @@ class _Reader:
         own = Node({key: child for key, child in node.value.items() if key != "extends"}, str(path))
         base = Node({}, str(path))
         for parent in self.parents(node.value.get("extends")):
-            base = merge(base, self.read(_beside(path, str(parent.value)), (*chain, path), parent.where))
-        self.done[file] = merge(base, own)
+            base = _over(base, self.read(_beside(path, str(parent.value)), (*chain, path), parent.where))
+        self.done[file] = _over(base, own)
         return self.done[file]
 
     def give_up(self, problems: Sequence[Problem]) -> Node:
@@ -119,10 +118,16 @@ class _Reader:
         return tree(path, value)
 
 
-def _without_rows(root: Node, over: Node) -> Node:
-    """The tree whose ``train.per_task`` no longer holds what an override gives to all tasks.
+def _over(base: Node, over: Node) -> Node:
+    """A file over those it extends, or an override over the files: also what it says of ``train`` over their rows."""
+    return merge(_without_rows(base, over), over)
 
-    ``--set train.epochs=1`` means every task, though a row of the file would win over the section it stands in.
+
+def _without_rows(root: Node, over: Node) -> Node:
+    """The tree whose ``train.per_task`` no longer holds what is laid over it for all tasks.
+
+    ``train.epochs: 1`` in a file that extends it, or ``--set train.epochs=1``, means every task, though a row would
+    win over the section it stands in.
     """
     (train, own), (given, asked) = find(root, ("train",)), find(over, ("train",))
     if not (own and asked and isinstance(train.value, dict) and isinstance(given.value, dict)):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from orchestrator.answers import Parser
 from orchestrator.benchmark import Task, tasks
+from orchestrator.data_forms import ALIASES
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.metrics import Scores, overall, score
 from orchestrator.results import COLUMNS, Row, overall_row
@@ -38,7 +39,11 @@ class _Record(NamedTuple):
 
 
 def score_file(
-    path: Path, task: Task | None, label_column: str | None = None, answer_column: str | None = None
+    path: Path,
+    task: Task | None,
+    label_column: str | None = None,
+    answer_column: str | None = None,
+    split: str | None = None,
 ) -> list[Scored]:
     """Score a CSV, TSV, JSONL or JSON-list file that holds a true label and a model's answer in each row.
 
@@ -46,12 +51,13 @@ def score_file(
     the release, what counts is what stands between the first colon and the next. A JSON ``null`` (or a missing
     key) is an answer that was never given (``error``); an empty field is ``empty``; "None" and "nan" are texts.
     A label outside the task's list is scored as a class that no answer hits, with a note. Without a ``task`` each row
-    names its own in a column `task`, and there is one result per task, in the order of the file.
+    names its own in a column `task`, and there is one result per task, in the order of the file. With a ``split`` a
+    note says where the rows are not as many as the task's published ones.
     InputError: no such file, no rows, no such column (with those found), a damaged row (with its line).
     """
     columns, records = _read(path)
     groups = [(task, records)] if task else _by_task(path, columns, records)
-    return [_score(path, task, columns, group, label_column, answer_column) for task, group in groups]
+    return [_score(path, task, columns, group, label_column, answer_column, split) for task, group in groups]
 
 
 def _by_task(path: Path, columns: list[str], records: list[_Record]) -> list[tuple[Task, list[_Record]]]:
@@ -80,6 +86,7 @@ def _score(
     records: list[_Record],
     label_column: str | None,
     answer_column: str | None,
+    split: str | None,
 ) -> Scored:
     chosen = _column(label_column, (*LABEL_COLUMNS, task.dimension), columns, "label", path)
     usual = [name for name in ANSWER_COLUMNS if name != chosen.strip().lower()]
@@ -98,7 +105,7 @@ def _score(
     parser = Parser(task.labels)
     answers = [parser.parse(_answer(record.fields.get(answers_in))) for record in records]
     scores = score(truth, answers, task.labels)
-    notes = _notes(task, columns, records, outside)
+    notes = _notes(task, columns, records, outside) + _odd_rows(task, columns, records, split)
     row = dict.fromkeys(COLUMNS) | {"task": task.name, "dimension": task.dimension} | scores.as_row()
     return Scored(row, scores, notes)
 
@@ -122,7 +129,7 @@ def score_files(
     found: list[Scored] = []
     given: Sequence[Task | None] = chosen or [None] * len(paths)
     for path, task in zip(paths, given, strict=True):
-        for scored in score_file(path, task, label_column, answer_column):
+        for scored in score_file(path, task, label_column, answer_column, split):
             if any(scored.row["task"] == other.row["task"] for other in found):
                 raise InputError(Problem(f"{scored.row['task']} is in two files", where=str(path)))
             found.append(scored)
@@ -159,6 +166,23 @@ def _notes(task: Task, columns: Iterable[str], records: list[_Record], outside: 
         names = {str(record.fields.get(column)).strip().lower() for record in records}
         if not names & {task.name.lower(), task.dataset.lower(), task.dimension.lower(), task.word.lower()}:
             notes.append(f"the file's column `{column}` says {', '.join(sorted(names)[:3])}, not {task.dimension}")
+    return notes
+
+
+def _odd_rows(task: Task, columns: Iterable[str], records: list[_Record], split: str | None) -> list[str]:
+    """Notes on rows that are there twice, and on rows that are missing: each row counts, whatever it repeats."""
+    notes = []
+    column = next((name for name in columns if name.strip().lower() in ALIASES["id"]), None)
+    if column is not None:
+        ids = [record.fields.get(column) for record in records]
+        counts = Counter(str(name).strip() for name in ids if name not in (None, ""))
+        if repeated := [(name, count) for name, count in counts.most_common() if count > 1]:
+            shown = ", ".join(f"`{name}` is counted {count} times" for name, count in repeated[:3])
+            more = f" (and {len(repeated) - 3:,} more ids)" if len(repeated) > 3 else ""
+            notes.append(f"rows of {task.name} repeat an id of column `{column}`: {shown}{more}")
+    size = task.sizes.get(split) if split else None
+    if size is not None and len(records) != size:
+        notes.append(f"{len(records):,} rows, but the {split} split of {task.name} has {size:,} published ones")
     return notes
 
 

@@ -11,12 +11,14 @@ from orchestrator.errors import InputError, Problem
 from orchestrator.store import atomic_write
 
 Progress = Callable[[int, int], None]
+VERSION = 2  # of the cache: raised where what counts as sound changes
+MEND = "delete it and run `data download` or `data check --videos` again, which unpack it from its archive, or mend it"
 
 
 def check_videos(
     paths: Iterable[str | Path], cache: Path | None = None, workers: int = 4, progress: Progress | None = None
 ) -> list[Problem]:
-    """All that is wrong with some video files, in their order: missing, empty, or no first frame to be decoded.
+    """All that is wrong with some video files, in their order: missing, empty, cut off, or no first frame to decode.
 
     ``cache``: a JSON file that remembers sound videos by path, size and time of change (never unsound ones: those may
     be mended by another build of the decoder). ``workers``: threads; decoding frees the interpreter.
@@ -38,7 +40,7 @@ def check_videos(
             continue
         states[name] = (status.st_size, status.st_mtime_ns)
         if not status.st_size:
-            problems[name] = Problem("the video is empty (0 bytes)", where=name, hint="download or unpack it again")
+            problems[name] = Problem("the video is empty (0 bytes)", where=name, hint=MEND)
     todo = [name for name in states if name not in problems and sound.get(name) != states[name]]
     if todo:
         _need_av()
@@ -51,7 +53,7 @@ def check_videos(
                 if damage is None:
                     sound[name] = states[name]
                 else:
-                    problems[name] = Problem(damage, where=name, hint="download or unpack it again")
+                    problems[name] = Problem(damage, where=name, hint=MEND)
                 done += 1
                 if progress:
                     progress(done, len(names))
@@ -59,7 +61,7 @@ def check_videos(
             # an interrupt keeps what was found so far
             pool.shutdown(cancel_futures=True)
             if cache is not None:
-                atomic_write(cache, json.dumps({"version": 1, "sound": sound}, ensure_ascii=True))
+                atomic_write(cache, json.dumps({"version": VERSION, "sound": sound}, ensure_ascii=True))
     return [problems[name] for name in names if name in problems]
 
 
@@ -69,6 +71,8 @@ def _read_cache(cache: Path | None) -> dict[str, tuple[int, int]]:
         return {}
     try:
         content = json.loads(cache.read_bytes())
+        if content["version"] != VERSION:
+            return {}
         return {str(name): (int(size), int(time)) for name, (size, time) in content["sound"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
@@ -83,7 +87,7 @@ def _need_av() -> None:
 
 
 def _probe(name: str) -> str | None:
-    """Why a video's first frame cannot be decoded, or ``None`` where it can."""
+    """Why a video's first frame cannot be decoded, or that the file ends too early; ``None`` where it is sound."""
     import av
 
     try:
@@ -91,6 +95,10 @@ def _probe(name: str) -> str | None:
             if not container.streams.video:
                 return "no video stream in the file"
             stream = container.streams.video[0]
+            # an index in front (mp4 for streaming) names frames that a cut file no longer has
+            end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
+            if end > container.size:
+                return f"the video is cut off: its index goes to byte {end:,}, the file has {container.size:,}"
             stream.codec_context.thread_count = 1  # the pool is parallel already
             if next(container.decode(stream), None) is None:
                 return "no frame in the video"

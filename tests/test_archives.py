@@ -61,12 +61,25 @@ def test_once_and_again_when_the_archive_changes(tmp_path: Path) -> None:
     target = ensure_videos(CLIENT, tmp_path, lambda done, total: seen.append((done, total)))
     assert target == tmp_path / "AnnoMi-client" / "video"
     assert seen[-1] == (archive.stat().st_size,) * 2
-    (target / "a.mp4").unlink()
     assert ensure_videos(CLIENT, tmp_path, lambda *at: pytest.fail("unpacked again")) == target
     pack(archive, member("v/b.mp4", bytes(range(256))))
     ensure_videos(CLIENT, tmp_path)
     assert names(target) == ["b.mp4"]
     assert json.loads((target / archives.STAMP).read_text())["files"] == 1
+
+
+def test_deleted_clips_are_put_back_and_nothing_else_is_touched(tmp_path: Path) -> None:
+    archive = pack(tmp_path / "x_video.tar.gz", *map(member, ("v/a.mp4", "v/b.mp4", "v/more/c.mp4")))
+    target = unpack(archive, tmp_path / "video")
+    (target / "a.mp4").write_bytes(b"mended")
+    (target / "b.mp4").unlink()
+    shutil.rmtree(target / "more")
+    assert unpack(archive, target) == target
+    assert names(target) == ["a.mp4", "b.mp4", "more", "more/c.mp4"]
+    assert (target / "a.mp4").read_bytes() == b"mended"
+    assert (target / "b.mp4").read_bytes() == b"clip"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".video.lock", "video", "x_video.tar.gz"]
+    unpack(archive, target, lambda *at: pytest.fail("unpacked again"))
 
 
 def test_a_folder_of_the_user_is_left_alone(tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ def test_show_is_a_recipe_again(tmp_path: Path) -> None:
 def test_score_json_has_the_columns_of_the_results(tmp_path: Path) -> None:
     path = tmp_path / "answers.jsonl"
     path.write_text('{"label": "joy", "prediction": "emotion: joy"}\n{"label": "anger", "prediction": "no idea"}\n')
-    row = json.loads(call("score", path, "--task", "MELD", "--json"))
+    printed, note = call("score", path, "--task", "MELD", "--json").splitlines()  # the note goes to stderr
+    assert note == "note: 2 rows, but the test split of MELD has 2,610 published ones"
+    row = json.loads(printed)
     assert list(row) == list(COLUMNS)
     assert (row["n"], row["acc"], row["unknown"]) == (2, 50.0, 50.0)
     table = call("score", path, "--task", "MELD")

@@ -93,6 +93,11 @@ def test_texts_are_kept_to_the_letter(tmp_path: Path) -> None:
         ('id\ttext\tlabel\n1\t"a\nb"\tjoy\n2\tHi\tx\n', [":4: `x` is not a label"]),  # physical lines
         ('id\ttext\tlabel\n1\t"Hi" he said\tjoy\n2\tHo\tx\n', [":2: not valid TSV", ":3: `x` is not"]),
         ('id\ttext\tlabel\n1\tHi\tjoy\n2\t"Hi\tjoy\n3\tHo\tjoy\n', [":3: not valid TSV: unexpected end of data"]),
+        # not quoted by anyone: the next quote before a tab would end the text of row 1
+        (
+            'id\ttext\tlabel\n1\t"Hi he said\tjoy\n2\tHo\tjoy\n3\tHa ha"\tjoy\n4\tHo\tx\n',
+            [":2: a quote that is not closed? rows may have been swallowed", ":5: `x` is not"],
+        ),
         (b"id\ttext\tlabel\n1\tH\xe9\tjoy\n", [":2: byte 0xe9 is not UTF-8"]),
         (b"\xef\xbb\xbfid\ttext\tlabel\n1\tH\n\xff", [":3: byte 0xff"]),
         (b"id\ttext\tlabel\n1\tH\0\tjoy\n", [":2: holds a NUL byte"]),

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from orchestrator.benchmark import Task, tasks
 from orchestrator.data import Sample, read_split, scan_split, split_file
-from orchestrator.data_forms import Columns
+from orchestrator.data_forms import Columns, columns_conflict
 from orchestrator.errors import InputError
 from orchestrator.recipe import Data
 
@@ -63,6 +63,16 @@ def test_mapped_columns(tmp_path: Path) -> None:
     assert "did you mean `Utterance`?" in message
 
 
+def test_a_running_number_is_no_id(tmp_path: Path) -> None:
+    path = write(tmp_path, "index\tvideo\ttext\tlabel\n0\ta.mp4\tHi\tjoy\n")
+    assert read(tmp_path) == [("a", "Hi", "joy", "/MELD/video/a.mp4")]
+    path.write_text("index\ttext\tlabel\n0\tHi\tjoy\n", encoding="utf-8")
+    (message,) = problems(tmp_path)
+    assert "no column `id` (found: index, text, label)" in message
+    assert "data.columns: {id: NAME}" in message
+    assert read(tmp_path, {"id": "index"}) == [("0", "Hi", "joy", None)]
+
+
 @pytest.mark.parametrize("columns", [["id", "video", "text", "label"], ("ID", "skip", "Text", "label")])
 def test_no_header(tmp_path: Path, columns: list[str]) -> None:
     path = write(tmp_path, '\ufeff1\t1.mp4\t"two\r\nlines"\tjoy\r\n2\t2.mp4\tsay "hi"\tanger\r\n')
@@ -87,13 +97,50 @@ def test_videos_of_a_table_that_names_none(tmp_path: Path) -> None:
     assert [video for *_, video in read(tmp_path)] == ["/MELD/video/a.avi", "/MELD/video/b.mp4", None]
 
 
+def test_only_a_videos_suffix_is_cut(tmp_path: Path) -> None:
+    rows = "".join(f"{name}\tHi\tjoy\n" for name in ("MUStARD_2.1", "MUStARD_2", "a", "b.MP4"))
+    path = write(tmp_path, f"id\ttext\tlabel\n{rows}")
+    videos = tmp_path / "MELD" / "video"
+    videos.mkdir()
+    for name in ("MUStARD_2.mp4", "a.mp4", "a.srt", "a.wav", "b.avi"):
+        (videos / name).touch()
+    found = {name: video and Path(video).name for name, *_, video in read(tmp_path)}
+    assert found == {"MUStARD_2.1": None, "MUStARD_2": "MUStARD_2.mp4", "a": "a.mp4", "b.MP4": "b.avi"}
+    # named in the video column, without their suffix; what is not there is told as it was named
+    (videos / "c").mkdir()
+    (videos / "c" / "MIntRec2.0_1.mkv").touch()
+    rows = "".join(f"{name}\tHi\tjoy\n" for name in ("MUStARD_2.1", "MUStARD_2", "c/MIntRec2.0_1", "a.wav"))
+    path.write_text(f"video\ttext\tlabel\n{rows}", encoding="utf-8")
+    assert [(name, video) for name, *_, video in read(tmp_path)] == [
+        ("MUStARD_2.1", "/MELD/video/MUStARD_2.1"),
+        ("MUStARD_2", "/MELD/video/MUStARD_2.mp4"),
+        ("MIntRec2.0_1", "/MELD/video/c/MIntRec2.0_1.mkv"),
+        ("a.wav", "/MELD/video/a.wav"),
+    ]
+
+
 @pytest.mark.parametrize(
     "columns",
-    [{"txt": "a"}, {"text": " "}, ["id", "text"], ["text", "label"], ["id", "text", "text", "label"], {"MELD.x": "a"}],
+    [
+        {"txt": "a"},
+        {"text": " "},
+        ["id", "text"],
+        ["text", "label"],
+        ["id", "text", "text", "label"],
+        {"MELD.x": "a"},
+        {"meld.text": "a"},
+        {"MELDD.text": "a"},
+        {".text": "a"},
+    ],
 )
 def test_columns_that_cannot_be_meant(columns: Any) -> None:
     with pytest.raises(ValidationError):
         Data(root="x", columns=columns)
+
+
+def test_columns_of_one_task() -> None:
+    assert columns_conflict({"MIntRec2.0.text": "a", "MELD.id": "b", "label": "c"}) is None
+    assert columns_conflict({"meld.text": "a"}) == ("`meld.text`: unknown task `meld`", "did you mean `MELD`?")
 
 
 def test_columns_in_a_recipe() -> None:

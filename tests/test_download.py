@@ -245,6 +245,40 @@ def test_damage_is_seen_and_mended(hub: Hub, tmp_path: Path) -> None:
     assert len(hub.asked("GET", "/resolve/")) == 1
 
 
+def test_the_users_own_files_are_kept(hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "MELD" / "test.tsv"
+    path.parent.mkdir()
+    path.write_text("my own labels")
+    download(["MELD"], tmp_path)
+    assert f"{path}: yours is not the published file; it is kept as test.tsv.orig\n" in capsys.readouterr().err
+    assert path.with_name("test.tsv.orig").read_text() == "my own labels"
+    # edited at the same size: the record is not believed
+    edited = path.read_bytes().replace(b"joy", b"yoj")
+    path.write_bytes(edited)
+    download(["MELD"], tmp_path)
+    assert path.with_name("test.tsv.orig2").read_bytes() == edited
+    assert path.read_bytes() == hub.files["MELD/test.tsv"]
+    # what was fetched is replaced by another version without a copy
+    hub.files["MELD/test.tsv"] += b"3\tHa\tjoy\n"
+    hub.commits["main"] = OLDER
+    capsys.readouterr()
+    download(["MELD"], tmp_path, "main")
+    assert path.read_bytes() == hub.files["MELD/test.tsv"]
+    assert "yours" not in capsys.readouterr().err
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "test.tsv", "test.tsv.orig", "test.tsv.orig2", "train.tsv"
+    ]  # fmt: skip
+
+
+def test_the_users_own_archive_is_kept(hub: Hub, tmp_path: Path) -> None:
+    path = tmp_path / "AnnoMi-client" / "AnnoMI-client_video.tar.gz"
+    path.parent.mkdir()
+    path.write_bytes(b"mine")
+    download(["AnnoMi-client"], tmp_path)
+    assert path.with_name(f"{path.name}.orig").read_bytes() == b"mine"
+    assert (path.parent / "video" / "a.mp4").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "code", "message"),
     [

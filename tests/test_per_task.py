@@ -102,6 +102,23 @@ def test_rows_are_merged_by_extends_and_removed_by_null() -> None:
     assert load("extends: base.yaml\ntrain: {per_task: null}\n").train_for("MELD").epochs == 4
 
 
+def test_what_a_child_says_for_all_is_over_the_rows_of_its_bases() -> None:
+    Path("base.yaml").write_text(BASE + ROWS)
+    child = "extends: base.yaml\ntrain: {epochs: 1, extra: {flash_attn: sdpa}, per_task: {MOSI: {epochs: 2}}}\n"
+    recipe = load(child)
+    assert [recipe.train_for(task).epochs for task in recipe.tasks] == [1, 1, 2]
+    assert recipe.train_for("MELD").lora.rank == 64
+    assert recipe.train_for("MELD").extra["flash_attn"] == "sdpa"
+    assert recipe.train_for("MIntRec2.0").batch_size == 64
+    # over two levels, and where a later base is laid over an earlier one
+    grandchild = load("extends: x.yaml\ntrain: {lora: {rank: 2}}\n", name="y.yaml")
+    assert [grandchild.train_for(task).lora.rank for task in recipe.tasks] == [2, 2, 2]
+    assert [grandchild.train_for(task).epochs for task in recipe.tasks] == [1, 1, 2]
+    Path("quick.yaml").write_text("train: {epochs: 1}\n")
+    assert load("extends: [base.yaml, quick.yaml]\n").train_for("MELD").epochs == 1
+    assert load("extends: [quick.yaml, base.yaml]\n").train_for("MELD").epochs == 10
+
+
 def test_an_override_is_over_every_row() -> None:
     recipe = load(BASE + ROWS, "train.epochs=1", "train.lora.rank=2")
     assert [recipe.train_for(task).epochs for task in recipe.tasks] == [1, 1, 1]

@@ -408,6 +408,30 @@ def test_convert_refuses(tmp_path: Path, toolkit: str, modality: str, protocol: 
     assert not (tmp_path / "o").exists()
 
 
+def test_convert_wants_a_video_for_every_sample(tmp_path: Path) -> None:
+    out, path = tmp_path / "o", tmp_path / "MELD" / "dev.tsv"
+    path.parent.mkdir()
+    path.write_text("id\tUtterance\tMood\na\tHi\tjoy\nb\tHo\tjoy\n")
+
+    def convert(modality: str, columns: str = "text=Utterance,label=Mood") -> str:
+        convert_split(
+            "MELD", "dev", "llamafactory", modality, tmp_path, None, None, None, str(out), columns=columns
+        )  # fmt: skip
+        return out.read_text()
+
+    with pytest.raises(InputError, match=r"dev\.tsv: 2 of 2 samples name no video") as raised:
+        convert("video")
+    assert not out.exists()
+    assert "--video-root" in str(raised.value)
+    assert "Ho" in convert("text")
+    (tmp_path / "MELD" / "video").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "MELD" / "video" / f"{name}.mp4").touch()
+    assert f"{tmp_path}/MELD/video/b.mp4" in convert("video")
+    with pytest.raises(InputError, match="unknown task `MELDD`"):
+        convert("text", "MELDD.text=Utterance")
+
+
 # --- recipes
 
 

@@ -26,6 +26,21 @@ def make_video(path: Path, frames: int = 3) -> Path:
     return path
 
 
+def make_moving(path: Path, codec: str, options: dict[str, str]) -> Path:
+    """Three seconds of noise that moves, which no encoder shrinks to nothing."""
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for at in range(75):
+            picture = np.ascontiguousarray(np.roll(noise, 3 * at, axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
 def make_audio(path: Path) -> Path:
     import numpy as np
 
@@ -82,6 +97,44 @@ def test_sound_videos_are_remembered_until_they_change(folder: Path, monkeypatch
     assert len(check_videos(paths, cache)) == 2
     cache.write_text('{"sound": [1, 2')
     assert len(check_videos(paths, cache)) == 2
+    # what an older version took for sound
+    status = (folder / "text.mp4").stat()
+    sound = {str(folder / "text.mp4"): [status.st_size, status.st_mtime_ns]}
+    cache.write_text(json.dumps({"version": 1, "sound": sound}))
+    assert len(check_videos(paths, cache)) == 2
+
+
+FAST = {"movflags": "faststart"}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "told"),
+    [
+        ("plain.mp4", "libx264", {}, True),
+        ("fast.mp4", "libx264", FAST, True),
+        ("fast.mov", "mpeg4", FAST, True),
+        ("fragments.mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}, True),
+        ("a.avi", "mpeg4", {}, False),  # these have no index in front
+        ("a.mkv", "libx264", {}, False),
+        ("a.webm", "libvpx", {}, False),
+        ("a.mpg", "mpeg2video", {}, False),
+    ],
+)
+def test_cut_off(tmp_path: Path, name: str, codec: str, options: dict[str, str], told: bool) -> None:
+    try:
+        av.codec.Codec(codec, "w")
+    except av.error.UnknownCodecError:
+        pytest.skip(f"no encoder {codec}")
+    path = make_moving(tmp_path / name, codec, options)
+    assert check_videos([path]) == []
+    content = path.read_bytes()
+    for part in (0.5, 0.95):
+        path.write_bytes(content[: int(len(content) * part)])
+        found = check_videos([path])
+        assert bool(found) == told
+        if "fast" in name:
+            assert found[0].message.startswith("the video is cut off: its index goes to byte ")
+            assert "data check --videos" in found[0].hint
 
 
 def test_without_pyav(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
