@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import io
 import json
+import os
 import sys
 import zipfile
 from pathlib import Path
@@ -19,6 +20,7 @@ from orchestrator import toolkits
 from orchestrator.convert import convert_split
 from orchestrator.data import Sample
 from orchestrator.recipe import Recipe
+from orchestrator.runners import videollama2_shared as shared
 from orchestrator.runners import videollama2_train as launcher
 from orchestrator.toolkits.base import Example, Progress, TrainInputs
 from orchestrator.toolkits.videollama2 import neutralise
@@ -251,17 +253,66 @@ def test_the_launcher_finds_overlong_samples() -> None:
     assert launcher.overlong(SimpleNamespace(preprocess=preprocess), data, tokenizer) == ["r2 (200 tokens)"]
 
 
-def test_the_launcher_ends_at_an_unreadable_video() -> None:
+def test_an_unreadable_video_comes_out_of_the_toolkit() -> None:
+    class Data:
+        """As the toolkits' own: another sample in the place of one that fails."""
+
+        def __getitem__(self, place: int) -> str:
+            try:
+                return str(module.process(["good", "bad"][place], 8))
+            except Exception:
+                return "another"
+
     def process(path: str, frames: int) -> str:
         if path == "bad":
             raise ValueError("cannot open")
         return f"{path} {frames}"
 
-    read = launcher.unreadable_is_fatal(process)
-    assert read("good", frames=8) == "good 8"
-    with pytest.raises(launcher.BadSample, match="cannot read the video bad: cannot open"):
-        read("bad", frames=8)
-    assert not issubclass(launcher.BadSample, Exception), "VideoLLaMA2 would catch it and take another sample"
+    module = SimpleNamespace(process=process, LazySupervisedDataset=Data)
+    assert Data()[1] == "another"
+    shared.end_at_bad_videos(module, "process")
+    assert Data()[0] == "good 8"
+    # a worker process of torch's DataLoader passes on nothing but an `Exception`
+    with pytest.raises(RuntimeError, match="cannot read the video bad: cannot open"):
+        Data()[1]
+
+
+def with_states(output: Path, *steps: int) -> None:
+    """Checkpoints as the trainer and DeepSpeed write them, one after the other."""
+    for step in steps:
+        folder = output / f"checkpoint-{step}"
+        (folder / f"global_step{step}").mkdir(parents=True)
+        for name in ("optimizer.pt", "scheduler.pt", f"global_step{step}/states.pt", "adapter_model.safetensors"):
+            (folder / name).touch()
+        os.utime(folder, (step, step))
+
+
+def test_only_the_newest_checkpoint_keeps_the_optimizers_states(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = SimpleNamespace(DEFAULT_CALLBACKS=[])
+    monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(TrainerCallback=object, trainer=trainer))
+    shared.keep_what_is_needed()
+    shared.keep_what_is_needed(saved_twice=True)
+    once, twice = (callback() for callback in trainer.DEFAULT_CALLBACKS)
+
+    def save(callback: Any, name: str, step: int, main: bool = True) -> list[int]:
+        """The steps whose checkpoints have states after one of 30 steps was saved; by the first process, or another."""
+        with_states(tmp_path / name, 10, 20)
+        args = SimpleNamespace(output_dir=str(tmp_path / name), should_save=main)
+        callback.on_save(args, SimpleNamespace(global_step=step, max_steps=30), None)
+        folders = sorted((tmp_path / name).iterdir())
+        assert all((folder / "adapter_model.safetensors").exists() for folder in folders)
+        assert [folder.stat().st_mtime for folder in folders] == [10, 20], "by which the trainer may tell the oldest"
+        found = [[(folder / "optimizer.pt").exists(), any(folder.glob("global_step*"))] for folder in folders]
+        assert all(first == second for first, second in found)
+        return [step for step, (kept, _) in zip((10, 20), found, strict=True) if kept]
+
+    assert save(once, "other process", 20, main=False) == [10, 20]
+    assert save(once, "one", 20) == [20]
+    assert save(once, "last", 30) == []
+    assert save(twice, "earlier", 20) == [20]
+    assert save(twice, "twice", 30) == [10, 20]
 
 
 @pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")

@@ -62,23 +62,22 @@ class LlavaNextAnswerer(LocalAnswerer):
         LlavaQwenForCausalLM._no_split_modules = ["Qwen2DecoderLayer", "SigLipVisionModel"]
         dtype = getattr(torch, PRECISIONS[config["precision"]])
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model: Any = LlavaQwenForCausalLM.from_pretrained(
+        self.model: Any
+        self.model, loading = LlavaQwenForCausalLM.from_pretrained(
             folder,
             config=LlavaQwenConfig.from_dict(shared.SETTINGS | settings | {"model_type": "llava_qwen"}),
             torch_dtype=dtype,
             attn_implementation=config.get("attention", "sdpa"),
             device_map="auto" if several else {"": 0} if cuda else None,
+            output_loading_info=True,
         )
         placed = set(map(str, (getattr(self.model, "hf_device_map", None) or {}).values()))
         if several and placed & {"cpu", "disk"}:
             raise SystemExit(
                 f"the model does not fit into the memory of {torch.cuda.device_count()} GPUs; give it more"
             )
-        tower_module = self.model.get_vision_tower()
-        if not tower_module.is_loaded:  # it is not among the checkpoint's weights
-            tower_module.load_model()
-            tower_module.to(next(self.model.get_model().mm_projector.parameters()).device)
-        self.processor = tower_module.image_processor
+        self._complete(set(loading["missing_keys"]))
+        self.processor = self.model.get_vision_tower().image_processor
         if config.get("adapter"):
             self._add_adapter(config["adapter"])
         for weight in self.model.parameters():  # parameters only: buffers such as rotary frequencies stay in fp32
@@ -89,6 +88,24 @@ class LlavaNextAnswerer(LocalAnswerer):
         ends = {self.tokenizer.eos_token_id, self.tokenizer.convert_tokens_to_ids("<|im_end|>")}
         self.stops, self.pad = own_ends(self.model) | ends, self.tokenizer.pad_token_id or 0
         self.model.generation_config = decoding(config, self.stops, self.pad)
+
+    def _complete(self, missing: set[str]) -> None:
+        """Load the vision tower where the checkpoint has none of its weights; those that miss others are refused."""
+        from llava.model import llava_arch
+
+        tower = self.model.get_vision_tower()
+        of_tower = {name for name in self.model.state_dict() if ".vision_tower." in name}
+        if missing not in (set(), of_tower):
+            raise SystemExit(
+                f"{self.config['model']} lacks {len(missing)} weights of a LLaVA model, e.g. "
+                f"{min(missing - of_tower or missing)}; is it complete?"
+            )
+        if not tower.is_loaded:
+            tower.load_model()
+            tower.to(next(self.model.get_model().mm_projector.parameters()).device)
+        elif missing:
+            # what it loaded by itself is lost where the model was made without memory, as for a GPU
+            tower.load_state_dict(llava_arch.build_vision_tower(self.model.config).state_dict())
 
     def _add_adapter(self, adapter: str) -> None:
         """The projector as it was trained, and the adapter beside the base weights, as in training."""

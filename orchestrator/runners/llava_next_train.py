@@ -9,8 +9,10 @@
 - Its checkpoints lack the projector, which is trained beside the adapter, and a resumed training starts it anew and
   shuffles the samples anew. Here every checkpoint has ``non_lora_trainables.bin`` and ``config.json``, and a resumed
   training equals one that was never stopped.
+- A video that cannot be read ends the training; train.py would print so and train on the next sample in its place.
 - A sample that is longer than ``--model_max_length`` would be cut, answer first; here it ends the training at once.
-- The last step is always saved, and a training that is at its last step trains no further one.
+- The last step is always saved, and a training that is at its last step trains no further one. Of older checkpoints
+  only what inference needs is kept: at 7B and rank 128 the optimizer's states are several gigabytes each.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.runners import llava_next_model as shared
+    from orchestrator.runners.videollama2_shared import end_at_bad_videos, keep_what_is_needed
 else:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import llava_next_model as shared
+    from videollama2_shared import end_at_bad_videos, keep_what_is_needed
 
 STATE = "trainer_state.json"
 PROJECTOR = "non_lora_trainables.bin"
@@ -72,18 +76,8 @@ def complete_checkpoints(train: Any) -> None:
     """Have train.py use a trainer whose checkpoints hold all that was trained, and are whole before they count."""
     import torch
     from torch import distributed
-    from transformers import TrainerCallback
-
-    class SaveLast(TrainerCallback):  # type: ignore[misc,unused-ignore]
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step >= state.max_steps and args.save_strategy == "steps":
-                control.should_save = True
 
     class Trainer(train.LLaVATrainer):  # type: ignore[misc,unused-ignore]
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.add_callback(SaveLast())
-
         def create_accelerator_and_postprocess(self) -> None:
             super().create_accelerator_and_postprocess()
             # as transformers' own trainer: the order of the samples follows from seed and epoch alone, so that a
@@ -163,7 +157,9 @@ def main() -> None:
 
     set_seed(int(own.seed))  # train.py makes the adapter's first weights before it does so
     shared.use_tower(config)
+    end_at_bad_videos(train, "process_video_with_decord")
     complete_checkpoints(train)
+    keep_what_is_needed()
     # the last checkpoint is the result; train.py would write a whole model a second time, and only with a GPU
     train.safe_save_model_for_hf_trainer = lambda **_: None
     refuse_long_samples(train, config)
@@ -174,4 +170,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    record(main)()  # so that torchrun says at the end of the log what was wrong

@@ -1,10 +1,10 @@
 """What ms-swift imports before it starts: ``--external_plugins swift_plugin.py`` in training, and our runner.
 
-Three of ms-swift 4.6's habits do not fit a recipe. MiniCPM-V's template takes one frame a second: two of a clip of two
+Four of ms-swift 4.6's habits do not fit a recipe. MiniCPM-V's template takes one frame a second: two of a clip of two
 seconds, whatever `video.frames` says. Here it takes MAX_NUM_FRAMES frames, evenly spaced, of any clip (a clip with
 fewer has each of its frames taken once). swift runs the Python code that comes with any model without being asked; here
-only where ``MMLA_TRUST_REMOTE_CODE`` is 1, which `model.trust_remote_code` sets. And it does not say which training
-sample it cannot read.
+only where ``MMLA_TRUST_REMOTE_CODE`` is 1, which `model.trust_remote_code` sets. It does not say which training
+sample it cannot read. And every checkpoint keeps gigabytes of optimizer states, of which only the newest are of use.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.runners.videollama2_shared import keep_what_is_needed
+else:
+    from videollama2_shared import keep_what_is_needed  # swift has put this folder on the path
 
 TRUST = "MMLA_TRUST_REMOTE_CODE"
 
@@ -65,15 +70,17 @@ def naming(fetch: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
 
 def install() -> None:
     """Put them in place."""
-    # swift has put this folder on the path, where `swift` is our runner
+    # this folder must not stay on the path: in it `swift` is our runner
     here = Path(__file__).resolve().parent
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != here]
     from swift.dataset import LazyLLMDataset
     from swift.template.templates import minicpm
+    from swift.trainers import patcher  # noqa: F401 - it replaces the trainer's list of callbacks
     from transformers import dynamic_module_utils
 
     LazyLLMDataset.__getitem__ = naming(LazyLLMDataset.__getitem__)
     minicpm.load_video_minicpmv_mplug_owl3 = load_video
+    keep_what_is_needed(saved_twice=True)
     if os.environ.get(TRUST) != "1":
         dynamic_module_utils.get_class_in_module = refuse_code
 

@@ -13,19 +13,19 @@ It calls VideoLLaMA2's own ``train()``, as its ``train.py`` and ``train_flash_at
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.runners import videollama2_shared as shared
+else:
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    import videollama2_shared as shared
 
 PROJECTOR = "mm_projector.bin"
 FLAG = "--pretrain_mm_mlp_adapter"
 TEMPLATE_BYTES = 64  # most that a chat template adds to a prompt and an answer
-
-
-class BadSample(BaseException):
-    """Not an `Exception`: those VideoLLaMA2 answers by taking another sample."""
 
 
 def local_projector(value: str) -> str:
@@ -38,18 +38,6 @@ def local_projector(value: str) -> str:
     from huggingface_hub import hf_hub_download
 
     return str(hf_hub_download(value.removesuffix(PROJECTOR).strip("/"), PROJECTOR))
-
-
-def unreadable_is_fatal(process: Callable[..., Any]) -> Callable[..., Any]:
-    """VideoLLaMA2's ``process_video``, whose failure nobody catches."""
-
-    def read(path: Any, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return process(path, *args, **kwargs)
-        except Exception as error:
-            raise BadSample(f"cannot read the video {path}: {error}") from error
-
-    return read
 
 
 def overlong(module: Any, data: Any, tokenizer: Any) -> list[str]:
@@ -104,27 +92,6 @@ def check_projector(model: Any) -> None:
     model.initialize_vision_modules = checked
 
 
-def keep_what_is_needed() -> None:
-    """Have the trainer save the last step, too, and drop the optimizer states of all checkpoints but the newest."""
-    from transformers import TrainerCallback, trainer
-
-    class Keep(TrainerCallback):  # type: ignore[misc]
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step >= state.max_steps and args.save_strategy == "steps":
-                control.should_save = True
-
-        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-            if not args.should_save:
-                return
-            for folder in Path(args.output_dir).glob("checkpoint-*"):
-                if folder.name != f"checkpoint-{state.global_step}":
-                    (folder / "optimizer.pt").unlink(missing_ok=True)
-                    for states in folder.glob("global_step*"):
-                        shutil.rmtree(states)
-
-    trainer.DEFAULT_CALLBACKS.append(Keep)
-
-
 def main() -> None:
     """Train as the flags say."""
     # this folder must not stay on the path: videollama2.py in it would be found as the package `videollama2`
@@ -137,14 +104,11 @@ def main() -> None:
     from videollama2 import train as module
     from videollama2.model.videollama2_arch import Videollama2MetaModel
 
-    module.process_video = unreadable_is_fatal(module.process_video)
+    shared.end_at_bad_videos(module, "process_video")
     check_lengths(module)
     check_projector(Videollama2MetaModel)
-    keep_what_is_needed()
-    try:
-        module.train(attn_implementation=None if attention == "auto" else attention)
-    except BadSample as error:
-        raise RuntimeError(error) from error
+    shared.keep_what_is_needed()
+    module.train(attn_implementation=None if attention == "auto" else attention)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from orchestrator.toolkits._common import (
     ON_CPU,
     RUNNERS,
     TrainerToolkit,
+    attention_problems,
     process_environment,
     refused_options,
     torchrun,
@@ -48,7 +49,8 @@ REFUSED = {
 # worth having where there are cores to spare; `train.extra` may change it
 WORKERS = 4
 SCRATCH = "training from scratch"
-# the sample's video could not be read, or it failed three times: train.py then takes the next sample, without an error
+# the sample's video could not be read (our launcher ends there), or it failed three times: train.py then takes the
+# next sample, without an error
 REPLACED = re.compile(r"Failed to read video file: (.+)|\[Try #2\] Failed to fetch (sample \d+)")
 
 
@@ -67,6 +69,7 @@ class LlavaNext(TrainerToolkit):
             found.append("LLaVA-NeXT makes no model from scratch: give model.path")
         if model.template not in (None, *TEMPLATES):
             found.append(f"model.template: LLaVA-NeXT's Qwen2 models speak {' or '.join(TEMPLATES)}")
+        found += attention_problems(recipe, self.environment)
         if train is None:
             return found
         if recipe.select.strategy == "best_eval":
@@ -74,7 +77,8 @@ class LlavaNext(TrainerToolkit):
                 "select.strategy: LLaVA-NeXT has no evaluation to choose by; write last, or dev_accuracy, for which "
                 "every checkpoint answers the dev split"
             )
-        if recipe.prompt.system not in (None, SYSTEM):
+        systems = {recipe.prompt.system, recipe.prompt.train_system}
+        if systems - {None, SYSTEM}:
             found.append(
                 f'prompt.system: LLaVA-NeXT trains with "{SYSTEM}" whatever one asks for; put the text into '
                 "prompt.template"
@@ -173,6 +177,11 @@ class LlavaNext(TrainerToolkit):
             "merge_into": "merged",
         }
         return self._runner("llava_next.py", config, self._environment(recipe, "cpu"))
+
+    def runner_sources(self, kind: str) -> list[Path]:
+        """See `Toolkit.runner_sources`. Its launcher imports what VideoLLaMA2's does."""
+        sources = super().runner_sources(kind)
+        return [*sources, RUNNERS / "videollama2_shared.py"] if kind == "train" else sources
 
     # outputs
 

@@ -185,6 +185,11 @@ class Swift(TrainerToolkit):
         argv = (str(self.environment.python), str(RUNNERS / "swift_merge.py"), *command_line(arguments))
         return Command(argv, self._environment(recipe, "cpu"), unset=UNSET)
 
+    def runner_sources(self, kind: str) -> list[Path]:
+        """See `Toolkit.runner_sources`. Training and inference load the plugin, which imports what VideoLLaMA2 does."""
+        sources = super().runner_sources(kind)
+        return [*sources, RUNNERS / "videollama2_shared.py"] if sources else []
+
     # outputs
 
     def checkpoints(self, folder: Path) -> list[Checkpoint]:

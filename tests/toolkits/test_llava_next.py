@@ -20,6 +20,7 @@ import pytest
 
 from orchestrator import toolkits
 from orchestrator.data import Sample
+from orchestrator.diagnose import advice
 from orchestrator.environments import Environment
 from orchestrator.processes import STAGE_MARK, marked
 from orchestrator.recipe import Recipe
@@ -163,31 +164,39 @@ def test_the_adapter_answers(trained: Path) -> None:
     assert sorted(path.name for path in output.glob("checkpoint-*")) == ["checkpoint-24", "checkpoint-32"]
     for path in output.glob("checkpoint-*"):
         assert (path / "non_lora_trainables.bin").stat().st_size > 100_000, "the projector is trained and kept"
+    assert [path.parent.name for path in output.glob("*/optimizer.pt")] == ["checkpoint-32"], "only to go on from it"
 
 
 def test_instruction_tuning_with_zero2_on_two_processes(tiny: Path, data: Path, tmp_path: Path) -> None:
     """With gradient accumulation, which newer DeepSpeed refuses, and a resumption from DeepSpeed's own states."""
-    train = "{deepspeed: zero2, batch_size: 4, micro_batch_size: 1, max_steps: 4, save_steps: 2, max_length: 640}"
+    train = "{deepspeed: zero2, batch_size: 4, micro_batch_size: 1, max_steps: 8, save_steps: 2, max_length: 640}"
     resources = json.dumps({"processes": 2, "env": ENV | {"HF_HOME": str(tiny)}})
     recipe = recipe_file(tiny, data, tmp_path, "it", tasks="[demo, MUStARD]", train=train, resources=resources)
-    run(recipe)
+    process = start(recipe)
+    wait_for(lambda: any((tmp_path / "runs").glob("*/*/train-*/output/checkpoint-2/trainer_state.json")), process)
     stage = stage_of(tmp_path, "train")
+    for victim in marked(STAGE_MARK, str(stage.resolve())):
+        victim.send_signal(signal.SIGKILL)
+    said, _ = process.communicate()
+    assert process.returncode == 1, said
+    run(recipe)
+    record = json.loads((stage / "stage.json").read_text())
+    assert record["outputs"]["resumed_from"] in {f"output/checkpoint-{step}" for step in (2, 4, 6)}
     assert "Loaded 32 samples" in (stage / "log.txt").read_text()
-    (shards,) = (stage / "output").glob("checkpoint-4/global_step4")
-    assert len(list(shards.glob("*optim_states.pt"))) == 2
+    output = stage / "output"
+    assert sorted(path.name for path in output.glob("checkpoint-*")) == ["checkpoint-6", "checkpoint-8"]
+    states = [path.parent.parent.name for path in output.glob("*/global_step*/*optim_states.pt")]
+    assert states == ["checkpoint-8"] * 2, "of the newest, one per process"
     table = pd.read_csv(tmp_path / "tiny.csv")
     assert list(table["task"]) == ["demo", "MUStARD", "overall"]
     assert (table["error"] == 0).all()
-    # as a kill just after step 2 leaves it
-    last = stage / "output" / "checkpoint-4"
-    before = trained_weights(last)
-    shutil.rmtree(last)
-    (stage / "output" / "trainer_state.json").unlink()
-    state = json.loads((stage / "stage.json").read_text())
-    (stage / "stage.json").write_text(json.dumps(state | {"state": "running"}))
-    run(recipe)
-    assert json.loads((stage / "stage.json").read_text())["outputs"]["resumed_from"] == "output/checkpoint-2"
-    assert trained_weights(last) == before
+    # the same training, undisturbed
+    calm = stage.parent / "calm"
+    calm.mkdir()
+    env = os.environ | record["env"]
+    done = subprocess.run(record["argv"], cwd=calm, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert trained_weights(calm / "output" / "checkpoint-8") == trained_weights(output / "checkpoint-8")
 
 
 def trained_weights(checkpoint: Path) -> dict[str, bytes]:
@@ -264,24 +273,49 @@ def train_command(tiny: Path, folder: Path) -> tuple[tuple[str, ...], dict[str, 
     return command.argv, {**os.environ, **command.env}
 
 
-def test_a_training_on_bad_clips_is_no_success(tiny: Path, tmp_path: Path) -> None:
-    """Without the preflight: LLaVA-NeXT takes the next sample for a bad one and ends with status 0."""
+ALONE = f"""
+import sys
+sys.path.insert(0, {str(RUNNERS)!r})
+import llava_next_train
+llava_next_train.end_at_bad_videos = lambda *_: None
+llava_next_train.main()
+"""
+
+
+def test_bad_clips_in_training(tiny: Path, tmp_path: Path) -> None:
+    """Without the preflight. By itself LLaVA-NeXT takes the next sample for a bad one and ends with status 0, which our
+    check sees; our launcher stops at the first, in a worker process, too.
+    """
     rows = []
     for name, clip in {**bad_clips(tmp_path), "good": write_video(tmp_path / "good.mp4", 1)}.items():
         turns = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "dialogue act: question"}]
         rows.append({"id": name, "video": str(clip), "conversations": turns})
     (tmp_path / "train.json").write_text(json.dumps(rows))
-    argv, env = train_command(tiny, tmp_path)
-    with (tmp_path / "log.txt").open("w") as log:
-        done = subprocess.run(argv, cwd=tmp_path, env=env, stdout=log, stderr=subprocess.STDOUT)
-    said = (tmp_path / "log.txt").read_text()
-    assert done.returncode == 0, said[-3000:]
+    (python, program, *words), env = train_command(tiny, tmp_path)
+    commands = {
+        "alone": [python, "-c", ALONE, *words],
+        "ours": [python, program, *words],
+        "workers": [python, program, *words, "--dataloader_num_workers", "2"],
+    }
+    running = {}
+    for name, argv in commands.items():
+        (tmp_path / name).mkdir()
+        with (tmp_path / name / "log.txt").open("w") as log:
+            running[name] = subprocess.Popen(argv, cwd=tmp_path / name, env=env, stdout=log, stderr=log)
+    codes = {name: process.wait(300) for name, process in running.items()}
+    said = {name: (tmp_path / name / "log.txt").read_text() for name in running}
     toolkit = toolkits.get("llava_next")
-    assert [found.step for found in toolkit.checkpoints(tmp_path)] == [1]
-    (problem,) = toolkit.train_problems(tmp_path, said, len(rows))
+    assert codes["alone"] == 0, said["alone"][-3000:]
+    assert [found.step for found in toolkit.checkpoints(tmp_path / "alone")] == [1]
+    (problem,) = toolkit.train_problems(tmp_path / "alone", said["alone"], len(rows))
     assert "videos of 4 samples" in problem
     assert all(f"{name}.mp4" in problem for name in ("missing", "empty", "truncated", "audio"))
-    assert toolkit.resumable(tmp_path) is None, "it begins anew once the clips are mended"
+    assert toolkit.resumable(tmp_path / "alone") is None, "it begins anew once the clips are mended"
+    for name in ("ours", "workers"):
+        assert codes[name] == 1, said[name][-3000:]
+        assert f"RuntimeError: cannot read the video {tmp_path}/" in "\n".join(said[name].splitlines()[-5:]), name
+        assert "a video cannot be read" in advice(said[name], 1)
+        assert not list((tmp_path / name).glob("output/checkpoint-*"))
 
 
 def test_samples_that_would_be_cut_end_the_training(tiny: Path, tmp_path: Path) -> None:
@@ -389,6 +423,44 @@ def test_inference_sees_what_training_saw(environment: Environment, tiny: Path, 
         assert sample["rest"] == "dialogue act: question<|im_end|>\n"
         assert sample["frames"], "the same frames"
         assert sample["counted"], "the token budget counts what the model makes"
+
+
+MISSING = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import llava_next
+import torch
+from llava.model.language_model.llava_qwen import LlavaQwenForCausalLM as Model
+from safetensors.torch import load_file, save_file
+load = Model.from_pretrained.__func__
+# as for a GPU: the model is made without memory, which the checkpoint's weights then get
+without_memory = lambda cls, *given, **more: load(cls, *given, **more | {"device_map": {"": "cpu"}})
+Model.from_pretrained = classmethod(without_memory)
+weights, ends = load_file("model/model.safetensors"), []
+for part in ("vision_tower", "mm_projector", "vision_model.encoder.layers.0"):
+    left = {name: weight for name, weight in weights.items() if part not in name}
+    save_file(left, "model/model.safetensors", {"format": "pt"})
+    try:
+        loaded = llava_next.LlavaNextAnswerer(json.load(open("config.json"))).model.state_dict()
+        ends.append(all(torch.equal(loaded[name], weights[name]) for name in weights))
+    except SystemExit as error:
+        ends.append(str(error))
+json.dump(ends, open("ends.json", "w"))
+"""
+
+
+def test_checkpoints_that_lack_weights(environment: Environment, tiny: Path, tmp_path: Path) -> None:
+    """Those without a vision tower get the one that they name; others would answer with random weights."""
+    shutil.copytree(tiny / "model", tmp_path / "model")
+    (tmp_path / "config.json").write_text(json.dumps(config_of(tiny, model="model")))
+    env = os.environ | ENV | {"HF_HOME": str(tiny), "HF_HUB_OFFLINE": "1"}
+    argv = [str(environment.python), "-c", MISSING, str(RUNNERS)]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    whole, projector, layer = json.loads((tmp_path / "ends.json").read_text())
+    assert whole is True, "every weight is there, those of the tower from its own place"
+    assert projector == "model lacks 4 weights of a LLaVA model, e.g. model.mm_projector.0.bias; is it complete?"
+    assert "vision_model.encoder.layers.0" in layer, "a part of the tower is not made up for"
 
 
 def answer_with(environment: Environment, tiny: Path, folder: Path, **config: Any) -> dict[str, dict[str, Any]]:

@@ -386,7 +386,8 @@ def test_bad_videos_in_training(
     argv += ["--num_train_epochs", "1"]  # the last of several counts
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | stage["env"]
     launcher = argv.index(str(RUNNERS / "videollama2_train.py"))
-    programs = {"alone": ["-m", "videollama2.train"], "ours": argv[launcher : launcher + 2]}
+    ours = argv[launcher : launcher + 2]
+    programs = {"alone": ["-m", "videollama2.train"], "ours": ours, "workers": ours}
     said, codes = {}, {}
     for name, program in programs.items():
         (tmp_path / name).mkdir()
@@ -394,6 +395,8 @@ def test_bad_videos_in_training(
         if name == "alone":
             parts = command.index("--pretrain_mm_mlp_adapter") + 1
             command[parts] += "/mm_projector.bin"
+        if name == "workers":
+            command += ["--dataloader_num_workers", "2"]
         done = subprocess.run(command, cwd=tmp_path / name, env=env, capture_output=True, text=True, timeout=300)
         said[name], codes[name] = done.stdout + done.stderr, done.returncode
     assert codes["alone"] == 0, said["alone"][-3000:]
@@ -401,6 +404,7 @@ def test_bad_videos_in_training(
     assert any("samples were replaced by others" in problem for problem in found), found
     # VideoLLaMA2 draws the other sample at random: it may be a bad one again
     assert int(next(problem for problem in found if "replaced" in problem).split()[0]) >= 4
-    assert codes["ours"] != 0
-    assert "RuntimeError: cannot read the video " in "\n".join(said["ours"].splitlines()[-5:]), "where users look"
-    assert not list((tmp_path / "ours").glob("output/checkpoint-*"))
+    for name in ("ours", "workers"):
+        assert codes[name] != 0
+        assert "RuntimeError: cannot read the video " in "\n".join(said[name].splitlines()[-5:]), "where users look"
+        assert not list((tmp_path / name).glob("output/checkpoint-*"))
