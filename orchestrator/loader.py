@@ -108,7 +108,7 @@ class _Reader:
         expected: Any = recipe_errors.annotation(path)
         if expected is str or get_origin(expected) is Literal:
             null = raw in ("", "null", "~") and recipe_errors.optional(path)
-            value = Node(None if null else raw, where)
+            value = Node(None if null else "" if raw in ("''", '""') else raw, where)
         else:
             try:
                 value = read(raw, lambda _line, _column: where, self.problems)

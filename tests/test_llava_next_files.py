@@ -239,11 +239,3 @@ def test_a_training_at_its_last_step_is_through(tmp_path: Path) -> None:
     assert launcher.is_through(last)
     assert not launcher.is_through(tmp_path / "output" / "checkpoint-8")
     assert launcher.newest_checkpoint(tmp_path / "nothing") is None
-
-
-def test_what_the_launcher_borrows_is_part_of_its_key() -> None:
-    """Of all that import it; the infer stage of LLaVA-NeXT does not."""
-    keys = {name: toolkits.get(name).runner_sources for name in ("llava_next", "videollama2", "swift")}
-    found = {(name, kind) for name in keys for kind in ("train", "infer") for path in keys[name](kind)
-             if path.name == "videollama2_shared.py"}  # fmt: skip
-    assert found == {(name, kind) for name in keys for kind in ("train", "infer")} - {("llava_next", "infer")}

@@ -184,6 +184,7 @@ def test_overrides_are_typed_by_the_schema() -> None:
         "name=2024", "train.epochs=1", "tasks=[MELD, MOSI]", "data.root=/x: y", "train.extra.flash_attn=sdpa",
         "train.extra.n=3", "inference.batch_size=64", "model.template=no", "model.path=m", "data.modality=null",
         "resources.env.OMP_NUM_THREADS=1", "train.learning_rate=1e-5", "data.limit=null", "description=",
+        'prompt.train_system=""',
     ]  # fmt: skip
     recipe = load_recipe(write(GOOD + "data: {limit: 3, modality: text}\n"), overrides)
     assert recipe.train is not None
@@ -198,6 +199,7 @@ def test_overrides_are_typed_by_the_schema() -> None:
 def test_task_and_limit_replace_the_recipes() -> None:
     recipe = load_recipe(write(GOOD), tasks=["MOSI", "demo"], limit=7)
     assert (recipe.tasks, recipe.data.limit) == (("MOSI", "demo"), 7)
+    assert recipe.prompt.train_system == "", "quoted: a text, though an empty one"
 
 
 def test_bad_overrides_all_at_once() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 from pathlib import Path
@@ -271,12 +270,6 @@ def test_the_merge_command(tmp_path: Path) -> None:
     assert Path(argv[1]).name == "swift_merge.py"
     assert flag(argv, "adapters") == "../train-1/output/checkpoint-5"
     assert flag(argv, "merge_lora") == "true"
-
-
-def test_the_plugin_is_part_of_an_answers_key() -> None:
-    assert {"swift.py", "swift_plugin.py"} <= {path.name for path in TOOLKIT.runner_sources("infer")}
-    assert "swift_plugin.py" in {path.name for path in TOOLKIT.runner_sources("train")}
-    assert importlib.util.find_spec("orchestrator.runners.swift_plugin"), "it cannot be imported without swift"
 
 
 @pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")

@@ -20,7 +20,7 @@ from orchestrator import toolkits
 from orchestrator.convert import convert_split
 from orchestrator.data import Sample
 from orchestrator.recipe import Recipe
-from orchestrator.runners import videollama2_shared as shared
+from orchestrator.runners import trainer_hooks as shared
 from orchestrator.runners import videollama2_train as launcher
 from orchestrator.toolkits.base import Example, Progress, TrainInputs
 from orchestrator.toolkits.videollama2 import neutralise
@@ -236,10 +236,11 @@ def test_projector_of_the_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "mm_projector.bin").touch()
     assert launcher.local_projector(str(tmp_path)) == str(tmp_path / "mm_projector.bin")
     assert launcher.local_projector(str(tmp_path / "mm_projector.bin")) == str(tmp_path / "mm_projector.bin")
-    hub = SimpleNamespace(hf_hub_download=lambda name, file: f"cache/{name}/{file}")
+    hub = SimpleNamespace(hf_hub_download=lambda name, file, revision: f"{revision}/{name}/{file}")
     monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    monkeypatch.setenv("MMLA_HUB_PINS", "DAMO/Other=1,DAMO/Base=2")
     for value in ("DAMO/Base", "DAMO/Base/mm_projector.bin"):
-        assert launcher.local_projector(value) == "cache/DAMO/Base/mm_projector.bin"
+        assert launcher.local_projector(value) == "2/DAMO/Base/mm_projector.bin"
 
 
 def test_the_launcher_finds_overlong_samples() -> None:

@@ -11,7 +11,6 @@ if they were text.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +19,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.runners import loop
     from orchestrator.runners.answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
+    from orchestrator.runners.utterance import neutraliser
 else:
     # this folder must not stay on the path: this very file would then be found as the package `llamafactory`
     HERE = Path(__file__).resolve().parent
     sys.path.insert(0, str(HERE))
     import loop
     from answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
+    from utterance import neutraliser
 
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]
 
@@ -33,18 +34,7 @@ else:
 # (mm_plugin._get_video_sample_indices)
 VIDEO_FPS = 100.0
 VIDEO_PLACEHOLDER = "<video>"
-# media placeholders, which LLaMA-Factory counts and replaces wherever they stand, and what may be a control token of
-# the tokenizer
-RESERVED = re.compile(r"<(?=(?:image|video|audio)>|\||/?s>)")
-
-
-def neutralise(text: str) -> str:
-    """``text`` with a space after each ``<`` that begins ``<image>``, ``<video>``, ``<audio>``, ``<|``, ``<s>`` or
-    ``</s>``.
-
-    The converter applies the same rule to prompts (toolkits/llamafactory.py); both must agree.
-    """
-    return RESERVED.sub("< ", text)
+neutralise = neutraliser("llamafactory")
 
 
 class Encoded:

@@ -8,11 +8,17 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or __package__:
+    from orchestrator.runners import hub_pins
+    from orchestrator.runners.utterance import neutraliser
+else:
+    import hub_pins
+    from utterance import neutraliser
 
 # 384 x 384 pixels in patches of 14, the only SigLIP that LLaVA-NeXT's tower can be (siglip_encoder.py)
 PATCHES_PER_SIDE = 27
@@ -36,13 +42,7 @@ SYSTEM = "You are a helpful assistant."
 TEMPLATE = (
     "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n{answer}"
 )
-# `<image>` is where the frames go, `<|` begins the chat format's control tokens
-RESERVED = re.compile(r"<(?=image>|\|)")
-
-
-def neutralise(text: str) -> str:
-    """Text in which nothing is taken for the place of the frames or for a control token."""
-    return RESERVED.sub("< ", text)
+neutralise = neutraliser("llava_next")
 
 
 def question(prompt: str, video: bool, media: str = MEDIA) -> str:
@@ -96,19 +96,24 @@ def find_model(model: str, revision: str | None, tower: str | None) -> tuple[Pat
 
 
 def _is_cached(repository: str) -> bool:
-    """Whether the hub's cache holds weights of this repository's newest known revision."""
+    """Whether the hub's cache holds weights of this repository at its pinned, or else its newest known revision."""
     home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
     cache = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
     folder = cache / f"models--{repository.replace('/', '--')}"
     try:
-        snapshot = folder / "snapshots" / (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+        commit = hub_pins.commits().get(repository) or (folder / "refs" / "main").read_text(encoding="utf-8").strip()
     except OSError:
         return False
+    snapshot = folder / "snapshots" / commit
     return any(snapshot.glob("*.safetensors")) or any(snapshot.glob("*.bin"))
 
 
 def use_tower(config: Mapping[str, Any]) -> None:
-    """Load a vision tower from a local folder as the SigLIP it is; LLaVA-NeXT takes any local folder for a CLIP."""
+    """Load a vision tower from a local folder as the SigLIP it is; LLaVA-NeXT takes any local folder for a CLIP.
+
+    One from the hub is loaded at its pinned commit.
+    """
+    hub_pins.apply()
     tower = config["mm_vision_tower"]
     kind = read_config(Path(tower)).get("model_type", "") if Path(tower).is_dir() else ""
     if kind.startswith("siglip"):

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.runners import llava_next_model as shared
-    from orchestrator.runners.videollama2_shared import end_at_bad_videos, keep_what_is_needed
+    from orchestrator.runners.trainer_hooks import end_at_bad_videos, keep_what_is_needed
 else:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import llava_next_model as shared
-    from videollama2_shared import end_at_bad_videos, keep_what_is_needed
+    from trainer_hooks import end_at_bad_videos, keep_what_is_needed
 
 STATE = "trainer_state.json"
 PROJECTOR = "non_lora_trainables.bin"

@@ -9,7 +9,6 @@ would apply a repetition penalty to greedy answers, too.
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,24 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.runners import answerer, loop
+    from orchestrator.runners.utterance import neutraliser
 else:
     # this folder must not stay on the path: this very file would then be found as the package `swift`
     HERE = Path(__file__).resolve().parent
     sys.path.insert(0, str(HERE))
     import answerer
     import loop
+    from utterance import neutraliser
 
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]
 
-CONTROL = re.compile(r"<(?=\||/?[A-Za-z_-]+>)")
-
-
-def neutralise(text: str) -> str:
-    """``text`` with a space after each ``<`` that would begin a media or control token.
-
-    The converter applies the same rule to prompts (toolkits/swift.py); both must agree.
-    """
-    return CONTROL.sub("< ", text)
+neutralise = neutraliser("swift")
 
 
 def conversation(request: loop.Request) -> dict[str, Any]:

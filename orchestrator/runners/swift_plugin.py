@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.runners.videollama2_shared import keep_what_is_needed
+    from orchestrator.runners.trainer_hooks import keep_what_is_needed
 else:
-    from videollama2_shared import keep_what_is_needed  # swift has put this folder on the path
+    from trainer_hooks import keep_what_is_needed  # swift has put this folder on the path
 
 TRUST = "MMLA_TRUST_REMOTE_CODE"
 

@@ -11,7 +11,6 @@ and puts a system message before the question that training lacks. ``generate`` 
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.runners import loop
     from orchestrator.runners.answerer import LocalAnswerer, decoding, own_ends
+    from orchestrator.runners.utterance import neutraliser
     from orchestrator.runners.videollama2_model import Model
 else:
     # this folder must not stay on the path: this very file would then be found as the package `videollama2`
@@ -27,22 +27,14 @@ else:
     sys.path.insert(0, str(HERE))
     import loop
     from answerer import LocalAnswerer, decoding, own_ends
+    from utterance import neutraliser
     from videollama2_model import Model
 
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE]
 
 VIDEO = "<video>"
 ASPECT_RATIO = "pad"  # as in training
-# the media tokens and what may be a control token of the tokenizer
-RESERVED = re.compile(r"<(?=(?:image|video|audio|unk)>|\||/?s>)")
-
-
-def neutralise(text: str) -> str:
-    """``text`` with a space after each ``<`` that begins a media or control token.
-
-    The converter applies the same rule to prompts (toolkits/videollama2.py); both must agree.
-    """
-    return RESERVED.sub("< ", text)
+neutralise = neutraliser("videollama2")
 
 
 def user_turn(prompt: str, video: bool) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from orchestrator.runners import hub_pins
     from orchestrator.runners.answerer import PRECISIONS
 else:
+    import hub_pins
     from answerer import PRECISIONS
 
 
@@ -25,6 +27,7 @@ class Model:
 
         if config["device"] == "cuda" and not torch.cuda.is_available():
             raise SystemExit("device is cuda, but this machine offers no usable GPU to torch")
+        hub_pins.apply()
         adapter, parts = config.get("adapter"), config.get("parts") or {}
         source = parts["llm"] if adapter else config["model"]
         revision = None if adapter else config.get("revision")

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.runners import videollama2_shared as shared
+    from orchestrator.runners import hub_pins
+    from orchestrator.runners import trainer_hooks as hooks
 else:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
-    import videollama2_shared as shared
+    import hub_pins
+    import trainer_hooks as hooks
 
 PROJECTOR = "mm_projector.bin"
 FLAG = "--pretrain_mm_mlp_adapter"
@@ -37,7 +39,8 @@ def local_projector(value: str) -> str:
         return value
     from huggingface_hub import hf_hub_download
 
-    return str(hf_hub_download(value.removesuffix(PROJECTOR).strip("/"), PROJECTOR))
+    repository = value.removesuffix(PROJECTOR).strip("/")
+    return str(hf_hub_download(repository, PROJECTOR, revision=hub_pins.commits().get(repository)))
 
 
 def overlong(module: Any, data: Any, tokenizer: Any) -> list[str]:
@@ -104,10 +107,11 @@ def main() -> None:
     from videollama2 import train as module
     from videollama2.model.videollama2_arch import Videollama2MetaModel
 
-    shared.end_at_bad_videos(module, "process_video")
+    hub_pins.apply()
+    hooks.end_at_bad_videos(module, "process_video")
     check_lengths(module)
     check_projector(Videollama2MetaModel)
-    shared.keep_what_is_needed()
+    hooks.keep_what_is_needed()
     module.train(attn_implementation=None if attention == "auto" else attention)
 
 

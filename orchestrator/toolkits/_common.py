@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,6 +20,8 @@ RUNNERS = Path(__file__).parent.parent / "runners"
 # what tqdm and the trainer print while they train
 BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d+)/(\d+) \[")
 LOSS = re.compile(r"'loss': ([-+.\de]+|nan|inf)")
+# how a runner names another where it is checked for types
+IMPORTS = re.compile(r"^\s*from orchestrator\.runners(?:\.(\w+) import| import (.+))", re.MULTILINE)
 # several processes on a CPU, which DeepSpeed does not find by itself
 ON_CPU = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
 
@@ -118,6 +121,19 @@ def write_list(records: Iterable[Mapping[str, Any]], file: TextIO) -> int:
     return count
 
 
+@cache
+def sources_of(*names: str) -> list[Path]:
+    """Some of the files of ``runners/`` and all those there that they import; a name without a file is left out."""
+    found, todo = [], list(names)
+    for name in todo:
+        path = RUNNERS / f"{name}.py"
+        if path not in found and path.exists():
+            found.append(path)
+            for one, several in IMPORTS.findall(path.read_text(encoding="utf-8")):
+                todo += [one] if one else [part.split()[0] for part in several.split(",")]
+    return found
+
+
 class TrainerToolkit:
     """A toolkit that trains with the Hugging Face trainer into ``output/`` of the stage's folder.
 
@@ -127,6 +143,8 @@ class TrainerToolkit:
     name: str
     training_video = False
     history = False
+    # runner files that the toolkit itself loads, in training and inference
+    plugins: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.environment = Environment.load(self.name)
@@ -165,13 +183,6 @@ class TrainerToolkit:
         return bar_progress(folder)
 
     def runner_sources(self, kind: str) -> list[Path]:
-        """See `Toolkit.runner_sources`: told by their names.
-
-        ``<toolkit>.py`` answers, ``<toolkit>_train.py`` trains, ``<toolkit>_<other>.py`` may be part of both.
-        """
-        if kind not in ("train", "infer"):
-            return []
-        launcher = RUNNERS / f"{self.name}_train.py"
-        shared = [path for path in sorted(RUNNERS.glob(f"{self.name}_*.py")) if path != launcher]
-        own = [RUNNERS / f"{name}.py" for name in ("loop", "answerer", self.name)]
-        return [*own, *shared] if kind == "infer" else [*([launcher] if launcher.exists() else []), *shared]
+        """See `Toolkit.runner_sources`: where a kind of stage starts, and what that imports of the runners."""
+        starts = {"train": f"{self.name}_train", "infer": self.name, "init": "random_init"}
+        return sources_of(starts[kind], *self.plugins) if kind in starts else []

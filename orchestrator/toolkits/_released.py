@@ -23,6 +23,7 @@ from typing import Any, TextIO
 
 from orchestrator.benchmark import tasks
 from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.runners.utterance import neutraliser
 from orchestrator.toolkits.base import Example
 
 # raised when the same examples give other files
@@ -32,8 +33,8 @@ FROM_FIRST = frozenset({"MIntRec", "MIntRec2.0", "MELD", "MELD-DA"})
 # the text files' names of videos, where they differ from those of the others (of Ch-sims, LLaVA-NeXT's are as these)
 OLD_NAMES = re.compile(r"^MELD-DA_|^IEMOCAP-DA_|^MUStARD_|(?<=^Ch-sims_)csbdgs2_")
 OLD = {"MELD-DA_": "MELD_", "IEMOCAP-DA_": "IEMOCAP_", "MUStARD_": "MUSTARD_", "csbdgs2_": "csbgs2_"}
-# what toolkits and tokenizers would act on inside an utterance; the released files hold nothing of the kind
-CONTROL = re.compile(r"<(?=(?:image|video|audio)>|\||/?s>)")
+# the released files hold nothing of what it changes
+neutralise = neutraliser("llamafactory")
 
 Record = dict[str, Any]
 
@@ -140,7 +141,7 @@ def write_released(layout: Layout, examples: Iterable[Example], file: TextIO) ->
     count = 0
     for example in examples:
         media = layout.media if example.sample.video else ""
-        record = layout.record(count, media + CONTROL.sub("< ", example.prompt), example)
+        record = layout.record(count, media + neutralise(example.prompt), example)
         if example.system is not None:
             record["system"] = example.system
         if layout.lines:

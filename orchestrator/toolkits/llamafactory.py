@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import yaml
 
 from orchestrator.recipe import Recipe
+from orchestrator.runners.utterance import neutraliser
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import (
     ON_CPU,
@@ -40,13 +41,7 @@ REFUSED = {
 }
 # Qwen2-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames
 PIXELS_PER_TOKEN = 28 * 28
-# LLaMA-Factory and tokenizers act on these wherever they stand; the runner's rule is the same
-CONTROL = re.compile(r"<(?=(?:image|video|audio)>|\||/?s>)")
-
-
-def neutralise(text: str) -> str:
-    """Text in which nothing is taken for a media or control token: ``<video>``, ``<|im_end|>``, ``</s>``."""
-    return CONTROL.sub("< ", text)
+neutralise = neutraliser("llamafactory")
 
 
 class LlamaFactory(TrainerToolkit):
@@ -202,10 +197,6 @@ class LlamaFactory(TrainerToolkit):
         else:
             dropped = [] if counts[0] == rows else [f"it trained on {counts[0]} of {rows} samples"]
         return hf_trainer.problems(folder / OUTPUT) + dropped
-
-    def runner_sources(self, kind: str) -> list[Path]:
-        """See `Toolkit.runner_sources`."""
-        return [RUNNERS / "random_init.py"] if kind == "init" else super().runner_sources(kind)
 
 
 TOOLKIT = LlamaFactory()

@@ -178,11 +178,6 @@ class LlavaNext(TrainerToolkit):
         }
         return self._runner("llava_next.py", config, self._environment(recipe, "cpu"))
 
-    def runner_sources(self, kind: str) -> list[Path]:
-        """See `Toolkit.runner_sources`. Its launcher imports what VideoLLaMA2's does."""
-        sources = super().runner_sources(kind)
-        return [*sources, RUNNERS / "videollama2_shared.py"] if kind == "train" else sources
-
     # outputs
 
     def _this_training(self, folder: Path) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from orchestrator.recipe import Recipe
+from orchestrator.runners.utterance import neutraliser
 from orchestrator.store import read_json
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import (
@@ -68,9 +69,6 @@ REFUSED = {
 FRAMES = ("MAX_NUM_FRAMES", "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "NUM_FRAMES", "NFRAMES", "VIDEO_SEGMENTS")
 # variables that a recipe sets otherwise: in resources.env the results would not say so
 OWNED = {**dict.fromkeys(FRAMES, "use video.frames"), "VIDEO_MAX_PIXELS": "use video.max_pixels"}
-# what swift and the tokenizers act on wherever it stands: <video>, </slice>, <unk>, <|im_end|>; the runner's rule is
-# the same
-CONTROL = re.compile(r"<(?=\||/?[A-Za-z_-]+>)")
 # by the beginning of the model type: MiniCPM-V has 64 tokens a frame, with <image>, </image> and a line break 67
 MINICPM, MINICPM_TOKENS = "minicpmv", 67
 # Qwen2-VL, Qwen2.5-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames (in Qwen3-VL 16 x 16)
@@ -79,9 +77,7 @@ ROOM = 128  # tokens of the shortest prompts with their answers
 REMOTE_CODE = ("minicpmv2_5", "minicpmv2_6", "minicpmv4", "minicpmv4_5", "minicpmo", "internlm2", "internlm3")
 
 
-def neutralise(text: str) -> str:
-    """Text in which nothing is taken for a media or control token: a space after each ``<`` that would begin one."""
-    return CONTROL.sub("< ", text)
+neutralise = neutraliser("swift")
 
 
 class Swift(TrainerToolkit):
@@ -89,6 +85,7 @@ class Swift(TrainerToolkit):
 
     name = "swift"
     history = True
+    plugins = ("swift_plugin",)
     suffix = ".jsonl"
 
     # what it can do
@@ -184,11 +181,6 @@ class Swift(TrainerToolkit):
         }
         argv = (str(self.environment.python), str(RUNNERS / "swift_merge.py"), *command_line(arguments))
         return Command(argv, self._environment(recipe, "cpu"), unset=UNSET)
-
-    def runner_sources(self, kind: str) -> list[Path]:
-        """See `Toolkit.runner_sources`. Training and inference load the plugin, which imports what VideoLLaMA2 does."""
-        sources = super().runner_sources(kind)
-        return [*sources, RUNNERS / "videollama2_shared.py"] if sources else []
 
     # outputs
 

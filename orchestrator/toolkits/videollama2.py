@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from orchestrator.recipe import Recipe
+from orchestrator.runners.utterance import neutraliser
 from orchestrator.store import read_json
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import ON_CPU, RUNNERS, TrainerToolkit, process_environment, torchrun, write_list
@@ -26,14 +27,10 @@ from orchestrator.toolkits.base import Checkpoint, Command, Example, TrainInputs
 # set in a user's shell, these would change how accelerate and DeepSpeed start
 UNSET = ("ACCELERATE_MIXED_PRECISION", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "DS_ACCELERATOR")
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-# the toolkit acts on its media token wherever it stands, tokenizers on control tokens; the runner's rule is the same
-CONTROL = re.compile(r"<(?=(?:image|video|audio|unk)>|\||/?s>)")
 REPLACED = re.compile(r"Encounted error when reading (?:video|image) (.*), use \d+-th example instead")
 
 
-def neutralise(text: str) -> str:
-    """Text in which nothing is taken for a media or control token: ``<video>``, ``</s>``, ``<unk>``."""
-    return CONTROL.sub("< ", text)
+neutralise = neutraliser("videollama2")
 
 
 class VideoLlama2(TrainerToolkit):

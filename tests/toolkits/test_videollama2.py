@@ -9,8 +9,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +146,38 @@ def test_sft_teaches_the_form_of_the_answers(trained: Path) -> None:
     # 32 steps are no multiple of 7: the last step was saved all the same; of the others only the newest is kept
     output = stage_folder(trained, "train") / "output"
     assert {path.name for path in output.glob("checkpoint-*")} == {"checkpoint-28", "checkpoint-32"}
+
+
+def test_parts_from_the_hub_are_asked_for_at_their_commit(environment: Environment, tmp_path: Path) -> None:
+    """With the toolkit's own transformers, up to the address that is asked."""
+    asked: list[str] = []
+
+    class Hub(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as hub:
+        threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True).start()
+        program = f"""import sys
+sys.path.insert(0, {str(RUNNERS)!r})
+import hub_pins
+hub_pins.apply()
+from transformers import CLIPVisionConfig
+CLIPVisionConfig.from_pretrained("some/clip")
+"""
+        env = os.environ | {
+            "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+            "HF_HOME": str(tmp_path),
+            "MMLA_HUB_PINS": f"other/clip={'a' * 40},some/clip={'b' * 40}",
+        }
+        done = subprocess.run([environment.python, "-c", program], env=env, capture_output=True, text=True)
+        hub.shutdown()
+    assert done.returncode == 1
+    assert asked[0] == f"/some/clip/resolve/{'b' * 40}/config.json", done.stderr[-2000:]
 
 
 def test_zero_shot_is_the_complete_model(tmp_path: Path, weights: Path, data: Path) -> None:

@@ -1,5 +1,5 @@
-"""What VideoLLaMA2's launcher has in common with LLaVA-NeXT's, and in part with ms-swift's plugin: a video that cannot
-be read ends the training at once, and of older checkpoints only what inference needs is kept.
+"""What LLaVA-NeXT's and VideoLLaMA2's launchers have in common, and in part ms-swift's plugin: a video that cannot be
+read ends the training at once, and of older checkpoints only what inference needs is kept.
 """
 
 from __future__ import annotations
