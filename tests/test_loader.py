@@ -194,12 +194,12 @@ def test_overrides_are_typed_by_the_schema() -> None:
     assert (recipe.model.template, recipe.model.path, recipe.inference.batch_size) == ("no", "m", 64)
     assert (recipe.data.modality, recipe.data.limit, recipe.description) == (None, None, "")
     assert recipe.resources.env == {"OMP_NUM_THREADS": "1"}
+    assert recipe.prompt.train_system == "", "quoted: a text, though an empty one"
 
 
 def test_task_and_limit_replace_the_recipes() -> None:
     recipe = load_recipe(write(GOOD), tasks=["MOSI", "demo"], limit=7)
     assert (recipe.tasks, recipe.data.limit) == (("MOSI", "demo"), 7)
-    assert recipe.prompt.train_system == "", "quoted: a text, though an empty one"
 
 
 def test_bad_overrides_all_at_once() -> None:

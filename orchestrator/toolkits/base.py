@@ -112,4 +112,4 @@ class Toolkit(Protocol):
         """The command that writes merged weights to ``merged/``."""
 
     def runner_sources(self, kind: str) -> Sequence[Path]:
-        """The files of ``runners/`` that a kind of stage (init, train, infer) runs: their content is part of its key."""
+        """The files of ``runners/`` that a kind of stage (init, train, infer) runs: part of its key."""
