@@ -12,7 +12,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from itertools import cycle
 from pathlib import Path
@@ -22,6 +21,7 @@ import pytest
 
 from orchestrator.demo import write_demo_data
 from orchestrator.processes import STAGE_MARK, marked
+from tests.toolkits.running import answers, start
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,22 +29,8 @@ KILLS = int(os.environ.get("KILLS", "4"))
 VICTIMS = ("orchestrator", "toolkit", "group")
 
 
-def start(recipe: Path, folder: Path) -> subprocess.Popen[bytes]:
-    arguments = ["run", str(recipe), "--runs-dir", str(folder / "runs"), "--results-dir", str(folder)]
-    with (folder / "said.txt").open("ab") as said:
-        return subprocess.Popen([sys.executable, "-m", "orchestrator", *arguments], cwd=ROOT, stdout=said, stderr=said)
-
-
 def stage_folders(folder: Path, kind: str) -> list[Path]:
     return list((folder / "runs").glob(f"*/*/{kind}-*"))
-
-
-def answers(folder: Path) -> dict[str, str]:
-    (stage,) = stage_folders(folder, "infer")
-    given = [json.loads(line) for line in (stage / "predictions.jsonl").read_text().splitlines()]
-    asked = [json.loads(line)["id"] for line in (stage / "requests.jsonl").read_text().splitlines()]
-    assert sorted(prediction["id"] for prediction in given) == sorted(asked), "every request is answered once"
-    return {prediction["id"]: prediction["text"] for prediction in given}
 
 
 def seconds_of(folder: Path, kind: str) -> float:

@@ -16,6 +16,7 @@ import pytest
 
 from orchestrator.demo import write_demo_data
 from tests.media import write_video
+from tests.toolkits.running import stage_folder, texts
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -70,19 +71,6 @@ def video_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def stage_folder(folder: Path, kind: str, job: str = "demo") -> Path:
-    (found,) = (folder / "runs" / "tiny" / job).glob(f"{kind}-*")
-    return found
-
-
-def predictions(folder: Path) -> dict[str, str]:
-    with (folder / "predictions.jsonl").open() as file:
-        given = [json.loads(line) for line in file]
-    answers: dict[str, str] = {prediction["id"]: prediction["text"] for prediction in given}
-    assert len(answers) == len(given), "a request was answered twice"
-    return answers
-
-
 def test_sft_from_recipe_to_csv(tmp_path: Path, demo_data: Path) -> None:
     recipe = recipe_file(
         tmp_path, f"method: sft\ntasks: [demo]\ndata: {{root: {demo_data}}}\ntrain: {{epochs: 2, save_steps: 5}}\n"
@@ -103,7 +91,7 @@ def test_sft_from_recipe_to_csv(tmp_path: Path, demo_data: Path) -> None:
     best = min(step for step in scores if scores[step] == max(scores.values()))
     assert row["checkpoint"] == f"checkpoint-{best}"
     assert (stage_folder(tmp_path, "train") / "output" / f"checkpoint-{best}" / "model.safetensors").is_file()
-    assert len(predictions(stage_folder(tmp_path, "infer"))) == 24
+    assert len(texts(stage_folder(tmp_path, "infer") / "predictions.jsonl")) == 24
     assert not (stage_folder(tmp_path, "train") / "cache").exists()
     # a second run does nothing and gives the same file
     before = (tmp_path / "tiny.csv").read_bytes()
@@ -131,8 +119,8 @@ select: {{strategy: dev_accuracy}}
     select = stage_folder(tmp_path, "select", "it")
     selection = json.loads((select / "selection.json").read_text())
     assert set(selection["accuracy_percent"]) == {"3", "6"}
-    assert len(predictions(select / "checkpoint-3")) == 16
-    assert len(predictions(select / "checkpoint-6")) == 16
+    assert len(texts(select / "checkpoint-3" / "predictions.jsonl")) == 16
+    assert len(texts(select / "checkpoint-6" / "predictions.jsonl")) == 16
     config = json.loads((stage_folder(tmp_path, "infer", "it") / "config.json").read_text())
     adapter = stage_folder(tmp_path, "infer", "it") / config["adapter"]
     assert (adapter / "adapter_model.safetensors").is_file()
@@ -154,7 +142,7 @@ inference: {{batch_size: 3, max_new_tokens: 6}}
     run(recipe, tmp_path)
     row = pd.read_csv(tmp_path / "tiny.csv").iloc[0]
     assert (row["frames"], row["n"], row["error"]) == (4, 4, 0)
-    assert len(predictions(stage_folder(tmp_path, "infer"))) == 4
+    assert len(texts(stage_folder(tmp_path, "infer") / "predictions.jsonl")) == 4
     converted = json.loads((stage_folder(tmp_path, "convert") / "train.json").read_text())
     assert converted[0]["videos"] == [str(video_data / "Demo" / "video" / "demo_0.mp4")]
     # the utterance's own <video> is no second media token
@@ -237,4 +225,4 @@ def test_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path, demo_data: 
     assert "what to do: the disk is full" in said
     filler.unlink()
     run(recipe, small_disk)
-    assert len(predictions(stage_folder(small_disk, "infer", "zero_shot"))) == 24
+    assert len(texts(stage_folder(small_disk, "infer", "zero_shot") / "predictions.jsonl")) == 24

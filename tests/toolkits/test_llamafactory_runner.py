@@ -15,6 +15,7 @@ from orchestrator.environments import Environment
 from orchestrator.runners import loop
 from orchestrator.toolkits import llamafactory as converter
 from tests.media import write_video
+from tests.toolkits.running import write_jsonl
 
 pytestmark = pytest.mark.toolkit
 HERE = Path(__file__).resolve().parent
@@ -49,10 +50,6 @@ VIDEO_CONFIG = {
     },
     "processor": {"min_pixels": 784, "max_pixels": 3136},
 }
-
-
-def write_jsonl(path: Path, rows: list[Any]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def request(name: str, prompt: str, video: Path | None = None, system: str | None = None) -> dict[str, Any]:

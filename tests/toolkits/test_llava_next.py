@@ -28,6 +28,7 @@ from orchestrator.runners import loop
 from orchestrator.runners.llava_next_train import PROJECTOR, flags
 from orchestrator.toolkits.base import Example, TrainInputs
 from tests.media import write_video
+from tests.toolkits.running import answers, stage_folder, write_jsonl
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
 ROOT = Path(__file__).resolve().parents[2]
@@ -123,19 +124,6 @@ def run(recipe: Path, *arguments: object, code: int = 0) -> str:
     return said
 
 
-def stage_of(folder: Path, kind: str) -> Path:
-    (found,) = (folder / "runs").glob(f"tiny/*/{kind}-*")
-    return found
-
-
-def answers(folder: Path) -> dict[str, str]:
-    stage = stage_of(folder, "infer")
-    given = [json.loads(line) for line in (stage / "predictions.jsonl").read_text().splitlines()]
-    asked = [json.loads(line)["id"] for line in (stage / "requests.jsonl").read_text().splitlines()]
-    assert sorted(line["id"] for line in given) == sorted(asked), "every request is answered once"
-    return {line["id"]: line["text"] for line in given}
-
-
 @pytest.fixture(scope="module")
 def trained(tiny: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an sft run that nobody disturbed."""
@@ -160,7 +148,7 @@ def test_the_adapter_answers(trained: Path) -> None:
     assert (row["n"], row["frames"], row["unknown"], row["error"]) == (8, 1, 0, 0)
     assert row["checkpoint"] == "checkpoint-32"
     assert all(ANSWER.fullmatch(text) for text in answers(trained).values()), answers(trained)
-    output = stage_of(trained, "train") / "output"
+    output = stage_folder(trained, "train") / "output"
     assert sorted(path.name for path in output.glob("checkpoint-*")) == ["checkpoint-24", "checkpoint-32"]
     for path in output.glob("checkpoint-*"):
         assert (path / "non_lora_trainables.bin").stat().st_size > 100_000, "the projector is trained and kept"
@@ -174,7 +162,7 @@ def test_instruction_tuning_with_zero2_on_two_processes(tiny: Path, data: Path, 
     recipe = recipe_file(tiny, data, tmp_path, "it", tasks="[demo, MUStARD]", train=train, resources=resources)
     process = start(recipe)
     wait_for(lambda: any((tmp_path / "runs").glob("*/*/train-*/output/checkpoint-2/trainer_state.json")), process)
-    stage = stage_of(tmp_path, "train")
+    stage = stage_folder(tmp_path, "train")
     for victim in marked(STAGE_MARK, str(stage.resolve())):
         victim.send_signal(signal.SIGKILL)
     said, _ = process.communicate()
@@ -223,7 +211,7 @@ def test_killed_in_training_and_in_inference(tiny: Path, data: Path, trained: Pa
     wait_for(lambda: any((tmp_path / "runs").glob("*/*/train-*/output/checkpoint-12/trainer_state.json")), process)
     process.kill()  # the orchestrator; its watchdog ends the training
     process.wait()
-    stage = stage_of(tmp_path, "train")
+    stage = stage_folder(tmp_path, "train")
     deadline = time.monotonic() + 20
     while list(marked(STAGE_MARK, str(stage.resolve()))):
         assert time.monotonic() < deadline, "something is left running"
@@ -231,14 +219,14 @@ def test_killed_in_training_and_in_inference(tiny: Path, data: Path, trained: Pa
     process = start(recipe)
     journals = "*/*/infer-*/predictions.jsonl"
     wait_for(lambda: any(path.stat().st_size for path in (tmp_path / "runs").glob(journals)), process)
-    for victim in marked(STAGE_MARK, str(stage_of(tmp_path, "infer").resolve())):
+    for victim in marked(STAGE_MARK, str(stage_folder(tmp_path, "infer").resolve())):
         victim.send_signal(signal.SIGKILL)
     said, _ = process.communicate()
     assert process.returncode == 1, said
     run(recipe)
     assert json.loads((stage / "stage.json").read_text())["outputs"]["resumed_from"] is not None
     assert answers(tmp_path) == answers(trained)
-    mine, theirs = (folder / "output" / "checkpoint-32" for folder in (stage, stage_of(trained, "train")))
+    mine, theirs = (folder / "output" / "checkpoint-32" for folder in (stage, stage_folder(trained, "train")))
     assert trained_weights(mine) == trained_weights(theirs), "a resumed training equals one that was never stopped"
 
 
@@ -394,10 +382,6 @@ def config_of(tiny: Path, **more: Any) -> dict[str, Any]:
 
 def request(name: str, prompt: str, video: Path | None = None, system: str | None = None) -> dict[str, Any]:
     return {"id": name, "task": "demo", "prompt": prompt, "video": video and str(video), "system": system}
-
-
-def write_jsonl(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def test_inference_sees_what_training_saw(environment: Environment, tiny: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from orchestrator.processes import STAGE_MARK, marked
 from orchestrator.runners import loop
 from orchestrator.toolkits.base import Example, TrainInputs
 from tests.media import write_video
-from tests.toolkits.test_kill import answers, start
+from tests.toolkits.running import answers, records, stage_folder, start, texts, write_jsonl
 from tests.toolkits.test_llamafactory import orchestrator
 
 HERE = Path(__file__).resolve().parent
@@ -127,11 +127,6 @@ def calm(calm_run: Run) -> Path:
     process, folder = calm_run
     assert process.wait() == 0, (folder / "said.txt").read_text()
     return folder
-
-
-def stage_folder(folder: Path, kind: str) -> Path:
-    (found,) = (folder / "runs").glob(f"*/*/{kind}-*")
-    return found
 
 
 def wait_for(what: Callable[[], bool], process: subprocess.Popen[bytes], said: Path) -> None:
@@ -286,7 +281,7 @@ def done(
     write_video(short, seed=1, frames=3)
     other.append(requests[0] | {"id": "short", "video": str(short)})
     for name, rows in (("all", requests), ("other", other)):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        write_jsonl(folder / f"{name}.jsonl", rows)
     runs: dict[str, dict[str, Any]] = {
         "batches": {},
         "one": {"batch_size": 1},
@@ -321,7 +316,7 @@ def write_same(folder: Path, requests: list[dict[str, Any]]) -> None:
     """The same samples as requests and as the converter writes them for training."""
     tricky = "she said <video>, <image>, </slice> and <unk>, then <|im_end|><|video_pad|> {{ROUND0}} </s> 5 < 6"
     same = [requests[0] | {"video": None}, *requests[:3], requests[3] | {"prompt": tricky, "system": "Be <brief>."}]
-    (folder / "same_requests.jsonl").write_text("".join(json.dumps(row) + "\n" for row in same))
+    write_jsonl(folder / "same_requests.jsonl", same)
     samples = [Sample(str(at), "demo", "train", "", "joy", row["video"]) for at, row in enumerate(same)]
     examples = [
         Example(sample, row["prompt"], "emotion: joy", row["system"]) for sample, row in zip(samples, same, strict=True)
@@ -330,34 +325,24 @@ def write_same(folder: Path, requests: list[dict[str, Any]]) -> None:
         toolkits.get("swift").write_examples(examples, file, "video")
 
 
-def records(folder: Path, name: str) -> dict[str, dict[str, Any]]:
-    given = [json.loads(line) for line in (folder / f"{name}.jsonl.out").read_text().splitlines()]
-    assert len(given) == len({record["id"] for record in given})
-    return {record["id"]: record for record in given}
-
-
-def texts(folder: Path, name: str) -> dict[str, str]:
-    return {key: record["text"] for key, record in records(folder, name).items()}
-
-
 def test_batches_and_shards_do_not_change_answers(done: Path, calm: Path) -> None:
     expected = answers(calm)
     assert len(expected) == 40
-    assert texts(done, "batches") == texts(done, "one") == expected
-    first, second = texts(done, "shard0"), texts(done, "shard1")
+    assert texts(done / "batches.jsonl.out") == texts(done / "one.jsonl.out") == expected
+    first, second = texts(done / "shard0.jsonl.out"), texts(done / "shard1.jsonl.out")
     assert len(first) == len(second) == 20
     assert first | second == expected
 
 
 def test_the_adapter_is_applied(done: Path) -> None:
-    trained, base = texts(done, "batches"), texts(done, "base")
+    trained, base = texts(done / "batches.jsonl.out"), texts(done / "base.jsonl.out")
     form = ("dialogue ", "speaking ")  # of "dialogue act: question", "speaking style: sincere"
     assert all(text.startswith(form) for text in trained.values())
     assert not any(text.startswith(form) for text in base.values())
 
 
 def test_a_bad_clip_is_its_own_requests_error(done: Path) -> None:
-    given = records(done, "other")
+    given = records(done / "other.jsonl.out")
     wrong = {key for key, record in given.items() if "error" in record}
     assert wrong == {"missing", "empty", "truncated", "audio", "long"}
     assert "missing.mp4" in given["missing"]["error"]

@@ -24,6 +24,7 @@ from orchestrator import toolkits
 from orchestrator.environments import Environment
 from orchestrator.processes import STAGE_MARK, marked
 from tests.media import write_video
+from tests.toolkits.running import records, run, stage_folder, start, texts, write_jsonl
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
 HERE = Path(__file__).resolve().parent
@@ -95,34 +96,6 @@ select: {strategy: last}
 """
 ONE_PROCESS = 'resources: {device: cpu, env: {OMP_NUM_THREADS: "1"}}\n'
 SFT = f"method: sft\ntasks: [demo]\n{TRAIN}{ONE_PROCESS}"
-
-
-def start(recipe: Path, folder: Path) -> subprocess.Popen[bytes]:
-    arguments = ["run", str(recipe), "--runs-dir", str(folder / "runs"), "--results-dir", str(folder)]
-    env = {name: value for name, value in os.environ.items() if name != "MMLA_DATA_ROOT"}
-    with (folder / "said.txt").open("ab") as said:
-        argv = [sys.executable, "-m", "orchestrator", *arguments]
-        return subprocess.Popen(argv, cwd=ROOT, env=env, stdout=said, stderr=said)
-
-
-def run(recipe: Path, folder: Path) -> None:
-    assert start(recipe, folder).wait() == 0, (folder / "said.txt").read_text()
-
-
-def stage_folder(folder: Path, kind: str) -> Path:
-    (found,) = (folder / "runs" / "tiny").glob(f"*/{kind}-*")
-    return found
-
-
-def predictions(path: Path) -> dict[str, dict[str, Any]]:
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    given = {record["id"]: record for record in records}
-    assert len(given) == len(records), "a request was answered twice"
-    return given
-
-
-def texts(path: Path) -> dict[str, str]:
-    return {key: record["text"] for key, record in predictions(path).items() if "error" not in record}
 
 
 @pytest.fixture(scope="module")
@@ -260,10 +233,6 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return found
 
 
-def write_jsonl(path: Path, rows: list[Any]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
 def halve(path: Path) -> None:
     """Take half of the weights out of a safetensors file: 8 bytes of length, a JSON header, the numbers."""
     content = path.read_bytes()
@@ -377,11 +346,11 @@ def test_a_damaged_adapter_is_refused(inside: Path) -> None:
 
 
 def test_bad_requests_fail_alone(inside: Path) -> None:
-    records = predictions(inside / "bad.jsonl")
-    assert {name for name, record in records.items() if "error" in record} == {n for n in records if n.endswith("!")}
-    assert "no video" in records["missing!"]["error"]
-    assert "over max_length 1024" in records["long!"]["error"]
-    assert "takes no system message" in records["system!"]["error"]
+    given = records(inside / "bad.jsonl")
+    assert {name for name, record in given.items() if "error" in record} == {n for n in given if n.endswith("!")}
+    assert "no video" in given["missing!"]["error"]
+    assert "over max_length 1024" in given["long!"]["error"]
+    assert "takes no system message" in given["system!"]["error"]
 
 
 def test_inference_sees_what_training_saw(inside: Path) -> None:
