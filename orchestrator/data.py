@@ -19,7 +19,8 @@ from orchestrator.errors import InputError, Problem, did_you_mean
 
 MOST_PROBLEMS = 20  # per file: more of the same does not help
 # what a dot in a name may start, and which of the files beside a clip (subtitles, sound) is the clip
-VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".m4v", ".mpg", ".mpeg", ".wmv", ".3gp", ".ogv")
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".f4v", ".m4v", ".mpg", ".mpeg", ".ts", ".mts",
+                  ".m2ts", ".vob", ".wmv", ".3gp", ".ogv", ".gif")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ class _Reader:
         own = Node({key: child for key, child in node.value.items() if key != "extends"}, str(path))
         base = Node({}, str(path))
         for parent in self.parents(node.value.get("extends")):
-            base = _over(base, self.read(_beside(path, str(parent.value)), (*chain, path), parent.where))
+            base = merge(base, self.read(_beside(path, str(parent.value)), (*chain, path), parent.where))
         self.done[file] = _over(base, own)
         return self.done[file]
 

@@ -29,7 +29,7 @@ def pinned(plan: Plan) -> Plan:
     kept = _kept(plan)
     model = plan.recipe.model
     revision = kept.get(_name(model.path, model.revision), model.revision) if model.path else model.revision
-    parts = {part: kept[_name(part, None)] for part in _parts(model) if _name(part, None) in kept}
+    parts = {part: kept[_name(part, None)] for part in _parts(plan.recipe) if _name(part, None) in kept}
     env = {PINNED: ",".join(f"{part}={commit}" for part, commit in parts.items())} if parts else {}
     if revision == model.revision and not env:
         return plan
@@ -53,7 +53,7 @@ def pin(plan: Plan, say: Callable[[str], None]) -> Plan:
         InputError: the hub has no such model or revision, or not for this user.
     """
     model = plan.recipe.model
-    wanted: list[tuple[str, str | None]] = [(part, None) for part in _parts(model)]
+    wanted: list[tuple[str, str | None]] = [(part, None) for part in _parts(plan.recipe)]
     if model.path and on_hub(model) and not (model.revision and COMMIT.fullmatch(model.revision)):
         wanted.append((model.path, model.revision))
     for repository, revision in wanted:
@@ -68,9 +68,12 @@ def on_hub(model: ModelSpec) -> bool:
     return bool(model.gpus and model.path and not Path(model.path).expanduser().exists())
 
 
-def _parts(model: ModelSpec) -> list[str]:
-    """The hub's repositories among a model's parts; a part may name a file in one."""
-    there = [part for part in model.parts.values() if not Path(part).expanduser().exists()]
+def _parts(recipe: Recipe) -> list[str]:
+    """The hub's repositories among the parts that are loaded; a part may name a file in one."""
+    parts = recipe.model.parts
+    # the others are what fine-tuning starts from
+    used = parts.values() if recipe.train else [parts[role] for role in parts if role == "vision_tower"]
+    there = [part for part in used if not Path(part).expanduser().exists()]
     return sorted({"/".join(part.split("/")[:2]) for part in there if part.count("/") and part[0] not in "/.~"})
 
 

@@ -67,16 +67,30 @@ class Job:
     @cached_property
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return not any(self.wants(stage) for stage in self.stages)
+        return not self.todo()
 
-    def wants(self, stage: Stage) -> bool:
-        """Whether a stage must run: it is not done, and something that is to run reads from it.
+    def todo(self) -> list[Stage]:
+        """The stages that are to run, by what is on disk now: those that are not done, and what follows from that.
 
-        So a training whose folder was removed to free the disk is not done again for results that are there.
+        A training whose folder was removed to free the disk is done again only if something that is to run reads its
+        weights; then whatever was made from the old weights is to be made again, too.
         """
-        if stage.done or stage.kind not in LARGE:
-            return not stage.done
-        return any(self.wants(other) for other in self.stages if stage in other.needs)
+        wanted = {stage for stage in self.stages if stage.kind not in LARGE and not stage.done}
+        for stage in reversed(self.stages):
+            # scores are made from the answers alone
+            readers = (other for other in wanted if other.kind != "score" and stage in other.needs)
+            if stage.kind in LARGE and not stage.done and any(readers):
+                wanted.add(stage)
+        wanted |= set(self.made_from({stage for stage in wanted if stage.kind == "train"}))
+        return [stage for stage in self.stages if stage in wanted]
+
+    def made_from(self, stages: set[Stage]) -> list[Stage]:
+        """The stages that read from any of these, directly or through others, in the order in which they run."""
+        found: list[Stage] = []
+        for stage in self.stages:
+            if {*stages, *found} & set(stage.needs):
+                found.append(stage)
+        return found
 
     def stage(self, kind: str) -> Stage:
         """The stage of a kind that the job is known to have."""

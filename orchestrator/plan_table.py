@@ -76,7 +76,7 @@ def row_of(plan: Plan) -> Row:
         toolkit=model.toolkit,
         jobs=len(plan.jobs),
         stages=len(stages),
-        done=sum(not job.wants(stage) for job in plan.jobs for stage in job.stages),
+        done=len(stages) - sum(len(job.todo()) for job in plan.jobs),
         loads=loads(plan),
         gpus=gpus(plan),
         released_loads=released,

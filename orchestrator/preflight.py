@@ -19,6 +19,7 @@ from orchestrator.plan import Plan
 from orchestrator.recipe import Recipe
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
+LOADS = ("init", "train", "select", "merge", "infer")  # stages that load the model
 SMALL = 1.0  # billions of parameters that a CPU can be asked to run without being named
 MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
 
@@ -179,12 +180,13 @@ def machine_problems(plan: Plan) -> list[Problem]:
     """What this machine lacks for a plan."""
     recipe, model = plan.recipe, plan.recipe.model
     where, found = str(recipe.source or recipe.name), []
+    if not any(stage.kind in LOADS for job in plan.jobs for stage in job.todo()):
+        return []
     gpus = len(visible_gpus())
-    small = model.gpus == 0 or model.init or (model.params_b is not None and model.params_b <= SMALL)
-    if recipe.resources.device == "auto" and not gpus and not small:
-        size = f", which has {model.params_b:g} billion parameters" if model.params_b else ""
+    if recipe.resources.device == "auto" and not gpus and model.gpus and (model.params_b or 0) > SMALL:
+        message = f"no GPU can be seen here for {model.name}, which has {model.params_b:g} billion parameters"
         hint = "run it on a machine with GPUs; if you mean it, --set resources.device=cpu"
-        found.append(Problem(f"no GPU can be seen here for {model.name}{size}", where, hint))
+        found.append(Problem(message, where, hint))
     needed = gpus_needed(recipe, device_of(plan))
     if gpus < needed:
         found.append(

@@ -34,8 +34,9 @@ def run_plans(plans: Sequence[Plan], device: str, view: View) -> list[tuple[Stag
     with Launcher() as launcher:
         for plan in plans:
             for job in plan.jobs:
+                todo = job.todo()
                 for stage in job.stages:
-                    if not job.wants(stage):
+                    if stage not in todo:
                         view.skipped()
                         continue
                     try:

@@ -26,6 +26,7 @@ SCORES = "scores.json"
 
 
 def score_task(
+    recipe: Recipe,
     stage: Stage,
     task: Task,
     samples: Sequence[Sample],
@@ -35,13 +36,15 @@ def score_task(
     """Score one task's answers and keep each beside its label in ``<task>.csv``.
 
     Args:
+        recipe: as the job runs it.
         stage: the score stage, whose folder is written to.
         task, samples: what was asked, with the labels.
         predictions: by ``<task>/<sample id>``: ``text``, or ``error`` where there is no answer.
         run_id: the run that computes this.
 
     Returns:
-        ``row``: the columns of the results row that are facts of this scoring; ``scores``: all of the scores.
+        ``row``: the columns of the results row that are facts of this scoring; ``scores``: all of the scores;
+        ``stages``: see `behind`.
     """
     parser = answers.Parser(task.labels)
     parsed = []
@@ -65,23 +68,35 @@ def score_task(
         "git_commit": git_commit(),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return {"row": row, "scores": asdict(scores)}
+    return {"row": row, "scores": asdict(scores), "stages": behind(recipe, stage, task)}
 
 
-def about(plan: Plan, stage: Stage, task: Task, n: int) -> Row:
-    """The columns of a task's results row that say what was measured and how, from the recipe and from disk."""
-    recipe = plan.recipe
-    model = recipe.model
+def behind(recipe: Recipe, stage: Stage, task: Task) -> dict[str, Any]:
+    """What the stages behind a score were, which is kept beside it: their folders may be deleted to free the disk.
+
+    ``checkpoint``, ``train_seconds``, ``gpus``, and ``bad_videos``: how many of the task's were bad, by split.
+    """
     select, train, infer = stage.need("select"), stage.need("train"), stage.need("infer")
     assert infer is not None
     inferred = read_json(infer.folder / "stage.json")
-    bad = _bad_videos(recipe, task, inferred, train)
-    choice = BadVideos(recipe, cache_of(plan.folder.parent))
     selection = read_json(select.folder / "selection.json") if select else None
     trained = read_json(train.folder / "stage.json") if train else None
-    used = [model.gpus * inferred["outputs"].get("processes", 1) if inferred["device"] == "cuda" else 0]
+    used = [recipe.model.gpus * inferred["outputs"].get("processes", 1) if inferred["device"] == "cuda" else 0]
     if trained and trained["device"] == "cuda":
         used.append(trained["processes"])  # the recipe's may have changed since
+    return {
+        "checkpoint": selection["checkpoint"] if selection else None,
+        "train_seconds": round(trained["seconds"], 1) if trained else None,
+        "gpus": max(used),
+        "bad_videos": _bad_videos(recipe, task, inferred, train),
+    }
+
+
+def about(plan: Plan, task: Task, n: int, stages: Mapping[str, Any]) -> Row:
+    """The columns of a task's results row that say what was measured and how; ``stages``: see `behind`."""
+    recipe = plan.recipe
+    model, bad = recipe.model, stages["bad_videos"]
+    choice = BadVideos(recipe, cache_of(plan.folder.parent))
     return {
         "recipe": recipe.name,
         "model": model.name,
@@ -96,9 +111,9 @@ def about(plan: Plan, stage: Stage, task: Task, n: int) -> Row:
         "decoding": decoding(recipe),
         "frames": recipe.video.frames if recipe.modality == "video" else None,
         "seed": recipe.seed,
-        "checkpoint": selection["checkpoint"] if selection else None,
-        "train_seconds": round(trained["seconds"], 1) if trained else None,
-        "gpus": max(used),
+        "checkpoint": stages["checkpoint"],
+        "train_seconds": stages["train_seconds"],
+        "gpus": stages["gpus"],
         # what training lacked is no matter of what was measured
         "signature": signature(recipe, task, n, choice.counted({recipe.inference.split: bad[recipe.inference.split]})),
         "bad_videos": choice.counted(bad),
@@ -118,7 +133,8 @@ def results_of(plan: Plan) -> list[Row]:
             continue
         for task, entry in zip(job.tasks, read_json(stage.folder / SCORES), strict=True):
             parts.append(metrics.Scores(**entry["scores"]))
-            rows.append({**about(plan, stage, task, parts[-1].n), **entry["row"], "recipe_sha256": sha})
+            facts = about(plan, task, parts[-1].n, entry["stages"])
+            rows.append({**facts, **entry["row"], "recipe_sha256": sha})
             sizes.append(task.sizes.get(plan.recipe.inference.split) or parts[-1].n)
     if rows:
         counts: Counter[str] = Counter()

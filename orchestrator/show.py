@@ -46,7 +46,7 @@ def print_plans(
     for plan in plans:
         recipe = plan.recipe
         stages = list(plan.stages)
-        wanted = {stage for job in plan.jobs for stage in job.stages if job.wants(stage)}
+        wanted = {stage for job in plan.jobs for stage in job.todo()}
         done = len(stages) - len(wanted)
         print(
             f"{recipe.name}: {recipe.method} of {recipe.model.name} ({recipe.model.toolkit}, "
@@ -71,6 +71,7 @@ def print_plans(
 
 def _plan_data(plan: Plan) -> dict[str, Any]:
     device = preflight.device_of(plan)
+    wanted = {stage for job in plan.jobs for stage in job.todo()}
 
     def stage_data(stage: Stage) -> dict[str, Any]:
         command = commands.command_of(plan, stage, device)
@@ -78,7 +79,7 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
             "stage": stage.kind,
             "key": stage.key,
             "folder": str(stage.folder),
-            "done": stage.done,
+            "done": stage not in wanted,
             "argv": list(command.argv) if command else [],
             "env": dict(command.env) if command else {},
             "files": dict(command.files) if command else {},

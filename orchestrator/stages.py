@@ -152,6 +152,7 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     log = stage.folder / LOG
     if log.exists() and not toolkit.train_problems(stage.folder, log.read_text("utf-8", "replace"), rows):
         # it was stopped between its last step and its exit
+        _forget(stage)
         return {"steps": _steps(toolkit, stage.folder), "resumed_from": "its last step"}
     if converted_elsewhere(context, converted):
         # the data moved since: its files name the videos where they were
@@ -159,8 +160,6 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
         state["outputs"] = convert(context, converted)
         write_json(converted.folder / "stage.json", state)
     resume = toolkit.resumable(stage.folder)
-    if resume is None:
-        _forget(context.job, stage)
     command = commands.train_command(context.plan, stage, context.device, resume)
     before = log.stat().st_size if log.exists() else 0
     gpus = context.recipe.resources.processes
@@ -171,16 +170,27 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     if problems:
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
+    _forget(stage)
     return {"steps": _steps(toolkit, stage.folder), "resumed_from": resume}
 
 
-def _forget(job: Job, begun: Stage) -> None:
-    """Remove what stages made from a training that begins anew: it is never the same model twice."""
-    stale = {begun}
-    for stage in job.stages:
-        if stale & set(stage.needs):
-            stale.add(stage)
-            shutil.rmtree(stage.folder, ignore_errors=True)
+def _forget(trained: Stage) -> None:
+    """Remove what was made from an earlier training of the same key, whose folder is gone: it was another model.
+
+    Whatever settings it was made with: told by the keys in each ``stage.json``, and by when its work began.
+    """
+    begun = read_json(trained.folder / "stage.json")["attempts"][0]["started_at"]
+    older: dict[str, tuple[Path, set[str]]] = {}
+    for file in trained.folder.parent.glob("*/stage.json"):
+        state = read_json(file) or {}
+        attempts = state.get("attempts") or [{"started_at": begun}]
+        if attempts[0]["started_at"] < begun:
+            older[state["key"]] = (file.parent, set(state["inputs"]["needs"].values()))
+    stale = {trained.key}
+    while found := {key for key, (_, needs) in older.items() if needs & stale} - stale:
+        stale |= found
+    for key in stale - {trained.key}:
+        shutil.rmtree(older[key][0], ignore_errors=True)
 
 
 def _steps(toolkit: Toolkit, folder: Path) -> int:
@@ -258,7 +268,7 @@ def score(context: Context, stage: Stage) -> dict[str, Any]:
     rows = []
     for task in context.job.tasks:
         samples = samples_of(recipe, task, recipe.inference.split)
-        rows.append(scores.score_task(stage, task, samples, predictions, run_id))
+        rows.append(scores.score_task(recipe, stage, task, samples, predictions, run_id))
     write_json(stage.folder / scores.SCORES, rows)
     return {"rows": len(rows)}
 

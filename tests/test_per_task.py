@@ -110,12 +110,13 @@ def test_what_a_child_says_for_all_is_over_the_rows_of_its_bases() -> None:
     assert recipe.train_for("MELD").lora.rank == 64
     assert recipe.train_for("MELD").extra["flash_attn"] == "sdpa"
     assert recipe.train_for("MIntRec2.0").batch_size == 64
-    # over two levels, and where a later base is laid over an earlier one
+    # over two levels
     grandchild = load("extends: x.yaml\ntrain: {lora: {rank: 2}}\n", name="y.yaml")
     assert [grandchild.train_for(task).lora.rank for task in recipe.tasks] == [2, 2, 2]
     assert [grandchild.train_for(task).epochs for task in recipe.tasks] == [1, 1, 2]
     Path("quick.yaml").write_text("train: {epochs: 1}\n")
-    assert load("extends: [base.yaml, quick.yaml]\n").train_for("MELD").epochs == 1
+    # files beside each other do not know of each other: rows win
+    assert load("extends: [base.yaml, quick.yaml]\n").train_for("MELD").epochs == 10
     assert load("extends: [quick.yaml, base.yaml]\n").train_for("MELD").epochs == 10
 
 

@@ -147,6 +147,9 @@ def test_parts_are_pinned_through_the_environment(hub: Hub, tmp_path: Path) -> N
     hub.commits["main"] = NEW
     assert pin(make_plan(recipe, tmp_path / "runs"), print) == first
     assert hub.asked == 3
+    zero = load_recipe(ROOT / "recipes" / "videollama2_7b_zero_shot.yaml", ["tasks=[MELD]", f"model.path={tmp_path}"])
+    with pytest.raises(InputError, match="openai/clip"):  # of the parts, the tower alone is loaded
+        pin(make_plan(zero, tmp_path / "other"), print)
 
 
 def test_downloads_without_a_revision_take_the_pinned_commit(monkeypatch: pytest.MonkeyPatch) -> None:

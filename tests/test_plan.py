@@ -205,6 +205,11 @@ def test_a_removed_training_is_wanted_only_by_what_is_not_done(data: Path, tmp_p
     assert job.done
     shutil.rmtree(job.stage("train").folder)
     shutil.rmtree(job.stage("convert").folder)
-    assert not any(job.wants(stage) for stage in job.stages)
+    assert job.todo() == []
+    shutil.rmtree(job.stage("score").folder)
+    assert [stage.kind for stage in job.todo()] == ["score"], "it reads the answers alone"
     shutil.rmtree(job.stage("infer").folder)
-    assert {stage.kind for stage in job.stages if job.wants(stage)} == {"convert", "train", "infer"}
+    # the new weights are others: what was chosen among the old ones is chosen again
+    assert [stage.kind for stage in job.todo()] == ["convert", "train", "select", "infer", "score"]
+    write_json(job.stage("train").folder / "stage.json", {"state": "done"})
+    assert [stage.kind for stage in job.todo()] == ["infer", "score"]

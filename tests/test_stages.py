@@ -173,10 +173,23 @@ def test_a_training_that_begins_anew_forgets_what_the_last_one_led_to(tmp_path: 
         table(root, "Demo", split, (split, "Is it?", "question"))
     plan = plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\n", root)
     (job,) = plan.jobs
-    for kind in ("convert", "select", "infer"):
-        (job.stage(kind).folder / "rest").mkdir(parents=True)
-    stages._forget(job, job.stage("train"))
-    assert [job.stage(kind).folder.exists() for kind in ("convert", "select", "infer")] == [True, False, False]
+
+    def begin(plan: Plan, at: str, *kinds: str) -> None:
+        for stage in plan.jobs[0].stages:
+            if stage.kind in kinds:
+                state = {"key": stage.key, "inputs": stage.inputs, "attempts": [{"started_at": f"2026-01-01T{at}"}]}
+                write_json(stage.folder / "stage.json", state)
+
+    other = plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\n", root, "inference.split=dev")
+    begin(plan, "09:00", "convert", "select", "infer", "score")
+    begin(other, "09:00", "infer", "score")
+    begin(plan, "11:00", "train")
+    stages._forget(job.stage("train"))
+    assert [stage.kind for stage in job.stages if stage.folder.exists()] == ["convert", "train"]
+    assert not other.jobs[0].stage("infer").folder.exists(), "whatever its settings"
+    begin(plan, "12:00", "select", "infer")
+    stages._forget(job.stage("train"))
+    assert job.stage("infer").folder.exists(), "it was made from this one"
 
 
 def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,9 +205,15 @@ def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     large = "no GPU can be seen here for Qwen2-7B, which has 7 billion parameters"
     assert said("qwen2_7b", auto) == [large]
     assert said("qwen2_7b") == said("qwen2_0_5b", auto) == said("tiny_qwen2", auto) == []
+    own = "{name: mine, path: some/id, toolkit: llamafactory, type: LLM, template: qwen}"
+    assert said(own, auto) == [], "who knows how large"
     # looking at a recipe is not running it
     text = "method: zero_shot\nmodel: qwen2_7b\ntasks: [demo]\n"
-    assert preflight.problems_of(plan_of(tmp_path, text, root, auto), everything=True) == []
+    plan = plan_of(tmp_path, text, root, auto)
+    assert preflight.problems_of(plan, everything=True) == []
+    # nor is scoring what another machine has answered
+    write_json(plan.jobs[0].stage("infer").folder / "stage.json", {"state": "done"})
+    assert preflight.problems_of(plan) == []
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ def attention_problems(recipe: Recipe, environment: Environment, release: str = 
     python = environment.python
     return [
         "model.attention: flash_attention_2 needs a package that is built on a machine with GPUs: "
-        f"uv pip install --python {python} --no-build-isolation {release} (sdpa is as exact, and built in)"
+        f"env build {environment.name}, then uv pip install --python {python} --no-build-isolation {release} "
+        "(sdpa is as exact, and built in)"
     ]
 
 
