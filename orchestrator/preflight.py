@@ -30,7 +30,8 @@ def device_of(plan: Plan) -> str:
         return "cpu"  # hosted: what computes is elsewhere
     wanted = plan.recipe.resources.device
     if wanted == "auto":
-        return "cuda" if visible_gpus() else "cpu"
+        # a large model on a CPU is nobody's wish, and its plan is made on a login node, too
+        return "cuda" if visible_gpus() or (plan.recipe.model.params_b or 0) > SMALL else "cpu"
     return wanted
 
 
@@ -177,23 +178,14 @@ def _model(plan: Plan, where: str) -> list[Problem]:
 
 
 def machine_problems(plan: Plan) -> list[Problem]:
-    """What this machine lacks for a plan."""
-    recipe, model = plan.recipe, plan.recipe.model
-    where, found = str(recipe.source or recipe.name), []
+    """What this machine lacks for what is left of a plan."""
+    recipe = plan.recipe
     if not any(stage.kind in LOADS for job in plan.jobs for stage in job.todo()):
         return []
-    gpus = len(visible_gpus())
-    if recipe.resources.device == "auto" and not gpus and model.gpus and (model.params_b or 0) > SMALL:
-        message = f"no GPU can be seen here for {model.name}, which has {model.params_b:g} billion parameters"
-        hint = "run it on a machine with GPUs; if you mean it, --set resources.device=cpu"
-        found.append(Problem(message, where, hint))
-    needed = gpus_needed(recipe, device_of(plan))
-    if gpus < needed:
-        found.append(
-            Problem(
-                f"{recipe.model.name} needs {needed} GPUs, {gpus} can be seen here",
-                where,
-                "use a machine with more, lower resources.processes, or set resources.device: cpu for a small model",
-            )
-        )
-    return found
+    gpus, needed = len(visible_gpus()), gpus_needed(recipe, device_of(plan))
+    if gpus >= needed:
+        return []
+    fewer = "lower resources.processes, " if recipe.train and recipe.resources.processes > 1 else ""
+    hint = f"use a machine with more, {fewer}or --set resources.device=cpu if you mean it (a small model)"
+    message = f"{recipe.model.name} needs {needed} GPU{'s' * (needed > 1)}, {gpus} can be seen here"
+    return [Problem(message, str(recipe.source or recipe.name), hint)]

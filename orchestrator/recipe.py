@@ -163,7 +163,7 @@ class Video(Section):
 class Resources(Section):
     """What a run may use."""
 
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA where there is a GPU")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA, or CPU without GPU up to 1B")
     processes: int = Field(1, ge=1, description="training processes, one per GPU")
     inference_processes: int | None = Field(
         None, ge=1, description="inference processes that share the requests (default: as the GPUs allow, 1 on a CPU)"

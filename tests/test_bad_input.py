@@ -135,7 +135,7 @@ CASES = [
     Case("runs folder that cannot be made", ("cannot be written", "--runs-dir"), arguments=("--runs-dir", "/proc/no")),
     Case("results folder that cannot be made", ("cannot be made", "--results-dir"),
          arguments=("--results-dir", "/proc/no")),
-    Case("too few GPUs", ("needs 1 GPUs, 0 can be seen here",), "resources: {device: cuda}\n"),
+    Case("too few GPUs", ("needs 1 GPU, 0 can be seen here",), "resources: {device: cuda}\n"),
 ]  # fmt: skip
 
 

@@ -202,7 +202,7 @@ def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *overrides))]
 
     auto = "resources.device=auto"
-    large = "no GPU can be seen here for Qwen2-7B, which has 7 billion parameters"
+    large = "Qwen2-7B needs 1 GPU, 0 can be seen here"
     assert said("qwen2_7b", auto) == [large]
     assert said("qwen2_7b") == said("qwen2_0_5b", auto) == said("tiny_qwen2", auto) == []
     own = "{name: mine, path: some/id, toolkit: llamafactory, type: LLM, template: qwen}"
