@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 
 from orchestrator import toolkits
+from orchestrator.diagnose import TAIL_LINES
 from orchestrator.environments import Environment
 from orchestrator.processes import STAGE_MARK, marked
 from tests.media import write_video
@@ -409,5 +410,5 @@ def test_bad_videos_in_training(
     assert int(next(problem for problem in found if "replaced" in problem).split()[0]) >= 4
     for name in ("ours", "workers"):
         assert codes[name] != 0
-        assert "RuntimeError: cannot read the video " in "\n".join(said[name].splitlines()[-5:]), "where users look"
+        assert "RuntimeError: cannot read the video " in "\n".join(said[name].split("\n")[-TAIL_LINES:]), name
         assert not list((tmp_path / name).glob("output/checkpoint-*"))
