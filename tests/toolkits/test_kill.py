@@ -25,7 +25,7 @@ from tests.toolkits.running import answers, start
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = int(os.environ.get("KILLS", "4"))
+KILLS = int(os.environ.get("KILLS", "3"))
 VICTIMS = ("orchestrator", "toolkit", "group")
 
 
