@@ -30,7 +30,7 @@ def run_plans(plans: Sequence[Plan], device: str, view: View) -> list[tuple[Stag
         Interrupted: the user stopped the run; nothing is left running.
     """
     failed: list[tuple[Stage, OrchestratorError]] = []
-    view.start([stage for plan in plans for stage in plan.stages])
+    view.start(plans)
     with Launcher() as launcher:
         for plan in plans:
             for job in plan.jobs:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.plan import Stage
+from orchestrator.plan import Plan, Stage
 from orchestrator.toolkits.base import Progress
 
 if TYPE_CHECKING:
@@ -67,11 +67,11 @@ class View:
         with contextlib.suppress(BrokenPipeError):  # whoever read it (tee, head) is gone: the work goes on
             print(text, flush=True)
 
-    def start(self, stages: Sequence[Stage]) -> None:
-        """A run of these stages begins."""
-        self.total, self.number = len(stages), 0
-        done = sum(stage.done for stage in stages)
-        if done:
+    def start(self, plans: Sequence[Plan]) -> None:
+        """A run of these plans begins."""
+        jobs = [job for plan in plans for job in plan.jobs]
+        self.total, self.number = sum(len(job.stages) for job in jobs), 0
+        if done := self.total - sum(len(job.todo()) for job in jobs):
             self.line(f"{done} of {self.total} stages are done already")
 
     def skipped(self) -> None:
