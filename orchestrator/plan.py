@@ -73,7 +73,7 @@ class Job:
         """The stages that are to run, by what is on disk now: those that are not done, and what follows from that.
 
         A training whose folder was removed to free the disk is done again only if something that is to run reads its
-        weights; then whatever was made from the old weights is to be made again, too.
+        weights. What was made from old weights or old answers is made again with them.
         """
         wanted = {stage for stage in self.stages if stage.kind not in LARGE and not stage.done}
         for stage in reversed(self.stages):
@@ -81,16 +81,8 @@ class Job:
             readers = (other for other in wanted if other.kind != "score" and stage in other.needs)
             if stage.kind in LARGE and not stage.done and any(readers):
                 wanted.add(stage)
-        wanted |= set(self.made_from({stage for stage in wanted if stage.kind == "train"}))
-        return [stage for stage in self.stages if stage in wanted]
-
-    def made_from(self, stages: set[Stage]) -> list[Stage]:
-        """The stages that read from any of these, directly or through others, in the order in which they run."""
-        found: list[Stage] = []
-        for stage in self.stages:
-            if {*stages, *found} & set(stage.needs):
-                found.append(stage)
-        return found
+        again = {stage for stage in wanted if stage.kind in ("train", "infer")}
+        return [stage for stage in self.stages if stage in wanted or again & set(stage.needs)]
 
     def stage(self, kind: str) -> Stage:
         """The stage of a kind that the job is known to have."""

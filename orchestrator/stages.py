@@ -180,17 +180,12 @@ def _forget(trained: Stage) -> None:
     Whatever settings it was made with: told by the keys in each ``stage.json``, and by when its work began.
     """
     begun = read_json(trained.folder / "stage.json")["attempts"][0]["started_at"]
-    older: dict[str, tuple[Path, set[str]]] = {}
     for file in trained.folder.parent.glob("*/stage.json"):
-        state = read_json(file) or {}
-        attempts = state.get("attempts") or [{"started_at": begun}]
-        if attempts[0]["started_at"] < begun:
-            older[state["key"]] = (file.parent, set(state["inputs"]["needs"].values()))
-    stale = {trained.key}
-    while found := {key for key, (_, needs) in older.items() if needs & stale} - stale:
-        stale |= found
-    for key in stale - {trained.key}:
-        shutil.rmtree(older[key][0], ignore_errors=True)
+        state = read_json(file) or {"inputs": {}, "attempts": []}
+        # every stage behind a training names it among its needs
+        needs = state["inputs"].get("needs", {}).values()
+        if trained.key in needs and any(attempt["started_at"] < begun for attempt in state["attempts"]):
+            shutil.rmtree(file.parent, ignore_errors=True)
 
 
 def _steps(toolkit: Toolkit, folder: Path) -> int:

@@ -213,3 +213,5 @@ def test_a_removed_training_is_wanted_only_by_what_is_not_done(data: Path, tmp_p
     assert [stage.kind for stage in job.todo()] == ["convert", "train", "select", "infer", "score"]
     write_json(job.stage("train").folder / "stage.json", {"state": "done"})
     assert [stage.kind for stage in job.todo()] == ["infer", "score"]
+    write_json(job.stage("score").folder / "stage.json", {"state": "done"})
+    assert [stage.kind for stage in job.todo()] == ["infer", "score"], "it is the score of the old answers"
