@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,26 +28,18 @@ def ready(name: str, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return environment
 
 
-@pytest.fixture(scope="session")
-def llamafactory_env(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return ready("llamafactory", tmp_path_factory)
+def environment_of(name: str) -> Any:
+    """The session's fixture for a toolkit's environment."""
+
+    @pytest.fixture(scope="session")
+    def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+        return ready(name, tmp_path_factory)
+
+    return environment
 
 
-@pytest.fixture(scope="session")
-def llava_next_env(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return ready("llava_next", tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def swift_env(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return ready("swift", tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def videollama2_env(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return ready("videollama2", tmp_path_factory)
-
-
-@pytest.fixture(scope="session")
-def openai_env(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return ready("openai_api", tmp_path_factory)
+llamafactory_env = environment_of("llamafactory")
+llava_next_env = environment_of("llava_next")
+swift_env = environment_of("swift")
+videollama2_env = environment_of("videollama2")
+openai_env = environment_of("openai_api")
