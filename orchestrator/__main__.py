@@ -8,7 +8,7 @@ import sys
 
 def main() -> None:
     """Run the command line; errors that are the user's to mend are messages, not tracebacks."""
-    from orchestrator.cli import app
+    from orchestrator.cli.app import app
     from orchestrator.errors import OrchestratorError
 
     try:

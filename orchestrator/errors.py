@@ -61,3 +61,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     folded = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return f"did you mean `{folded[close[0]]}`?" if close else ""
+
+
+def one_of(what: str, value: str, known: tuple[str, ...]) -> str:
+    """The value, if it is a known one.
+
+    Raises:
+        InputError: it is not.
+    """
+    if value not in known:
+        raise InputError(
+            Problem(f"unknown {what} `{value}`", hint=did_you_mean(value, known) or f"known: {', '.join(known)}")
+        )
+    return value

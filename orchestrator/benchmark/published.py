@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark import load_yaml
+from orchestrator.checked_yaml.plain import load_yaml
 
 OVERALL = "overall"
 

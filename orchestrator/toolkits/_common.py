@@ -9,9 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestrator.environments import Environment
-from orchestrator.execute import LOG
-from orchestrator.recipe import Recipe
+from orchestrator.environments.environment import Environment
+from orchestrator.machine.logs import LOG, tail
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._hf_trainer import OUTPUT
 from orchestrator.toolkits.base import Checkpoint, Command, Progress
@@ -73,17 +73,6 @@ def refused_options(
         f"train.extra.{key}: the orchestrator sets `{key}` itself; use the recipe's own key"
         for key in sorted(set(owned) & set(train.extra))
     ]
-
-
-def tail(path: Path, size: int = 1 << 16) -> str:
-    """The last ``size`` bytes of a text file, whose first line may be cut; empty where there is no file."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - size))
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def entries(path: Path) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from orchestrator.recipe import Recipe
-from orchestrator.store import read_json
+from orchestrator.machine.files import read_json
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Checkpoint
 
 STATE = "trainer_state.json"

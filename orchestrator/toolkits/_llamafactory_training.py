@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.environments import Environment
-from orchestrator.recipe import Recipe
+from orchestrator.environments.environment import Environment
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits.base import TrainInputs
 

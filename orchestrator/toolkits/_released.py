@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TextIO
 
-from orchestrator.benchmark import tasks
+from orchestrator.benchmark.task import tasks
 from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.prompts.examples import Example
 from orchestrator.runners.utterance import neutraliser
-from orchestrator.toolkits.base import Example
 
 # raised when the same examples give other files
 VERSION = 1

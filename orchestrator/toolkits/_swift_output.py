@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.store import read_json
+from orchestrator.machine.files import read_json
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import entries
 from orchestrator.toolkits.base import Checkpoint, Progress

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from orchestrator.environments import Environment
-from orchestrator.recipe import Recipe
+from orchestrator.environments.environment import Environment
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import RUNNERS
 from orchestrator.toolkits.base import TrainInputs

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.environments import Environment
-from orchestrator.examples import system_of
-from orchestrator.recipe import Recipe
+from orchestrator.environments.environment import Environment
+from orchestrator.prompts.examples import system_of
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits._common import attention_problems, refused_options
 from orchestrator.toolkits._videollama2_training import train_arguments
 from orchestrator.toolkits.base import TrainInputs

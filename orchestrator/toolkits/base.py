@@ -7,20 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
+from orchestrator.prompts.examples import Example
+
 if TYPE_CHECKING:
-    from orchestrator.data import Sample
-    from orchestrator.environments import Environment
-    from orchestrator.recipe import Recipe
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A sample with its rendered prompt and the answer that training teaches, e.g. ``emotion: joy``."""
-
-    sample: Sample
-    prompt: str
-    answer: str
-    system: str | None = None
+    from orchestrator.environments.environment import Environment
+    from orchestrator.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 
 import yaml
 
-from orchestrator.recipe import Recipe
+from orchestrator.prompts.examples import Example
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners.utterance import neutraliser
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import (
@@ -27,7 +28,7 @@ from orchestrator.toolkits._common import (
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
 from orchestrator.toolkits._llamafactory_training import ATTENTION, train_arguments
-from orchestrator.toolkits.base import Command, Example, Progress, TrainInputs
+from orchestrator.toolkits.base import Command, Progress, TrainInputs
 
 CACHE = "cache"
 # set in a user's shell, these would send LLaMA-Factory down other paths

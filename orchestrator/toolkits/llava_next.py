@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestrator.execute import LOG
-from orchestrator.recipe import Recipe
+from orchestrator.machine.files import read_json
+from orchestrator.machine.logs import LOG
+from orchestrator.prompts.examples import Example
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners.llava_next_model import SYSTEM, question, video_tokens
-from orchestrator.store import read_json
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import (
     ON_CPU,
@@ -25,7 +26,7 @@ from orchestrator.toolkits._common import (
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
 from orchestrator.toolkits._llava_next_training import ATTENTION, flags, train_arguments, vision_tower
-from orchestrator.toolkits.base import Checkpoint, Command, Example, TrainInputs
+from orchestrator.toolkits.base import Checkpoint, Command, TrainInputs
 
 # the conversation templates that train.py renders as Qwen's chat format
 TEMPLATES = ("qwen_1_5", "qwen_2")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from orchestrator.errors import InputError, Problem
-from orchestrator.recipe import Recipe
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits._common import TrainerToolkit
 from orchestrator.toolkits.base import Command
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestrator.recipe import Recipe
+from orchestrator.machine.files import read_json
+from orchestrator.prompts.examples import Example
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners.utterance import neutraliser
-from orchestrator.store import read_json
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import (
     ON_CPU,
@@ -37,7 +38,7 @@ from orchestrator.toolkits._swift_training import (
     model_type,
     train_arguments,
 )
-from orchestrator.toolkits.base import Checkpoint, Command, Example, Progress, TrainInputs
+from orchestrator.toolkits.base import Checkpoint, Command, Progress, TrainInputs
 
 CACHE = "cache"
 # what swift says when it goes on without a sample (dataset/utils.py, dataset/preprocessor/core.py)

@@ -8,21 +8,16 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from orchestrator.recipe import Recipe
+from orchestrator.machine.files import read_json
+from orchestrator.prompts.examples import Example
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners.utterance import neutraliser
-from orchestrator.store import read_json
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import ON_CPU, RUNNERS, TrainerToolkit, process_environment, torchrun, write_list
 from orchestrator.toolkits._hf_trainer import OUTPUT
 from orchestrator.toolkits._videollama2_problems import problems
-from orchestrator.toolkits._videollama2_training import (
-    default_arguments,
-    flags,
-    is_loadable,
-    part,
-    train_arguments,
-)
-from orchestrator.toolkits.base import Checkpoint, Command, Example, TrainInputs
+from orchestrator.toolkits._videollama2_training import default_arguments, flags, is_loadable, part, train_arguments
+from orchestrator.toolkits.base import Checkpoint, Command, TrainInputs
 
 # set in a user's shell, these would change how accelerate and DeepSpeed start
 UNSET = ("ACCELERATE_MIXED_PRECISION", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "DS_ACCELERATOR")

@@ -41,13 +41,14 @@ def median(*arguments: str) -> float:
 
 def per_stage(folder: Path, count: int = 20) -> float:
     """Seconds that a stage costs beyond its process, for a process that ends at once."""
-    from orchestrator import schedule
-    from orchestrator.execute import Launcher
-    from orchestrator.loader import load_recipe
-    from orchestrator.plan import Stage, make_plan
-    from orchestrator.stages import Context
+    from orchestrator.cli.view import View
+    from orchestrator.launch.local import Launcher
+    from orchestrator.plan.make import make_plan
+    from orchestrator.plan.plan import Stage
+    from orchestrator.recipe.load import load_recipe
+    from orchestrator.run import schedule
+    from orchestrator.run.stages import Context
     from orchestrator.toolkits.base import Command
-    from orchestrator.view import View
 
     plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml"), folder)
     job = plan.jobs[0]

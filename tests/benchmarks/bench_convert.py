@@ -14,11 +14,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator import prompts, toolkits
-from orchestrator.benchmark import Task, tasks
-from orchestrator.data import read_split, split_file
-from orchestrator.demo import write_demo_data
-from orchestrator.toolkits.base import Example
+from orchestrator import toolkits
+from orchestrator.benchmark.task import Task, tasks
+from orchestrator.data.demo import write_demo_data
+from orchestrator.data.samples import read_split, split_file
+from orchestrator.prompts import template as prompts
+from orchestrator.prompts.examples import Example
 
 FORMATS = (("llamafactory", "text"), ("llamafactory", "video"), ("llava_next", "video"), ("swift", "video"),
            ("videollama2", "video"))  # fmt: skip

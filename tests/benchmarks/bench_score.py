@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 import time
 
-from orchestrator.answers import Parser
-from orchestrator.benchmark import benchmark_tasks
-from orchestrator.metrics import overall, score
+from orchestrator.benchmark.task import benchmark_tasks
+from orchestrator.scores.answers import Parser
+from orchestrator.scores.metrics import overall, score
 
 N = 20_000
 # what models say: mostly the form asked for, sometimes prose (long), several labels, none, or nothing

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.benchmark import SPLITS, tasks
-from orchestrator.loader import load_recipe
-from orchestrator.plan import make_plan
+from orchestrator.benchmark.task import SPLITS, tasks
+from orchestrator.plan.make import make_plan
+from orchestrator.recipe.load import load_recipe
 
 HERE = Path(__file__).resolve().parent
 RECIPES = HERE.parents[1] / "recipes"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.environments import Environment
+from orchestrator.environments.environment import Environment
 from orchestrator.errors import OrchestratorError
 
 

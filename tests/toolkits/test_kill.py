@@ -19,8 +19,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.demo import write_demo_data
-from orchestrator.processes import STAGE_MARK, marked
+from orchestrator.data.demo import write_demo_data
+from orchestrator.machine.processes import STAGE_MARK, marked
 from tests.toolkits.running import answers, start
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from orchestrator.demo import write_demo_data
+from orchestrator.data.demo import write_demo_data
 from tests.media import write_video
 from tests.toolkits.running import stage_folder, texts
 

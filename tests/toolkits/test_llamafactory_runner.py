@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.environments import Environment
+from orchestrator.environments.environment import Environment
 from orchestrator.runners import loop
 from orchestrator.toolkits import llamafactory as converter
 from tests.media import write_video

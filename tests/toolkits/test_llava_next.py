@@ -19,14 +19,16 @@ import pandas as pd
 import pytest
 
 from orchestrator import toolkits
-from orchestrator.data import Sample
-from orchestrator.diagnose import advice, tail
-from orchestrator.environments import Environment
-from orchestrator.processes import STAGE_MARK, marked
-from orchestrator.recipe import Recipe
+from orchestrator.data.samples import Sample
+from orchestrator.environments.environment import Environment
+from orchestrator.launch.diagnose import advice
+from orchestrator.machine.logs import last_lines
+from orchestrator.machine.processes import STAGE_MARK, marked
+from orchestrator.prompts.examples import Example
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners import loop
 from orchestrator.runners.llava_next_train import PROJECTOR, flags
-from orchestrator.toolkits.base import Example, TrainInputs
+from orchestrator.toolkits.base import TrainInputs
 from tests.media import write_video
 from tests.toolkits.running import answers, stage_folder, write_jsonl
 
@@ -302,7 +304,7 @@ def test_bad_clips_in_training(tiny: Path, tmp_path: Path) -> None:
     for name in ("ours", "workers"):
         assert codes[name] == 1, said[name][-3000:]
         # at the end of the log, as a user is shown it: a second worker may still say something
-        assert f"RuntimeError: cannot read the video {tmp_path}/" in tail(tmp_path / name / "log.txt"), name
+        assert f"RuntimeError: cannot read the video {tmp_path}/" in last_lines(tmp_path / name / "log.txt", 15), name
         assert "a video cannot be read" in advice(said[name], 1)
         assert not list((tmp_path / name).glob("output/checkpoint-*"))
 

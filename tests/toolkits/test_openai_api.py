@@ -21,8 +21,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from orchestrator.environments import Environment
-from orchestrator.processes import STAGE_MARK, marked
+from orchestrator.environments.environment import Environment
+from orchestrator.machine.processes import STAGE_MARK, marked
 from orchestrator.runners import loop
 from tests.media import write_video
 

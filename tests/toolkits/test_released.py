@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestrator.demo import write_demo_data
-from orchestrator.environments import Environment
-from orchestrator.loader import load_recipe
-from orchestrator.plan import make_plan
-from orchestrator.run import run_recipes
+from orchestrator.data.demo import write_demo_data
+from orchestrator.environments.environment import Environment
+from orchestrator.plan.make import make_plan
+from orchestrator.recipe.load import load_recipe
+from orchestrator.run.run import run_recipes
 from tests.media import write_video
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]

@@ -22,15 +22,15 @@ import psutil
 import pytest
 
 from orchestrator import toolkits
-from orchestrator.benchmark import tasks
-from orchestrator.data import Sample
-from orchestrator.environments import Environment
-from orchestrator.examples import examples_of
-from orchestrator.loader import load_recipe
-from orchestrator.plan import make_plan
-from orchestrator.processes import STAGE_MARK, marked
+from orchestrator.benchmark.task import tasks
+from orchestrator.data.samples import Sample
+from orchestrator.environments.environment import Environment
+from orchestrator.machine.processes import STAGE_MARK, marked
+from orchestrator.plan.make import make_plan
+from orchestrator.prompts.examples import Example, examples_of
+from orchestrator.recipe.load import load_recipe
 from orchestrator.runners import loop
-from orchestrator.toolkits.base import Example, TrainInputs
+from orchestrator.toolkits.base import TrainInputs
 from tests.media import write_video
 from tests.toolkits.running import answers, records, stage_folder, start, texts, write_jsonl
 from tests.toolkits.test_llamafactory import orchestrator

@@ -21,9 +21,9 @@ import pandas as pd
 import pytest
 
 from orchestrator import toolkits
-from orchestrator.diagnose import TAIL_LINES
-from orchestrator.environments import Environment
-from orchestrator.processes import STAGE_MARK, marked
+from orchestrator.environments.environment import Environment
+from orchestrator.launch.local import SHOWN_LINES
+from orchestrator.machine.processes import STAGE_MARK, marked
 from tests.media import write_video
 from tests.toolkits.running import records, run, stage_folder, start, texts, write_jsonl
 
@@ -410,5 +410,5 @@ def test_bad_videos_in_training(
     assert int(next(problem for problem in found if "replaced" in problem).split()[0]) >= 4
     for name in ("ours", "workers"):
         assert codes[name] != 0
-        assert "RuntimeError: cannot read the video " in "\n".join(said[name].split("\n")[-TAIL_LINES:]), name
+        assert "RuntimeError: cannot read the video " in "\n".join(said[name].split("\n")[-SHOWN_LINES:]), name
         assert not list((tmp_path / name).glob("output/checkpoint-*"))

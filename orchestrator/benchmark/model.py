@@ -1,0 +1,82 @@
+"""The model section of a recipe."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from orchestrator.checked_yaml.plain import load_yaml
+from orchestrator.checked_yaml.section import Section, refuse
+from orchestrator.errors import InputError, Problem, did_you_mean
+
+
+class RandomInit(Section):
+    """A model made from scratch with random weights, its tokenizer trained on the recipe's training texts."""
+
+    config: dict[str, JsonValue] = Field(description="transformers configuration; must hold `model_type`")
+    vocab_size: int = Field(3000, ge=300, description="tokens of the tokenizer that is trained")
+
+    @field_validator("config")
+    @classmethod
+    def _has_type(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if not isinstance(value.get("model_type"), str):
+            raise refuse("", "the configuration holds no `model_type`", "add for example `model_type: qwen2`")
+        return value
+
+
+class ModelSpec(Section):
+    """The model: what it is called, where its weights come from, which toolkit runs it."""
+
+    name: str = Field(min_length=1, description="as published, and as the results show it")
+    path: str | None = Field(None, min_length=1, description="hub id, or a folder that holds the model")
+    revision: str | None = Field(None, min_length=1, description="hub commit, tag or branch")
+    toolkit: str = Field(description="the toolkit that trains and runs it, e.g. llamafactory")
+    template: str | None = Field(None, description="the toolkit's name for the chat template, e.g. qwen")
+    type: Literal["LLM", "MLLM"] = Field(description="LLM reads text, MLLM reads text and video")
+    params_b: float | None = Field(None, gt=0, description="parameters, in billions")
+    gpus: int = Field(1, ge=0, description="GPUs that inference with this model needs (0: it is hosted)")
+    trust_remote_code: bool = Field(False, description="run the Python code that comes with the weights")
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
+        "auto", description="attention implementation (auto: the toolkit's choice, without packages of its own)"
+    )
+    parts: dict[str, str] = Field(
+        default_factory=dict, description="other weights that the toolkit asks for, by role: hub ids or local paths"
+    )
+    init: RandomInit | None = Field(None, description="make the model from scratch, in place of `path`")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelSpec:
+        if self.path and self.init:
+            raise refuse("path", "both `path` and `init` are given", "keep the one the model comes from")
+        if not self.path and not self.init:
+            raise refuse("", "neither `path` nor `init` is given", "set `path` to a hub id or a model folder")
+        return self
+
+
+@cache
+def models() -> dict[str, dict[str, Any]]:
+    """The model catalogue, ``models.yaml``: raw mappings by name (``ModelSpec`` validates their values)."""
+    return read_models(Path(__file__).with_name("models.yaml"))
+
+
+def read_models(file: Path) -> dict[str, dict[str, Any]]:
+    """The models in a YAML file, by name. InputError with all problems."""
+    from orchestrator.benchmark.model import ModelSpec
+
+    content = load_yaml(file)
+    if not isinstance(content, dict):
+        raise InputError(Problem("must hold a mapping of model names", where=str(file)))
+    known = list(ModelSpec.model_fields)
+    problems = []
+    for name, entry in content.items():
+        wrong = ["must be a mapping"]
+        if isinstance(entry, dict):
+            wrong = [f"unknown key `{key}`. {did_you_mean(str(key), known)}" for key in entry if key not in known]
+            wrong += [f"`{key}` is missing" for key in ("name", "toolkit", "type") if not entry.get(key)]
+        problems += [Problem(f"model `{name}`: {message}", where=str(file)) for message in wrong]
+    if problems:
+        raise InputError(problems)
+    return content

@@ -1,0 +1,1 @@
+"""YAML to values that know their place, and pydantic models whose errors name it."""

@@ -1,0 +1,203 @@
+"""YAML to plain values that remember where they stand: the safe subset that a recipe needs, read strictly.
+
+Built on the parser's events, not on PyYAML's own construction, which is YAML 1.1: there ``no`` is false,
+``1e-4`` is text, ``1:30`` is 90, ``012`` is 10 and the first of two equal keys is silently lost.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orchestrator.checked_yaml.nodes import Node, Scalar, describe, height
+from orchestrator.errors import InputError, Problem
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 40
+MAX_VALUES = 20_000  # after every alias is expanded: a few lines of aliases can stand for billions of values
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,399})")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_UNPRINTABLE = re.compile("[\\0\\ud800-\\udfff]")
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_HINTS = {
+    "cannot start any token": "text that starts with @, ` or % needs quotes; indent with spaces, not tabs",
+    "tab character": "YAML indents with spaces, not tabs",
+    "mapping values are not allowed": "text with `: ` in it needs quotes; or this line is indented too far",
+    "did not find expected": "a colon, quote or bracket is missing, or the indentation is wrong",
+    "could not find expected ':'": "a colon may be missing here or above",
+    "unexpected end of stream": "a quote is not closed",
+}
+_BAD_CHARACTER = "a character that text files do not hold"
+
+
+def scalar(text: str) -> Scalar:
+    """What an unquoted scalar means. Only true and false are booleans; ``012`` and ``1:30`` stay text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text) and not text.lstrip("+-").isdecimal() and math.isfinite(number := float(text)):
+        return number
+    return text
+
+
+def read_file(path: Path, problems: list[Problem]) -> Node:
+    """Read a YAML mapping from a file.
+
+    What is wrong but leaves the rest readable (a duplicate key) is added to ``problems``.
+
+    Raises:
+        InputError: the file cannot be read at all, or is no YAML mapping.
+    """
+    try:
+        if path.is_dir():
+            raise InputError(Problem("this is a folder, not a file", str(path)))
+        if not path.is_file():
+            raise InputError(Problem("this is not a regular file", str(path)))
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise InputError(Problem(f"this is no recipe: it holds {size:,} bytes", str(path)))
+        data = path.read_bytes()
+        text = data.decode("utf-8-sig")
+    except OSError as error:
+        raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from None
+    except UnicodeDecodeError as error:
+        where = f"{path}:{data.count(bytes([10]), 0, error.start) + 1}"
+        raise InputError(Problem("this is not UTF-8 text", where, "save the file as UTF-8")) from None
+    node = read(text, lambda line, column: f"{path}:{line}:{column}", problems)
+    if node.value is None:
+        raise InputError(Problem("the file is empty", str(path), "write at least `extends: another.yaml`"))
+    if not isinstance(node.value, dict):
+        raise InputError(Problem("a recipe is a mapping: lines of `key: value`", node.where))
+    return node
+
+
+def read(text: str, place: Callable[[int, int], str], problems: list[Problem]) -> Node:
+    """Read one YAML document; ``place`` turns a line and a column (from 1) into a position.
+
+    Raises:
+        InputError: not readable as YAML.
+    """
+    composer = None
+    try:
+        composer = _Composer(text, place, problems)
+        return composer.document()
+    except (yaml.reader.ReaderError, UnicodeEncodeError) as error:
+        at = error.start if isinstance(error, UnicodeEncodeError) else int(error.position)
+        where = place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
+        raise InputError(Problem(_BAD_CHARACTER, where, "delete it")) from None
+    except yaml.MarkedYAMLError as error:
+        reason = error.problem or "unreadable"
+        # what is never closed is best shown where it opens
+        mark = (error.context_mark if "end of stream" in reason else None) or error.problem_mark
+        where = place(mark.line + 1, mark.column + 1) if mark else place(1, 1)
+        hint = next((hint for start, hint in _HINTS.items() if start in reason), "")
+        raise InputError(Problem(f"this is not valid YAML: {reason}", where, hint)) from None
+    finally:
+        if composer:
+            composer.events.dispose()
+
+
+class _Composer:
+    """One document's events to nodes."""
+
+    def __init__(self, text: str, place: Callable[[int, int], str], problems: list[Problem]) -> None:
+        # libyaml is ten times faster, but a wheel without it exists for some platforms
+        self.events: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        self.place = place
+        self.problems = problems
+        self.anchors: dict[str, tuple[Node, int]] = {}
+        self.size = 0
+
+    def at(self, event: Any) -> str:
+        return self.place(event.start_mark.line + 1, event.start_mark.column + 1)
+
+    def problem(self, message: str, event: Any, hint: str = "") -> None:
+        self.problems.append(Problem(message, self.at(event), hint))
+
+    def document(self) -> Node:
+        self.events.get_event()
+        if isinstance(self.events.peek_event(), yaml.StreamEndEvent):
+            return Node(None, self.place(1, 1))
+        self.events.get_event()
+        node = self.node(0)
+        self.events.get_event()
+        if not isinstance(after := self.events.get_event(), yaml.StreamEndEvent):
+            raise InputError(Problem("a second YAML document starts here", self.at(after), "keep one"))
+        return node
+
+    def node(self, depth: int) -> Node:
+        event = self.events.get_event()
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event, depth)
+        start = self.size
+        self.grow(1, event)
+        self.check_depth(depth, event)
+        if event.tag is not None:
+            tag = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self.problem(f"the tag `{tag}` is not read", event, "write the plain value, without a tag")
+        if isinstance(event, yaml.ScalarEvent):
+            quoted = event.style not in (None, "")
+            node = Node(event.value if quoted else scalar(event.value), self.at(event))
+            if quoted and _UNPRINTABLE.search(event.value):  # from an escape such as "\0"
+                self.problem(_BAD_CHARACTER, event, "delete it")
+                node = Node("", node.where)
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node = Node(self.sequence(depth), self.at(event))
+        else:
+            node = Node(self.mapping(depth), self.at(event))
+        if event.anchor is not None:
+            self.anchors[event.anchor] = (node, self.size - start)
+        return node
+
+    def alias(self, event: Any, depth: int) -> Node:
+        if event.anchor not in self.anchors:
+            self.problem(f"`*{event.anchor}` refers to nothing above it", event)
+            return Node(None, self.at(event))
+        node, size = self.anchors[event.anchor]
+        self.grow(size, event)
+        self.check_depth(depth + height(node), event)
+        return replace(node, key_where="")
+
+    def grow(self, count: int, event: Any) -> None:
+        self.size += count
+        if self.size > MAX_VALUES:
+            raise InputError(Problem(f"more than {MAX_VALUES:,} values, aliases expanded", self.at(event)))
+
+    def check_depth(self, depth: int, event: Any) -> None:
+        if depth > MAX_DEPTH:
+            raise InputError(Problem(f"values are nested more than {MAX_DEPTH} levels deep", self.at(event)))
+
+    def sequence(self, depth: int) -> list[Node]:
+        items = []
+        while not isinstance(self.events.peek_event(), yaml.SequenceEndEvent):
+            items.append(self.node(depth + 1))
+        self.events.get_event()
+        return items
+
+    def mapping(self, depth: int) -> dict[str, Node]:
+        items: dict[str, Node] = {}
+        while not isinstance(key_event := self.events.peek_event(), yaml.MappingEndEvent):
+            key = self.node(depth + 1)
+            child = self.node(depth + 1)
+            if not isinstance(key.value, str):
+                self.problem(f"a key must be text, not {describe(key.value)}", key_event, "put it in quotes")
+            elif key.value == "<<" and not getattr(key_event, "style", None):
+                self.problem("`<<` merge keys are not read", key_event, "share settings with `extends`")
+            elif key.value in items:
+                hint = f"it stands already at {items[key.value].key_where}: remove one"
+                self.problem(f"duplicate key `{key.value}`", key_event, hint)
+            else:
+                items[key.value] = replace(child, key_where=self.at(key_event))
+        self.events.get_event()
+        return items

@@ -1,0 +1,288 @@
+"""The command line: one thin function per sub-command. Heavy imports stay inside, so that --help is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="orchestrator",
+    help="Run the MMLA benchmark (zero-shot, SFT, instruction tuning) over fine-tuning toolkits, from one recipe file."
+    "\n\nStart with: python -m orchestrator run recipes/demo.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+env_app = typer.Typer(
+    help="The toolkits' environments, built from third_party/NAME/."
+    "\n\nExample: python -m orchestrator env build llamafactory",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(env_app, name="env")
+data_app = typer.Typer(
+    help="The benchmark's data: get it, and see whether it is sound."
+    "\n\nExample: python -m orchestrator data check --data-root ~/MMLA",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(data_app, name="data")
+
+Columns = Annotated[
+    str | None, typer.Option(help="As data.columns: text=Utterance,label=Emotion or id,video,text,label.")
+]
+Recipes = Annotated[list[Path], typer.Argument(help="Recipe files.", metavar="RECIPE...")]
+Recipe = Annotated[Path, typer.Argument(help="A recipe file.", metavar="RECIPE")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task (repeatable); `ls tasks` names them.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a recipe key, e.g. --set train.epochs=1 (repeatable).", metavar="KEY=VALUE"),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
+RunsDir = Annotated[Path, typer.Option(help="Where stages keep their files.")]
+ResultsDir = Annotated[Path, typer.Option(help="Where results CSVs go.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+RUNS, RESULTS = Path("runs"), Path("results")
+
+
+@app.command()
+def run(
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    limit: Limit = None,
+    runs_dir: RunsDir = RUNS,
+    results_dir: ResultsDir = RESULTS,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Also write merged weights (72B: about 145 GB a job).")
+    ] = False,
+) -> None:
+    """Run recipes: train, choose the checkpoint, answer, score, write the results CSV.
+
+    What is done already is not done again, so the same command goes on after any stop.
+
+    Example: python -m orchestrator run recipes/qwen2_7b_sft.yaml --task MELD --set data.root=~/MMLA
+    """
+    from orchestrator.run.run import run_recipes
+
+    code = run_recipes(recipes, task or (), set_ or (), limit, runs_dir, results_dir, merge=merge)
+    raise typer.Exit(code)
+
+
+@app.command()
+def plan(
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    limit: Limit = None,
+    runs_dir: RunsDir = RUNS,
+    merge: Annotated[bool, typer.Option("--merge", help="Plan merged weights, too.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Also print the files that the commands read.")] = False,
+    json: Json = False,
+) -> None:
+    """Show the stages of a recipe: their exact commands, and what is done already. Starts nothing.
+
+    Several recipes are a table: jobs, stages, model loads and GPUs, beside what the benchmark's own scripts do.
+
+    Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
+    """
+    from orchestrator.cli.show import print_plans
+
+    print_plans(recipes, task or (), set_ or (), limit, runs_dir, merge=merge, files_too=files, as_json=json)
+
+
+@app.command()
+def validate(
+    recipes: Recipes, task: Tasks = None, set_: Set = None, limit: Limit = None, runs_dir: RunsDir = RUNS
+) -> None:
+    """Check recipes, data, prompts and videos without running anything; shows one prompt per task.
+
+    Example: python -m orchestrator validate recipes/*.yaml
+    """
+    from orchestrator.cli.show import validate_recipes
+
+    validate_recipes(recipes, task or (), set_ or (), limit, runs_dir)
+
+
+@app.command()
+def show(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe file.", metavar="[RECIPE]")] = None,
+    set_: Set = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of recipe files, for editors.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show a recipe fully resolved: bases merged, defaults filled in.
+
+    Example: python -m orchestrator show recipes/qwen2_7b_sft.yaml
+    """
+    from orchestrator.cli.show import show_recipe
+
+    show_recipe(recipe, set_ or (), schema=schema, as_json=json)
+
+
+@app.command("ls")
+def list_(
+    what: Annotated[str, typer.Argument(help="tasks, models, recipes or runs", metavar="tasks|models|recipes|runs")],
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """List the tasks, the models, the recipes or the runs.
+
+    Example: python -m orchestrator ls tasks
+    """
+    from orchestrator.cli.listing import list_things
+
+    list_things(what, runs_dir, as_json=json)
+
+
+@app.command()
+def status(
+    run: Annotated[str | None, typer.Argument(help="Only this run (a recipe's name).", metavar="[RUN]")] = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Show how far runs are: every stage's state, read from disk, from any terminal.
+
+    Example: python -m orchestrator status tiny_qwen2_sft
+    """
+    from orchestrator.cli.listing import print_status
+
+    print_status(run, runs_dir, as_json=json)
+
+
+@app.command()
+def convert(
+    task: Annotated[str, typer.Option(help="The task; `ls tasks` names them.")],
+    toolkit: Annotated[str, typer.Option(help="The toolkit whose format is written.")],
+    out: Annotated[str, typer.Option(help="The file to write; - for standard output.", metavar="FILE")],
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
+    modality: Annotated[str, typer.Option(help="text or video.")] = "text",
+    data_root: Annotated[Path | None, typer.Option(help="The folder with the data sets.")] = None,
+    video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="A prompt template.")] = None,
+    limit: Limit = None,
+    protocol: Annotated[
+        str, typer.Option(help="mmla, or released: prompts, answers and layout of the published files.")
+    ] = "mmla",
+    columns: Columns = None,
+) -> None:
+    """Convert one split of one task into a toolkit's training format.
+
+    Example: python -m orchestrator convert --task MIntRec --split dev --toolkit llamafactory --out dev.json
+    """
+    from orchestrator.cli.convert import convert_split
+
+    convert_split(task, split, toolkit, modality, data_root, video_root, prompt, limit, out, protocol, columns)
+
+
+@app.command()
+def score(
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV, TSV, JSON or JSONL with a label and an answer column.", metavar="FILE...")
+    ],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(help="The task of each file (repeatable; default: a column `task` names it row by row)."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Whose published sizes weight the overall score.")] = "test",
+    label_column: Annotated[str | None, typer.Option(help="The column with the true label.")] = None,
+    answer_column: Annotated[str | None, typer.Option(help="The column with the model's answer.")] = None,
+    json: Json = False,
+) -> None:
+    """Score answers from anywhere, the benchmark's own way: a results CSV of the release or any file like it.
+
+    Several tasks get an overall score besides: the mean weighted by the published sizes, as in the leaderboard.
+
+    Example: python -m orchestrator score MELD_emotion_results.csv --task MELD
+    """
+    from orchestrator.cli.show import print_score
+
+    print_score(files, task or (), split, label_column, answer_column, as_json=json)
+
+
+@env_app.command("list")
+def env_list(json: Json = False) -> None:
+    """List the toolkits' environments and their state.
+
+    Example: python -m orchestrator env list
+    """
+    from orchestrator.cli.listing import list_environments
+
+    list_environments(as_json=json)
+
+
+@env_app.command("build")
+def env_build(
+    names: Annotated[list[str], typer.Argument(help="Toolkits, e.g. llamafactory.", metavar="NAME...")],
+    force: Annotated[bool, typer.Option("--force", help="Build again even if it is up to date.")] = False,
+) -> None:
+    """Build toolkits' environments from their hash-pinned locks. A run does it by itself when needed.
+
+    Example: python -m orchestrator env build llamafactory
+    """
+    from orchestrator.cli.listing import build_environments
+
+    build_environments(names, force=force)
+
+
+@env_app.command("check")
+def env_check(
+    names: Annotated[list[str] | None, typer.Argument(help="Toolkits; all that are built if none.")] = None,
+) -> None:
+    """Check that environments really work: import what will be used.
+
+    Example: python -m orchestrator env check llamafactory
+    """
+    from orchestrator.cli.listing import check_environments
+
+    check_environments(names or [])
+
+
+@data_app.command("check")
+def data_check(
+    data_root: Annotated[Path | None, typer.Option(help="The folder with the data sets.")] = None,
+    task: Tasks = None,
+    videos: Annotated[bool, typer.Option("--videos", help="Also unpack and decode the videos.")] = False,
+    video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
+    columns: Columns = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Check data: rows against the published sizes, labels, duplicates, videos, and test rows in training data.
+
+    Published rows that are missing are warnings; exit status 1 where anything is wrong.
+
+    Example: python -m orchestrator data check --data-root ~/MMLA --task MELD --videos
+    """
+    from orchestrator.data.check import check_data
+
+    cache = runs_dir / ".cache" / "videos.json"
+    code = check_data(data_root, task or (), video_root, columns, videos=videos, cache=cache, as_json=json)
+    raise typer.Exit(code)
+
+
+@data_app.command("download")
+def data_download(
+    dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set (repeatable).")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder to fill (default: $MMLA_DATA_ROOT, or data).")] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Commit, tag or branch (default: the manifest's commit, or main).")
+    ] = None,
+    no_videos: Annotated[bool, typer.Option("--no-videos", help="Only the texts and labels (a few MB).")] = False,
+) -> None:
+    """Download the published data sets (50 GB with videos) and unpack the videos; goes on where it stopped.
+
+    Honours HF_ENDPOINT and HF_TOKEN. What was fetched, and from which commit, is in OUT/manifest.json.
+
+    Example: python -m orchestrator data download --dataset MELD --dataset MIntRec --out ~/MMLA --no-videos
+    """
+    from orchestrator.data.download import download
+    from orchestrator.recipe.recipe import Data
+
+    download(dataset or (), out or Path(Data().root), revision, videos=not no_videos)

@@ -1,0 +1,193 @@
+"""What a user sees while stages run: a live line on a terminal, quiet plain lines anywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.plan.plan import Plan, Stage
+from orchestrator.toolkits.base import Progress
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+PLAIN_SECONDS = 30.0
+
+
+def clock(seconds: float) -> str:
+    """A duration as people write it: 4.2 s, 3:07, 1:02:33."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+class Rate:
+    """Speed and remaining time, from the first progress that was seen: right after a resume as well."""
+
+    def __init__(self) -> None:
+        self.first: tuple[float, int] | None = None
+
+    def text(self, progress: Progress, kind: str) -> str:
+        """One line: done of total, loss, speed, remaining time."""
+        now = time.monotonic()
+        if self.first is None or progress.done < self.first[1]:
+            self.first = (now, progress.done)
+        unit = "step" if kind == "train" else "sample"
+        parts = [f"{unit} {progress.done}/{progress.total}"]
+        if progress.loss is not None:
+            parts.append(f"loss {progress.loss:.4g}")
+        seconds, done = now - self.first[0], progress.done - self.first[1]
+        if done > 0 and seconds > 0:
+            speed = done / seconds
+            parts.append(f"{speed:.3g} {unit}s/s")
+            parts.append(f"{clock((progress.total - progress.done) / speed)} left")
+        return ", ".join(parts)
+
+
+class View:
+    """Plain lines: one when a stage ends, and while a long one runs one every half minute."""
+
+    def __init__(self) -> None:
+        self.total = self.number = self.already = 0
+        self.stage: Stage | None = None
+        self.rate = Rate()
+        self.spoken = 0.0
+
+    def line(self, text: str) -> None:
+        """Say one line."""
+        with contextlib.suppress(BrokenPipeError):  # whoever read it (tee, head) is gone: the work goes on
+            print(text, flush=True)
+
+    def start(self, plans: Sequence[Plan]) -> None:
+        """A run of these plans begins."""
+        jobs = [job for plan in plans for job in plan.jobs]
+        self.total, self.number = sum(len(job.stages) for job in jobs), 0
+        if done := self.total - sum(len(job.todo()) for job in jobs):
+            self.line(f"{done} of {self.total} stages are done already")
+
+    def skipped(self) -> None:
+        """A stage was done by an earlier run."""
+        self.number += 1
+
+    def begin(self, stage: Stage, *, resumed: bool) -> None:
+        """A stage begins."""
+        self.number += 1
+        self.stage, self.rate, self.spoken = stage, Rate(), time.monotonic()
+        if resumed:
+            self.line(f"{self._head(stage)} goes on where it was stopped")
+
+    def progress(self, progress: Progress) -> None:
+        """A running stage is this far."""
+        assert self.stage is not None
+        text = self.rate.text(progress, self.stage.kind)
+        if time.monotonic() - self.spoken >= PLAIN_SECONDS:
+            self.spoken = time.monotonic()
+            self.line(f"{self._head(self.stage)} {text}")
+
+    def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
+        """A stage is done."""
+        self.line(f"{self._head(stage)} done in {clock(seconds)}{_summary(stage, outputs)}")
+
+    def failed(self, stage: Stage, error: OrchestratorError) -> None:
+        """A stage failed."""
+        self.line(f"{self._head(stage)} FAILED: {error}")
+
+    def stopped(self, stage: Stage) -> None:
+        """The user stopped the run in this stage."""
+        self.line(f"{self._head(stage)} stopped; the same command goes on from here")
+
+    def close(self) -> None:
+        """The run ended."""
+
+    def _head(self, stage: Stage) -> str:
+        width = len(str(self.total))
+        recipe = stage.folder.parent.parent.name
+        return f"[{self.number:>{width}}/{self.total}] {recipe} {stage.name}:"
+
+
+class LiveView(View):
+    """On a terminal: the same lines, and under them one that moves."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        super().__init__()
+        self.console = Console(highlight=False)
+        self.status: Status | None = None
+
+    def line(self, text: str) -> None:
+        """Say one line, above the moving one."""
+        from rich.markup import escape
+
+        style = "red" if "FAILED:" in text else "green" if " done in " in text else ""
+        self.console.print(f"[{style}]{escape(text)}[/{style}]" if style else escape(text))
+
+    def begin(self, stage: Stage, *, resumed: bool) -> None:
+        """A stage begins."""
+        super().begin(stage, resumed=resumed)
+        self.status = self.console.status(self._escaped(f"{self._head(stage)} starting"))
+        self.status.start()
+
+    def progress(self, progress: Progress) -> None:
+        """A running stage is this far."""
+        assert self.stage is not None
+        if self.status:
+            self.status.update(self._escaped(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}"))
+
+    def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
+        """A stage is done."""
+        self.close()
+        super().end(stage, seconds, outputs)
+
+    def failed(self, stage: Stage, error: OrchestratorError) -> None:
+        """A stage failed."""
+        self.close()
+        super().failed(stage, error)
+
+    def stopped(self, stage: Stage) -> None:
+        """The user stopped the run in this stage."""
+        self.close()
+        super().stopped(stage)
+
+    def close(self) -> None:
+        """Take the moving line away."""
+        if self.status:
+            self.status.stop()
+            self.status = None
+
+    @staticmethod
+    def _escaped(text: str) -> str:
+        from rich.markup import escape
+
+        return escape(text)
+
+
+def _summary(stage: Stage, outputs: dict[str, Any]) -> str:
+    if stage.kind == "convert":
+        return ", " + ", ".join(f"{count:,} {split}" for split, count in outputs["rows"].items())
+    if stage.kind == "train":
+        return f", {outputs['steps']:,} steps"
+    if stage.kind == "select":
+        scores = outputs["accuracy_percent"]
+        chosen = f", {outputs['checkpoint']} ({outputs['strategy']}"
+        # best_eval is the toolkit's own measure, mostly accuracy by token: not to be compared with a score
+        return chosen + (f", {scores[outputs['step']]:.2f} % on dev)" if scores else ")")
+    if stage.kind == "infer":
+        errors = outputs["errors"]
+        answers = f", {outputs['requests']:,} answers"
+        return f"{answers}, {errors} of them errors; to ask again: rm -r {stage.folder}" if errors else answers
+    return ""
+
+
+def make_view() -> View:
+    """The view for where the output goes."""
+    return LiveView() if sys.stdout.isatty() else View()

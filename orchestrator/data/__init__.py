@@ -1,0 +1,1 @@
+"""The data sets on disk: samples, videos, leaks, checks, downloads."""

@@ -1,0 +1,202 @@
+"""The published videos come as ``<dataset>/<NAME>_video.tar.gz``: unpacked once, and nothing that they hold is trusted.
+
+An archive is data from elsewhere: a member that is a link or a device, or that would land outside the folder, refuses
+the whole archive. It is unpacked into a folder beside the target, which is renamed when all is there, so that a
+``video`` folder is a complete one; its stamp file says which archive it came from.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gzip
+import os
+import re
+import shutil
+import tarfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from orchestrator.benchmark.task import Task
+from orchestrator.errors import InputError, OrchestratorError, Problem
+from orchestrator.machine.files import read_json, write_json
+
+Progress = Callable[[int, int], None]  # bytes of the archive read, bytes in all
+
+STAMP = ".unpacked.json"
+# videos are compressed already: an archive that grows more than this is no archive of videos
+MOST_GROWTH, GROWTH_FREE = 4, 1 << 30
+MOST_FILES = 1_000_000
+KEPT_FREE = 1 << 28  # bytes of the disk that are left to others
+_CHUNK = 1 << 20
+_NAME = re.compile(r".+_videos?\.(?:tar\.gz|tgz)", re.IGNORECASE)
+
+
+def video_archive(task: Task, root: Path) -> Path | None:
+    """The archive with a task's videos, in the first of its folders that holds one; ``None`` where there is none.
+
+    Any ``*_video.tar.gz``: the published names differ from their folders' in letter case (AnnoMI-client).
+    """
+    for folder in task.folders:
+        with contextlib.suppress(OSError):
+            names = [path for path in sorted((root / folder).iterdir()) if _NAME.fullmatch(path.name)]
+            if names:
+                return names[0]
+    return None
+
+
+def ensure_videos(task: Task, root: Path, progress: Progress | None = None) -> Path | None:
+    """Unpack a task's archive into ``<folder>/video``, unless that is done; the folder, or ``None`` without archive.
+
+    A ``video`` folder that was not made here is the user's own, and left as it is.
+    """
+    archive = video_archive(task, root)
+    return unpack(archive, archive.parent / "video", progress) if archive else None
+
+
+def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Path:
+    """Unpack an archive into a folder, once; what all its files have for a parent folder in common is left out.
+
+    Done already, by the stamp in the folder (the archive's name and size): returns at once, unless there are fewer
+    files than were unpacked. Then those that are missing are put back, and what else lies there (a mended clip) stays.
+    Two processes at the same archive wait for each other; what a killed one left is removed.
+
+    Raises:
+        InputError: the archive is damaged, holds what it must not, or would grow beyond reason or the disk.
+        OrchestratorError: writing failed.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    with _lock(target.with_name(f".{target.name}.lock")):
+        size = archive.stat().st_size
+        stamp = {"archive": archive.name, "bytes": size}
+        have = read_json(target / STAMP)
+        same = isinstance(have, dict) and {key: have.get(key) for key in stamp} == stamp
+        if target.exists() and (not isinstance(have, dict) or (same and _count(target) >= have.get("files", 0))):
+            return target
+        shutil.rmtree(partial, ignore_errors=True)
+        old = target.with_name(f".{target.name}.old")
+        try:
+            partial.mkdir(parents=True)
+            files = _extract(archive, size, partial, progress)
+            content = _below_common(partial, files)
+            if same:
+                _put_back(content, [partial / path for path in files], target)
+                return target
+            write_json(content / STAMP, stamp | {"files": len(files)})
+            if target.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                target.rename(old)
+            content.rename(target)
+        except (tarfile.TarError, EOFError, zlib.error) as error:
+            hint = "it is damaged or incomplete: download it again (data download goes on where it stopped)"
+            raise InputError(
+                Problem(f"cannot be unpacked: {error or 'it ends too early'}", str(archive), hint)
+            ) from error
+        except OSError as error:
+            if isinstance(error, tarfile.ReadError) or error.errno is None:  # gzip's own errors
+                raise InputError(Problem(f"cannot be unpacked: {error}", str(archive), "download it again")) from error
+            raise OrchestratorError(f"{archive}: unpacking failed: {error.strerror}") from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def _extract(archive: Path, size: int, folder: Path, progress: Progress | None) -> list[PurePosixPath]:
+    """Write every regular file beneath a folder; their paths in the archive."""
+    room, sane = shutil.disk_usage(folder).free - KEPT_FREE, size * MOST_GROWTH + GROWTH_FREE
+    allowed, limit = min((room, "the disk has no more room"), (sane, "that is no archive of videos"))
+    files: list[PurePosixPath] = []
+    taken: set[PurePosixPath] = set()
+    written = 0
+    with (
+        archive.open("rb") as raw,
+        # not tarfile's own gzip: it takes a file that was cut between two members for a whole one
+        gzip.GzipFile(fileobj=cast("BinaryIO", _Counted(raw, size, progress))) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as tar,
+    ):
+        for count, member in enumerate(tar):
+            path = _inside(archive, member)
+            if count > MOST_FILES:
+                raise _refused(archive, f"holds more than {MOST_FILES:,} files")
+            if member.isdir() or path.name.startswith("._") or "__MACOSX" in path.parts:  # a Mac's notes on files
+                continue
+            if path in taken:
+                raise _refused(archive, f"holds `{path}` twice")
+            written += member.size
+            if written > allowed:
+                raise _refused(archive, f"grows beyond {allowed / 1e9:,.1f} GB: {limit}")
+            source = tar.extractfile(member)
+            assert source is not None
+            destination = folder / path
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            # the archive's own modes and owners are of no use here, and setuid is of harm
+            with destination.open("xb") as file:
+                shutil.copyfileobj(source, file, _CHUNK)
+            files.append(path)
+            taken.add(path)
+        while stream.read(_CHUNK):  # up to the checksum
+            pass
+    if not files:
+        raise _refused(archive, "holds no files")
+    return files
+
+
+def _inside(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
+    """A member's path, if it is a file or a folder that stays beneath where the archive is unpacked."""
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\0" in member.name or "\\" in member.name:
+        raise _refused(archive, f"holds `{member.name}`, which leads out of the folder")
+    if not member.isreg() and not member.isdir():
+        kind = "a link" if member.issym() or member.islnk() else "neither a file nor a folder"
+        raise _refused(archive, f"holds `{member.name}`, {kind}")
+    return path
+
+
+def _refused(archive: Path, message: str) -> InputError:
+    hint = "nothing of it was kept; unpack it by hand into a folder `video` beside it if you trust it"
+    return InputError(Problem(message, str(archive), hint))
+
+
+def _below_common(folder: Path, files: list[PurePosixPath]) -> Path:
+    """The deepest folder that holds all files: archives differ in how many folders they put around them."""
+    common = os.path.commonpath([str(file.parent) for file in files]) if files else ""
+    return folder / common
+
+
+def _count(folder: Path) -> int:
+    """How many files there are beneath a folder, without the stamp."""
+    return sum(len(names) for _, _, names in os.walk(folder)) - 1
+
+
+def _put_back(content: Path, files: Iterable[Path], target: Path) -> None:
+    """Move into a folder those of the files beneath ``content`` that it lacks."""
+    for file in files:
+        place = target / file.relative_to(content)
+        if not place.exists():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, place)  # the folder may be a link to another disk
+
+
+class _Counted:
+    """A file that reports how much of it was read."""
+
+    def __init__(self, file: BinaryIO, size: int, progress: Progress | None):
+        self.file, self.size, self.progress, self.done = file, size, progress, 0
+
+    def read(self, count: int = -1) -> bytes:
+        data = self.file.read(count)
+        self.done += len(data)
+        if self.progress and data:
+            self.progress(self.done, self.size)
+        return data
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

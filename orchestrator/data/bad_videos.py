@@ -1,0 +1,50 @@
+"""What is done with samples whose video is missing or cannot be decoded: ``data.on_bad_video``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from orchestrator.data.samples import Sample
+from orchestrator.recipe.recipe import Recipe
+
+SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
+
+
+class BadVideos:
+    """A recipe's choice, applied to samples. ``cache`` remembers sound videos, so that asking again is cheap."""
+
+    def __init__(self, recipe: Recipe, cache: Path):
+        self.choice = recipe.data.on_bad_video if recipe.modality == "video" else "fail"
+        self.cache = cache
+
+    def among(self, samples: Iterable[Sample]) -> set[str]:
+        """The ids of those samples that name no video, or a bad one; none where bad videos were refused before."""
+        if self.choice == "fail":
+            return set()
+        from orchestrator.data.videos import check_videos
+
+        samples = list(samples)
+        paths = dict.fromkeys(sample.video for sample in samples if sample.video)
+        problems = check_videos(paths, cache=self.cache, workers=os.cpu_count() or 1)
+        bad = {problem.where for problem in problems}
+        return {sample.id for sample in samples if sample.video is None or sample.video in bad}
+
+    def mend(self, samples: Sequence[Sample]) -> list[Sample]:
+        """The samples to train on or to ask about: without the bad ones, or with these as text."""
+        bad = self.among(samples)
+        if self.choice == "skip":
+            return [sample for sample in samples if sample.id not in bad]
+        return [replace(sample, video=None) if sample.id in bad else sample for sample in samples]
+
+    def counted(self, counts: dict[str, int]) -> str:
+        """The choice with its numbers for the results, e.g. ``skip:train=2,test=1``; empty where all were sound."""
+        found = ",".join(f"{split}={number}" for split, number in counts.items() if number)
+        return f"{self.choice}:{found}" if found else ""
+
+
+def cache_of(runs_dir: Path) -> Path:
+    """Where a runs folder remembers which videos are sound."""
+    return runs_dir / ".cache" / "videos.json"

@@ -1,0 +1,221 @@
+"""``data check``: is the data on disk what the benchmark published, and does training data hold test utterances?"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks, task_named
+from orchestrator.cli.table import table
+from orchestrator.data.archives import ensure_videos
+from orchestrator.data.forms import Columns, parse_columns
+from orchestrator.data.leaks import Leak, leakage, shared_ids, source
+from orchestrator.data.samples import MOST_PROBLEMS, Sample, Scan, scan_split, split_file
+from orchestrator.data.videos import check_videos
+from orchestrator.errors import InputError, Problem
+from orchestrator.machine.meter import meter
+from orchestrator.recipe.recipe import Data
+
+
+@dataclass
+class Report:
+    """What was found: a row per split, the leaks, what is wrong, and what is only to be known."""
+
+    splits: list[dict[str, Any]] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def check_data(
+    data_root: Path | None,
+    task_names: Sequence[str],
+    video_root: str | None = None,
+    columns: str | None = None,
+    *,
+    videos: bool = False,
+    cache: Path | None = None,
+    as_json: bool = False,
+) -> int:
+    """Print what is found about the tasks' data; 0 where it is sound, 1 where anything is wrong.
+
+    Published rows that are missing are told and no error: some data sets may not be passed on.
+
+    Raises:
+        InputError: an unknown task, or no data at all.
+    """
+    defaults = Data()
+    root = data_root or Path(defaults.root)
+    chosen = [task_named(name) for name in dict.fromkeys(task_names)] or list(benchmark_tasks("mmla").values())
+    report = examine(root, chosen, video_root or defaults.video_root, parse_columns(columns))
+    if videos:
+        _check_videos(report, root, video_root or defaults.video_root, chosen, parse_columns(columns), cache)
+    if as_json:
+        print(json.dumps(_data(report), ensure_ascii=False, indent=2))
+    else:
+        _print(report, labels=bool(task_names))
+    return 1 if report.problems else 0
+
+
+def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Columns = None) -> Report:
+    """Read all splits of some tasks, and the training splits of others that share their source.
+
+    Raises:
+        InputError: there is no data for any of the tasks.
+    """
+    report = Report()
+    kept: dict[tuple[str, str], Sequence[Sample]] = {}
+    missing: list[InputError] = []
+    for task in chosen:
+        if not any(split_file(task, split, root) for split in SPLITS):
+            try:
+                scan_split(task, "test", root, video_root)
+            except InputError as error:
+                missing.append(error)
+            report.warnings.append(f"{task.name}: no data")
+            continue
+        for split in SPLITS:
+            scan = _scan(report, task, split, root, video_root, columns)
+            kept[task.name, split] = scan.samples if scan else []
+        report.problems += shared_ids(task, {split: kept[task.name, split] for split in SPLITS})
+        files = [file for split in SPLITS if (file := split_file(task, split, root))]
+        if len({file.parent for file in files}) > 1:
+            listed = ", ".join(str(file.relative_to(root)) for file in files)
+            report.warnings.append(f"{task.name}: its splits come from two folders: {listed}")
+    if chosen and len(missing) == len(chosen):
+        raise missing[0]
+    sources = {source(task) for task in chosen}
+    for task in benchmark_tasks("mmla").values():
+        if (task.name, "train") not in kept and source(task) in sources and split_file(task, "train", root):
+            kept[task.name, "train"] = scan_split(task, "train", root, video_root, columns=columns).samples
+    report.leaks = leakage(chosen, {key: samples for key, samples in kept.items() if samples})
+    return report
+
+
+def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, columns: Columns) -> Scan | None:
+    """Read one split and add its row, and what there is to say about it."""
+    published = task.sizes.get(split)
+    name = f"{task.name} {split}"
+    row: dict[str, Any] = {"task": task.name, "split": split, "rows": 0, "published": published}
+    report.splits.append(row)
+    if split_file(task, split, root) is None:
+        row |= {"wrong": 0, "repeats": 0, "labels": {}}
+        if published is not None:
+            report.warnings.append(f"{name}: missing ({published:,} rows published)")
+        return None
+    scan = scan_split(task, split, root, video_root, columns=columns)
+    counts = Counter(sample.label for sample in scan.samples)
+    row |= {
+        "rows": scan.rows,
+        "wrong": scan.rows - len(scan.samples),
+        "repeats": len(scan.samples) - len({(sample.text, sample.label) for sample in scan.samples}),
+        "labels": {label: counts[label] for label in task.labels},
+        "file": str(scan.path),
+    }
+    report.problems += _capped(scan.problems, str(scan.path))
+    if published is not None and scan.rows != published:
+        much = f"{abs(published - scan.rows):,} {'missing' if scan.rows < published else 'too many'}"
+        report.warnings.append(f"{name}: {scan.rows:,} of {published:,} published rows ({much})")
+    if blank := sum(not sample.text.strip() for sample in scan.samples):
+        report.warnings.append(f"{name}: {blank:,} samples without text")
+    if absent := [label for label in task.labels if not counts[label]]:
+        report.warnings.append(f"{name}: no sample of {', '.join(absent)}")
+    return scan
+
+
+def _check_videos(
+    report: Report, root: Path, video_root: str, chosen: Sequence[Task], columns: Columns, cache: Path | None
+) -> None:
+    """Add how many videos each split has, and what is wrong with them; published archives are unpacked first."""
+    wanted: dict[tuple[str, str], list[str]] = {}
+    for task in chosen:
+        if video_root == "{root}/{dataset}/video":
+            ensure_videos(task, root, meter(f"unpacking the videos of {task.name} (bytes)"))
+        there = [split for split in SPLITS if split_file(task, split, root)]
+        samples = {split: scan_split(task, split, root, video_root, columns=columns).samples for split in there}
+        clips = [sample.video for split in there for sample in samples[split] if sample.video]
+        if not task.video and not any(Path(clip).exists() for clip in clips):
+            report.warnings.append(f"{task.name}: the benchmark publishes no videos for it, and there are none")
+            continue
+        for split in there:
+            wanted[task.name, split] = [sample.video for sample in samples[split] if sample.video]
+            if unnamed := len(samples[split]) - len(wanted[task.name, split]):
+                message = f"{task.name} {split}: {unnamed:,} samples without video"
+                report.problems.append(Problem(message, hint="no video column, and no file of the id's name"))
+    every = [video for videos in wanted.values() for video in videos]
+    bad = {problem.where: problem for problem in check_videos(every, cache, progress=meter("videos checked"))}
+    rows = {(row["task"], row["split"]): row for row in report.splits}
+    for key, videos in wanted.items():
+        wrong = [bad[video] for video in dict.fromkeys(videos) if video in bad]
+        rows[key] |= {"videos": len(videos) - sum(video in bad for video in videos), "videos_bad": len(wrong)}
+        report.problems += _capped(wrong, f"{key[0]} {key[1]}")
+
+
+def _capped(problems: Sequence[Problem], where: str) -> list[Problem]:
+    more = len(problems) - MOST_PROBLEMS
+    rest = [Problem(f"and {more:,} more problems", where)] if more > 0 else []
+    return [*problems[:MOST_PROBLEMS], *rest]
+
+
+def _data(report: Report) -> dict[str, Any]:
+    return {
+        "sound": not report.problems,
+        "splits": report.splits,
+        "leaks": [dataclasses.asdict(leak) for leak in report.leaks],
+        "problems": [dataclasses.asdict(problem) for problem in report.problems],
+        "warnings": report.warnings,
+    }
+
+
+def _print(report: Report, *, labels: bool) -> None:
+    """The report as plain text; ``labels``: with each split's label distribution."""
+    videos = any("videos" in row for row in report.splits)
+    print(table([_line(row, videos=videos) for row in report.splits]))
+    if labels:
+        print("\nlabels:")
+        for row in report.splits:
+            shares = ", ".join(f"{label} {count:,} ({_share(count, row)}%)" for label, count in row["labels"].items())
+            print(f"  {row['task']} {row['split']}: {shares or 'none'}")
+    if report.leaks:
+        print("\nleakage: rows of a split that stand in a training split")
+        print(table([_leak_line(leak) for leak in report.leaks]))
+    for title, lines in (("warnings", report.warnings), ("problems", list(map(str, report.problems)))):
+        if lines:
+            print(f"\n{title}:", *(f"  {line}" for line in lines), sep="\n")
+    print("\nsound" if not report.problems else f"\n{len(report.problems)} problem(s)")
+
+
+def _line(row: dict[str, Any], *, videos: bool) -> dict[str, Any]:
+    labels: dict[str, int] = row["labels"]
+    most = max(labels, key=lambda label: labels[label], default=None)
+    shown = {
+        "task": row["task"],
+        "split": row["split"],
+        "rows": f"{row['rows']:,}",
+        "published": f"{row['published']:,}" if row["published"] else "",
+        "wrong": row["wrong"],
+        "labels": f"{sum(map(bool, labels.values()))}/{len(labels)}" if labels else "",
+        "most frequent": f"{most} {_share(labels[most], row)}%" if most and labels[most] else "",
+        "repeated": f"{row['repeats']:,}",
+    }
+    return shown | {"videos": row.get("videos"), "bad": row.get("videos_bad")} if videos else shown
+
+
+def _share(count: int, row: dict[str, Any]) -> str:
+    return f"{100 * count / max(1, sum(row['labels'].values())):.2f}"
+
+
+def _leak_line(leak: Leak) -> dict[str, Any]:
+    return {
+        "task": leak.task,
+        "split": leak.split,
+        "rows": f"{leak.rows:,}",
+        "in train of": leak.train,
+        "same utterance": f"{leak.utterance:,} ({100 * leak.utterance / leak.rows:.1f}%)",
+        "same text+label": "" if leak.text_label is None else f"{leak.text_label:,}",
+    }

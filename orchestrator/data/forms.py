@@ -1,0 +1,232 @@
+"""Where a split's file is, and its table form as rows; ``data_json`` reads the JSON forms.
+
+TSV is csv's dialect: UTF-8 (a BOM and CRLF are tolerated), tab separated, a field that holds a tab, a line break or a
+double quote is quoted and its quotes doubled. The first line names the columns, in any order; where it does not, a
+list of columns must be given.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.benchmark.task import Task, tasks
+from orchestrator.errors import InputError, Problem, did_you_mean
+
+Columns = Mapping[str, str] | Sequence[str] | None
+# line, id (None: take the video's), video (None: the file has no such column), text, label;
+# None stands for a row that cannot be used and was reported
+Row = tuple[int, str | None, str | None, str, str] | None
+
+# spellings of the columns, the first found wins; a label column may also be named after the task's dimension
+ALIASES = {
+    "id": ("id", "utterance_id", "sample_id", "uid"),
+    "video": ("video", "video_file", "video_name", "video_path", "clip"),
+    "text": ("text", "utterance", "sentence", "transcript"),
+    "label": ("label", "labels", "class"),
+}
+
+
+def columns_conflict(columns: Columns) -> tuple[str, str] | None:
+    """Message and hint where a mapping or a list of columns (``data.columns``) cannot be meant."""
+    if isinstance(columns, Mapping):
+        for key in columns:
+            task, dot, column = key.rpartition(".")  # the last one: MIntRec2.0.text
+            if column not in ALIASES:
+                hint = did_you_mean(column, ALIASES) or "map id, video, text or label, or TASK.text and so on"
+                return f"`{key}` is no column of a sample", hint
+            if dot and task not in tasks():
+                return f"`{key}`: unknown task `{task}`", did_you_mean(task, tasks()) or f"known: {', '.join(tasks())}"
+            if not columns[key].strip():
+                return f"`{key}` is mapped to an empty name", "give the name in the file's first line"
+        return None
+    if columns is not None:
+        names = [name.strip().lower() for name in columns]
+        if not {"text", "label"} <= set(names) or not {"id", "video"} & set(names):
+            return f"[{', '.join(columns)}] lacks text, label, or both id and video", "e.g. [id, video, text, label]"
+        if twice := [name for name in ALIASES if names.count(name) > 1]:
+            return f"[{', '.join(columns)}] names `{twice[0]}` twice", "call a column to skip otherwise, e.g. skip"
+    return None
+
+
+def parse_columns(text: str | None) -> Columns:
+    """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping."""
+    if not text:
+        return None
+    parts = [part.strip() for part in text.split(",")]
+    mapped = [part.partition("=")[::2] for part in parts if "=" in part]
+    columns: Columns = dict(mapped) if len(mapped) == len(parts) else parts
+    if wrong := columns_conflict(columns):
+        raise InputError(Problem(wrong[0], "--columns", wrong[1]))
+    return columns
+
+
+class Notes:
+    """What is wrong with one file, as it is found."""
+
+    def __init__(self, path: Path, task: Task, problems: Sequence[Problem] = ()):
+        self.path, self.task, self.problems = path, task, list(problems)
+
+    def add(self, message: str, line: int, hint: str = "") -> None:
+        """Note a problem at a physical line, counted from 1."""
+        self.problems.append(Problem(message, where=f"{self.path}:{line}", hint=hint))
+
+
+def find_other(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
+    """A split's file that is not ``<folder>/<split>.tsv`` to the letter, and the name of its data set's folder.
+
+    In this order: a TSV in a folder of other letter case; ``<folder>/<split>_<task>.json`` as the benchmark's
+    inference script reads it; ``<folder>/<split>.json`` or ``.jsonl``; a toolkit's released file,
+    ``[<toolkit>_]<folder>_<split>.json`` or ``.jsonl``, in the folder or in the root.
+    """
+    try:
+        entries = sorted(os.listdir(root))  # noqa: PTH208 (names)
+    except OSError:
+        return None
+    known = {folder.casefold() for folder in task.folders}
+    folders = {name: root / name for name in entries if name.casefold() in known and (root / name).is_dir()}
+    words = {task.dimension, task.word, task.word.replace(" ", "_")}
+    names = [f"{split}.tsv", *(f"{split}_{word}.json" for word in sorted(words)), f"{split}.json", f"{split}.jsonl"]
+    for name in names:
+        for folder, path in folders.items():
+            if (path / name).is_file():
+                return path / name, folder
+    spelled = "|".join(map(re.escape, task.folders))
+    released = re.compile(rf"(?:.*_)?({spelled})_{split}\.jsonl?", re.IGNORECASE)
+    for place in (*folders.values(), root):
+        for name in sorted(os.listdir(place)) if place is not root else entries:  # noqa: PTH208
+            if (match := released.fullmatch(name)) and (place / name).is_file():
+                return place / name, place.name if place is not root else next(iter(folders), match[1])
+    return None
+
+
+def tsv_rows(text: str, notes: Notes, columns: Columns) -> Iterator[Row]:
+    """The rows of a table that are not blank, each with the physical line it starts on."""
+    lines = _csv_rows(text, notes)
+    first = next(lines, None)
+    while first is not None and first[1] is None:  # not TSV, and said so
+        first = next(lines, None)
+    if first is None or first[1] is None:
+        if not notes.problems:
+            notes.add("the file is empty", 1)
+        return
+    line, header = first[0], first[1]
+    places = _places(header, line, notes, columns)
+    if places is None:
+        return
+    names, (id_at, video_at, text_at, label_at) = places
+    width = len(names)
+    if names is not header:  # the first line is data, too
+        lines = _before((line, header), lines)
+    for line, row in lines:
+        if row is None:
+            yield None
+        elif len(row) != width:
+            notes.add(f"{len(row)} fields, but the header has {width}" if names is header else
+                      f"{len(row)} fields, but data.columns lists {width}", line,
+                      "a text that holds a tab, a line break or a double quote must be quoted")  # fmt: skip
+            yield None
+        else:
+            yield (
+                line,
+                None if id_at is None else row[id_at],
+                None if video_at is None else row[video_at],
+                row[text_at],
+                row[label_at],
+            )
+
+
+def _before(
+    first: tuple[int, list[str] | None], rest: Iterator[tuple[int, list[str] | None]]
+) -> Iterator[tuple[int, list[str] | None]]:
+    yield first
+    yield from rest
+
+
+def _csv_rows(text: str, notes: Notes) -> Iterator[tuple[int, list[str] | None]]:
+    # strict: a stray quote is an error, instead of swallowing the rows up to the next one
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            notes.add(f"not valid TSV: {error}", line,
+                      "a text that starts with a double quote must be quoted, and its quotes doubled")  # fmt: skip
+            yield line, None
+            continue
+        if reader.line_num > line and any("\t" in field and ("\n" in field or "\r" in field) for field in row):
+            notes.add("a quote that is not closed? rows may have been swallowed: one field holds tabs and line breaks",
+                      line, "a text that starts with a double quote must be quoted, and its quotes doubled: "
+                      '"""Hi"" he said"; a text that holds both is refused: write a space for its tabs')  # fmt: skip
+            yield line, None
+        elif row:
+            yield line, row
+
+
+Places = tuple[int | None, int | None, int, int]
+
+
+def _places(header: list[str], line: int, notes: Notes, columns: Columns) -> tuple[list[str], Places] | None:
+    """The names of the columns, and where id, video, text and label stand; ``None`` after adding what is wrong.
+
+    A video's name serves as the id where there is no id. Given a list of columns, a first line that names all that is
+    needed is still a header: files with and without one may stand side by side.
+    """
+    task = notes.task
+    aliases = ALIASES | {"label": (*ALIASES["label"], task.dimension.lower(), task.word.lower())}
+    wanted: dict[str, str] = {}
+    if isinstance(columns, Mapping):
+        # `MELD.text` is for MELD alone and beats `text`
+        for column in ALIASES:
+            mapped = columns.get(f"{task.name}.{column}", columns.get(column))
+            if mapped is not None:
+                wanted[column] = mapped
+                aliases[column] = (mapped.strip().lower(),)
+    names = [name.strip().lower() for name in header]
+    found = _found(names, aliases)
+    if isinstance(columns, Sequence) and not _enough(found):
+        header = list(columns)
+        names = [name.strip().lower() for name in header]
+        found = _found(names, aliases)
+    shown = ", ".join(header)
+    if not found and not wanted:
+        notes.add(
+            f"no header: the first line names none of the columns id, text, label (found: {shown})", line,
+            "a file without a header needs its columns in order, data.columns: [id, video, text, label] (any other "
+            "word for a column to skip); other names need data.columns: {text: Utterance}",
+        )  # fmt: skip
+        return None
+    sound = True
+    for column, spellings in aliases.items():
+        needed = column in wanted or (column != "video" and not (column == "id" and "video" in found))
+        if column not in found and needed:
+            sound = False
+            hint = f"data.columns maps `{column}` to `{wanted[column]}`. {did_you_mean(wanted[column], header)}" \
+                if column in wanted else \
+                f"the first line must name the columns, tab separated; `{column}` may also read " \
+                + ", ".join(f"`{alias}`" for alias in dict.fromkeys(spellings[1:])) \
+                + f", or be mapped: data.columns: {{{column}: NAME}}"  # fmt: skip
+            notes.add(f"no column `{wanted.get(column, column)}` (found: {shown})", line, hint.strip())
+        elif column in found and names.count(names[found[column]]) > 1:
+            sound = False
+            notes.add(f"the header names `{names[found[column]]}` twice (found: {shown})", line)
+    if not sound:
+        return None
+    return header, (found.get("id"), found.get("video"), found["text"], found["label"])
+
+
+def _found(names: list[str], aliases: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Where each column stands that the names hold."""
+    first = {column: next((alias for alias in aliases[column] if alias in names), None) for column in aliases}
+    return {column: names.index(name) for column, name in first.items() if name is not None}
+
+
+def _enough(found: Mapping[str, int]) -> bool:
+    return "text" in found and "label" in found and ("id" in found or "video" in found)

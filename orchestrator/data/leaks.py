@@ -1,0 +1,158 @@
+"""Leakage: utterances of one task's test (or dev) split that stand in another's, or its own, training split.
+
+Instruction tuning mixes the training splits of all tasks, and some data sets label the same utterances: MELD-DA those
+of MELD, IEMOCAP-DA those of IEMOCAP. They are told apart by their source's id, which both keep behind a prefix.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import chain, combinations
+from pathlib import Path
+
+from orchestrator.benchmark.task import Task, tasks
+from orchestrator.data.forms import Columns
+from orchestrator.data.samples import Sample, read_split, split_file
+from orchestrator.errors import Problem
+
+# data sets whose utterances, and their ids, are another's (EMOTyDA's dialogue acts, Saha et al., ACL 2020)
+SOURCES = {"MELD-DA": "MELD", "IEMOCAP-DA": "IEMOCAP"}
+HELD_OUT = ("dev", "test")
+
+Splits = Mapping[tuple[str, str], Sequence[Sample]]  # by task name and split
+
+
+@dataclass(frozen=True)
+class Leak:
+    """How many of a split's ``rows`` stand in a task's training split.
+
+    ``utterance``: by the source's id; ``text_label``: by text (letter case ignored) and label, ``None`` across tasks,
+    whose labels differ.
+    """
+
+    task: str
+    split: str
+    rows: int
+    train: str
+    utterance: int
+    text_label: int | None
+
+
+def source(task: Task) -> str:
+    """The data set that a task's utterances come from."""
+    return SOURCES.get(task.dataset, task.dataset)
+
+
+def source_id(task: Task) -> Callable[[str], str]:
+    """A function from a sample's id to its id in the source, e.g. ``MELD-DA_0_9`` and ``MELD_0_9.mp4`` to ``0_9``."""
+    return _stripper(source(task))
+
+
+@cache
+def _stripper(origin: str) -> Callable[[str], str]:
+    names = {name for task in tasks().values() if source(task) == origin for name in (task.dataset, *task.folders)}
+    # longest first: MELD-DA before MELD
+    prefix = "|".join(re.escape(name) for name in sorted(names | {origin}, key=len, reverse=True))
+    pattern = re.compile(rf"(?:(?:{prefix})_)?(.*?)(?:\.(?:mp4|avi|mkv|wav|webm))?", re.IGNORECASE | re.DOTALL)
+
+    def strip(name: str) -> str:
+        match = pattern.fullmatch(name)
+        return match[1] if match else name
+
+    return strip
+
+
+def leakage(chosen: Iterable[Task], splits: Splits) -> list[Leak]:
+    """Every split that is held out against every training split there is: with the task's own, and where any leak.
+
+    ``splits`` holds what was read; those of tasks that are not ``chosen`` count as training data only.
+    """
+    found = []
+    everything = tasks()
+    train = {name: everything[name] for name, split in splits if split == "train"}
+    ids = {name: set(map(source_id(task), _ids(splits[name, "train"]))) for name, task in train.items()}
+    for task in chosen:
+        own = {(sample.text.lower(), sample.label) for sample in splits.get((task.name, "train"), ())}
+        for split in HELD_OUT:
+            samples = splits.get((task.name, split), ())
+            names = [source_id(task)(sample.id) for sample in samples]
+            for other, other_task in train.items():
+                same = other == task.name
+                if not samples or source(other_task) != source(task):
+                    continue
+                utterances = sum(name in ids[other] for name in names)
+                texts = sum((sample.text.lower(), sample.label) in own for sample in samples) if same else None
+                if same or utterances:
+                    found.append(Leak(task.name, split, len(samples), other, utterances, texts))
+    return found
+
+
+def leaked(
+    task: Task,
+    others: Iterable[Task],
+    root: Path,
+    *,
+    splits: Sequence[str] = HELD_OUT,
+    columns: Columns = None,
+) -> set[str]:
+    """The ids of a task's training samples to leave out, for none of the others' held-out utterances to be trained on.
+
+    Utterances are the same by their source's id, which only tasks of one source share; equal short texts ("Yeah.") in
+    different dialogues are no leak. A task among the ``others`` without the split, or of another source, adds none.
+
+    Raises:
+        InputError: the data is wrong, or the task has no training split.
+    """
+    held: set[str] = set()
+    for other in others:
+        if source(other) == source(task):
+            for split in splits:
+                if split_file(other, split, root):
+                    held.update(map(source_id(other), _ids(_read(other, split, root, columns))))
+    if not held:
+        return set()
+    strip = source_id(task)
+    return {name for name in _ids(_read(task, "train", root, columns)) if strip(name) in held}
+
+
+def shared_ids(task: Task, splits: Mapping[str, Sequence[Sample]]) -> list[Problem]:
+    """Ids that two of a task's splits share: one of the two is not what it says, or the ids are running numbers."""
+    ids = {split: set(_ids(samples)) for split, samples in splits.items()}
+    found = []
+    for one, other in combinations(ids, 2):
+        if both := sorted(ids[one] & ids[other]):
+            listed = ", ".join(both[:3]) + (", ..." if len(both) > 3 else "")
+            found.append(Problem(f"{one} and {other} share {len(both):,} ids: {listed}", task.name))
+    return found
+
+
+def untold(chosen: Sequence[Task], root: Path, columns: Columns = None) -> list[Problem]:
+    """Why `leaked` could not tell utterances apart by the ids of some tasks' files; empty where it can.
+
+    Raises:
+        InputError: the data is wrong.
+    """
+    found, names = [], {}
+    for task in chosen:
+        there = [split for split in ("train", *HELD_OUT) if split_file(task, split, root)]
+        splits = {split: _read(task, split, root, columns) for split in there}
+        found += shared_ids(task, splits)
+        names[task] = set(map(source_id(task), chain.from_iterable(map(_ids, splits.values()))))
+    for one, other in combinations(chosen, 2):
+        if source(one) == source(other) and names[one] and names[other] and not names[one] & names[other]:
+            examples = f"`{min(names[one])}` and `{min(names[other])}`"
+            message = f"{one.name} and {other.name} label the same utterances, but have no id in common ({examples})"
+            found.append(Problem(message, str(root)))
+    hint = "give the ids of the published files, MELD_0_9 and MELD-DA_0_9, or set it.exclude_leaks: false"
+    return [Problem(problem.message, problem.where, hint) for problem in found]
+
+
+def _read(task: Task, split: str, root: Path, columns: Columns) -> list[Sample]:
+    return read_split(task, split, root, "{root}/{dataset}/video", columns=columns)
+
+
+def _ids(samples: Iterable[Sample]) -> list[str]:
+    return [sample.id for sample in samples]

@@ -1,0 +1,234 @@
+"""Reads a data set's splits into samples, and refuses what is not sound, all at once.
+
+A split is ``<folder>/{train,dev,test}.tsv``, or one of the other files that ``data_forms.find_other`` knows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from orchestrator.benchmark.task import SPLITS, Task
+from orchestrator.data.forms import Columns, Notes, find_other, tsv_rows
+from orchestrator.data.json_forms import json_rows, local_name
+from orchestrator.errors import InputError, Problem, did_you_mean
+
+MOST_PROBLEMS = 20  # per file: more of the same does not help
+# what a dot in a name may start, and which of the files beside a clip (subtitles, sound) is the clip
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".f4v", ".m4v", ".mpg", ".mpeg", ".ts", ".mts",
+                  ".m2ts", ".vob", ".wmv", ".3gp", ".ogv", ".gif")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One utterance. ``video``: absolute path of its clip, or ``None``; ``label``: as the task's list spells it."""
+
+    id: str
+    task: str
+    split: str
+    text: str
+    label: str
+    video: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One split as read: its sound samples in the file's order, and all that is wrong with the other rows.
+
+    ``rows`` = ``len(samples)`` + the rows with a problem: nothing is dropped without one. What cannot be told apart
+    into rows (a file that is not UTF-8, JSON behind a syntax error) is one problem and no row.
+    """
+
+    path: Path
+    samples: list[Sample]
+    problems: list[Problem]
+    rows: int
+
+
+def split_file(task: Task, split: str, root: Path) -> Path | None:
+    """The file that holds a split; ``None`` where there is none.
+
+    The first of the task's folders with a TSV of that name, else the first of ``data_forms.find_other``.
+    """
+    found = _find(task, split, root)
+    return found[0] if found else None
+
+
+def _find(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
+    """A split's file and the name of its data set's folder."""
+    for folder in task.folders:
+        file = root / folder / f"{split}.tsv"
+        if file.is_file():
+            return file, folder
+    return find_other(task, split, root)
+
+
+def read_split(
+    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: Columns = None
+) -> list[Sample]:
+    """The samples of one split, in the file's order; the first ``limit`` (and only they are checked) if given.
+
+    ``video_root`` is where the videos lie, with ``{root}`` and ``{dataset}`` (the name of the folder found) to be
+    filled in. A video's path must stay beneath it, judged by its text: symbolic links are followed, as the owner of
+    the data made them (the files of a hub's cache are links out of their folder). That the videos exist and can
+    be decoded is for ``videos.check_videos``. ``columns`` is the recipe's ``data.columns``: names for columns that
+    are called otherwise, or the columns of files without a header. InputError lists all problems, with file:line.
+    """
+    scan = scan_split(task, split, root, video_root, limit=limit, columns=columns)
+    more = len(scan.problems) - MOST_PROBLEMS
+    if more > 0:
+        raise InputError([*scan.problems[:MOST_PROBLEMS], Problem(f"and {more:,} more problems", where=str(scan.path))])
+    if scan.problems:
+        raise InputError(scan.problems)
+    return scan.samples
+
+
+def scan_split(
+    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: Columns = None
+) -> Scan:
+    """As ``read_split``, but what is wrong is returned beside what is sound. InputError where there is no file."""
+    found = _find(task, split, root)
+    if found is None:
+        raise InputError(_missing(task, split, root))
+    path, dataset = found
+    folder = os.path.abspath(_fill(video_root, root, dataset))  # noqa: PTH100 (keeps links)
+    text, problems = _text(path)
+    notes = Notes(path, task, problems)
+    if problems:
+        return Scan(path, [], problems, 0)
+    tsv = path.suffix == ".tsv"
+    rows = tsv_rows(text, notes, columns) if tsv else json_rows(text, notes)
+    labels = {label.lower(): label for label in task.labels}
+    problems, task_name, count = notes.problems, task.name, 0
+    samples: list[Sample] = []
+    seen: dict[str, int] = {}
+    clips = cache(_clips)
+    for row in rows:
+        if count == limit:
+            break
+        count += 1
+        if row is None:
+            continue
+        line, given, video, text, label = row
+        sound = len(problems)
+        if video is None:
+            name = (given or "").strip()
+            clip = clips(folder).get(name) or clips(folder).get(_stem(name))
+        else:
+            video = video.strip()
+            name = _stem(Path(video).name) if given is None else given.strip()
+            clip = _place(video if tsv else local_name(video, folder), folder, line, notes) if video else None
+            if clip and not clip.lower().endswith(VIDEO_SUFFIXES):
+                clip = clips(os.path.dirname(clip)).get(os.path.basename(clip), clip)  # noqa: PTH119, PTH120
+        if not name:
+            notes.add("empty id", line)
+        elif name in seen:
+            notes.add(f"the id `{name}` was on line {seen[name]} already", line)
+        seen.setdefault(name, line)
+        spelled = labels.get(label.strip().lower())
+        if spelled is None:
+            _wrong_label(label, line, notes)
+        elif len(problems) == sound:
+            samples.append(Sample(name, task_name, split, text, spelled, clip))
+    if not count and not problems:
+        notes.add("no rows below the header" if tsv else "no rows", 1)
+    return Scan(path, samples, problems, count)
+
+
+def _wrong_label(label: str, line: int, notes: Notes) -> None:
+    task, hint = notes.task, ""
+    if len(notes.problems) < MOST_PROBLEMS:  # the search is slow, and those beyond are not shown
+        hint = f"{did_you_mean(label.strip(), task.labels)} labels: {', '.join(task.labels)}".strip()
+    notes.add(f"`{label}` is not a label of {task.name}", line, hint)
+
+
+def _place(name: str, folder: str, line: int, notes: Notes) -> str:
+    """The absolute path of a video named in the file."""
+    if "/" not in name and name not in (".", ".."):
+        return f"{folder}/{name}"
+    path = os.path.normpath(os.path.join(folder, name))  # noqa: PTH118 (an absolute name wins, as in Path)
+    if not path.startswith(f"{folder.rstrip('/')}/"):
+        notes.add(f"the video `{name}` is outside the video folder {folder}", line,
+                  "give it relative to that folder, without `..`; data.video_root sets another folder")  # fmt: skip
+    return path
+
+
+def _clips(folder: str) -> dict[str, str]:
+    """The clips in a folder by name, with and without suffix: for tables that name none, or leave the suffix out."""
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 (names, not paths)
+    except OSError:
+        return {}
+    files = [name for name in names if name.lower().endswith(VIDEO_SUFFIXES)]
+    return {key: f"{folder}/{name}" for name in files for key in (_stem(name), name)}
+
+
+def _stem(name: str) -> str:
+    """A name without a video's suffix; any other dot is part of it (``MIntRec2.0_1_2``)."""
+    return name[: name.rindex(".")] if name.lower().endswith(VIDEO_SUFFIXES) else name
+
+
+def _text(path: Path) -> tuple[str, list[Problem]]:
+    """A file's text, and what is wrong with its bytes."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(Problem(f"cannot be read: {error.strerror}", where=str(path))) from error
+
+    def where(offset: int) -> str:
+        line = content.count(b"\n", 0, offset) + 1
+        return f"{path}:{line}"
+
+    problems = []
+    if (nul := content.find(0)) >= 0:
+        problems.append(Problem("holds a NUL byte", where(nul), "it must be UTF-8 text (not UTF-16, not damaged)"))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        bad = error.object[error.start]
+        # utf-8-sig counts from behind the byte order mark
+        offset = error.start + len(content) - len(error.object)
+        problems.append(Problem(f"byte 0x{bad:02x} is not UTF-8", where(offset), "save the file as UTF-8"))
+        text = ""
+    return ("" if problems else text), problems
+
+
+def _fill(video_root: str, root: Path, dataset: str) -> str:
+    """``{root}`` and ``{dataset}`` filled in: no ``str.format``, which would reach into objects."""
+    values = {"root": str(root), "dataset": dataset}
+    if unknown := sorted(set(re.findall(r"\{([^{}]*)\}", video_root)) - values.keys()):
+        raise InputError(
+            Problem(
+                f"data.video_root: unknown {', '.join(f'{{{name}}}' for name in unknown)} in `{video_root}`",
+                hint="known: {root}, {dataset}",
+            )
+        )
+    return re.sub(r"\{(root|dataset)\}", lambda match: values[match[1]], video_root)
+
+
+def _missing(task: Task, split: str, root: Path) -> Problem:
+    """Why there is no file, as precisely as the folders allow."""
+    hint = "set the folder of the data: --set data.root=DIR, or the variable MMLA_DATA_ROOT"
+    if not root.is_dir():
+        return Problem(f"no data for {task.name}: the folder {root} does not exist", where=str(root), hint=hint)
+    there = [str(file.relative_to(root)) for other in SPLITS if (file := split_file(task, other, root))]
+    looked = ", ".join(f"{folder}/{split}.tsv" for folder in task.folders) + " (or .json, .jsonl)"
+    also = f" ({', '.join(there)}: there)" if there else ""
+    return Problem(f"no {split} data for {task.name}: looked for {looked}{also}", where=str(root), hint=hint)
+
+
+_digests: dict[tuple[str, int, int], str] = {}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file, kept in this process while the file's size and time of change stay the same."""
+    status = path.stat()
+    key = (str(path), status.st_size, status.st_mtime_ns)
+    if key not in _digests:
+        with path.open("rb") as file:
+            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return _digests[key]

@@ -1,0 +1,1 @@
+"""The toolkits' own virtual environments."""

@@ -1,0 +1,1 @@
+"""Starting a toolkit's processes, and saying why they failed."""

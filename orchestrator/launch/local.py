@@ -1,0 +1,177 @@
+"""Starting processes: the only module that does. One log per stage, nothing left running, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from orchestrator.errors import StageError
+from orchestrator.launch import diagnose
+from orchestrator.machine.files import atomic_write
+from orchestrator.machine.gpus import visible_gpus
+from orchestrator.machine.logs import LOG, last_lines
+
+if TYPE_CHECKING:
+    from orchestrator.toolkits.base import Command
+
+POLL_SECONDS = 0.1
+REPORT_SECONDS = 0.5
+# of a failed process's log
+SHOWN_LINES, SEARCHED_LINES = 15, 200
+# they would lead a toolkit's interpreter out of its own environment, or a launcher into somebody else's job
+FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "RANK", "LOCAL_RANK", "WORLD_SIZE",
+           "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NNODES", "NODE_RANK", "NPROC_PER_NODE")  # fmt: skip
+
+
+class Launcher:
+    """Starts the processes of one run, one stage at a time, and makes sure that none outlives it."""
+
+    def __init__(self) -> None:
+        self.run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        self._watchdog: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Launcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._watchdog and self._watchdog.stdin:
+            self._watchdog.stdin.close()
+            self._watchdog.wait()
+
+    def environment(self, folder: Path, command: Command, bin_folder: Path) -> dict[str, str]:
+        """The environment of a stage's process: the user's, the toolkit's programs first, and our marks."""
+        from orchestrator.machine.processes import RUN_MARK, STAGE_MARK
+
+        dropped = {*FOREIGN, *command.unset}
+        env = {name: value for name, value in os.environ.items() if name not in dropped}
+        env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
+        return env | dict(command.env) | {RUN_MARK: self.run_id, STAGE_MARK: str(folder.resolve())}
+
+    def end_leftovers(self, folder: Path) -> int:
+        """End what an earlier run that was killed left running in a stage's folder."""
+        from orchestrator.machine import processes
+
+        return processes.end(processes.STAGE_MARK, str(folder.resolve()))
+
+    def run(
+        self,
+        commands: Sequence[Command],
+        folder: Path,
+        *,
+        bin_folder: Path,
+        gpus: int = 0,
+        extensions: Path | None = None,
+        report: Callable[[], None] = lambda: None,
+        timeout_seconds: float | None = None,
+    ) -> None:
+        """Run commands side by side in a stage's folder until all have ended; their output is appended to ``log.txt``.
+
+        Args:
+            commands: what to run; their files are written first.
+            folder: the working directory.
+            bin_folder: where the toolkit's programs are.
+            gpus: how many of the visible GPUs each process may see, the next ones for each; 0 changes nothing.
+            extensions: where torch compiles extensions; nobody else's, so that no lock of a killed process is in use.
+            report: called about twice a second, to show progress.
+            timeout_seconds: after which the processes are ended.
+
+        Raises:
+            StageError: one could not be started, took too long or ended with another status than 0; the others were
+                ended.
+        """
+        from orchestrator.machine import processes
+
+        if self._watchdog is None:
+            self._watchdog = processes.start_watchdog(self.run_id)
+        for command in commands:
+            for name, text in command.files.items():
+                atomic_write(folder / name, text)
+        log = folder / LOG
+        if log.exists():
+            self.end_leftovers(folder)
+        for lock in extensions.glob("**/lock") if extensions else ():
+            lock.unlink()  # torch waits for ever for whoever was killed while it compiled
+        started = time.monotonic()
+        with log.open("ab") as output:
+            begin = output.tell()
+            running: list[subprocess.Popen[bytes]] = []
+            try:
+                for number, command in enumerate(commands):
+                    env = self.environment(folder, command, bin_folder)
+                    if gpus:
+                        env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[number * gpus : (number + 1) * gpus])
+                    if extensions:
+                        env["TORCH_EXTENSIONS_DIR"] = str(extensions.resolve())
+                    running.append(_start(command, folder, env, output, bin_folder))
+                reported = 0.0
+                code = _wait(running, POLL_SECONDS)
+                while code is None:
+                    now = time.monotonic()
+                    if now - reported >= REPORT_SECONDS:
+                        reported = now
+                        report()
+                    if timeout_seconds and now - started > timeout_seconds:
+                        raise StageError(
+                            _failure(log, begin, None, f"took longer than {timeout_seconds / 3600:g} hours")
+                        )
+                    code = _wait(running, POLL_SECONDS)
+            finally:
+                # also after success: a launcher may have left a worker behind
+                processes.end(processes.STAGE_MARK, str(folder.resolve()))
+                for process in running:
+                    process.wait()
+        if code != 0:
+            raise StageError(_failure(log, begin, code, f"ended with {_status(code)}"), code)
+
+
+def _start(
+    command: Command, folder: Path, env: dict[str, str], output: BinaryIO, bin_folder: Path
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command.argv,
+            cwd=folder,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StageError(
+            f"cannot start {command.argv[0]}: {error.strerror}\n    build the toolkit's environment again: "
+            f"python -m orchestrator env build --force {bin_folder.parent.parent.name}"
+        ) from None
+
+
+def _wait(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> int | None:
+    """The first status other than 0, or 0 when all have ended well; ``None`` after so many seconds."""
+    left = [process for process in running if process.poll() is None]
+    if left:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            left[0].wait(seconds)
+    codes = [process.poll() for process in running]
+    failed = next((code for code in codes if code), None)
+    return failed if failed is not None else None if None in codes else 0
+
+
+def _status(code: int) -> str:
+    if code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit status {code}"
+
+
+def _failure(log: Path, begin: int, code: int | None, what: str) -> str:
+    text = last_lines(log, SHOWN_LINES, begin)
+    # the real error of a child stands above the launcher's own traceback, so look further up
+    hint = diagnose.advice(last_lines(log, SEARCHED_LINES, begin), code)
+    shown = "\n".join(f"    | {line}" for line in text.splitlines())
+    parts = [f"{what}; the end of its log:", shown, f"    whole log: {log}"]
+    return "\n".join(parts + ([f"    what to do: {hint}"] if hint else []))

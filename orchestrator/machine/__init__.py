@@ -1,0 +1,1 @@
+"""What any program needs of the computer: files, locks, processes, signals, GPUs, the hub."""

@@ -1,0 +1,53 @@
+"""Where a plan computes: devices, and how many of them."""
+
+from __future__ import annotations
+
+from orchestrator.errors import Problem
+from orchestrator.machine.gpus import visible_gpus
+from orchestrator.plan.plan import Plan
+from orchestrator.recipe.recipe import Recipe
+
+LOADS = ("init", "train", "select", "merge", "infer")  # stages that load the model
+
+
+SMALL = 1.0  # billions of parameters that a CPU can be asked to run without being named
+
+
+def device_of(plan: Plan) -> str:
+    """Where a plan's processes compute: "cuda" or "cpu"."""
+    if plan.recipe.model.gpus == 0:
+        return "cpu"  # hosted: what computes is elsewhere
+    wanted = plan.recipe.resources.device
+    if wanted == "auto":
+        # a large model on a CPU is nobody's wish, and its plan is made on a login node, too
+        return "cuda" if visible_gpus() or (plan.recipe.model.params_b or 0) > SMALL else "cpu"
+    return wanted
+
+
+def machine_problems(plan: Plan) -> list[Problem]:
+    """What this machine lacks for what is left of a plan."""
+    recipe = plan.recipe
+    if not any(stage.kind in LOADS for job in plan.jobs for stage in job.todo()):
+        return []
+    gpus, needed = len(visible_gpus()), gpus_needed(recipe, device_of(plan))
+    if gpus >= needed:
+        return []
+    fewer = "lower resources.processes, " if recipe.train and recipe.resources.processes > 1 else ""
+    hint = f"use a machine with more, {fewer}or --set resources.device=cpu if you mean it (a small model)"
+    message = f"{recipe.model.name} needs {needed} GPU{'s' * (needed > 1)}, {gpus} can be seen here"
+    return [Problem(message, str(recipe.source or recipe.name), hint)]
+
+
+def inference_processes(recipe: Recipe, device: str) -> int:
+    """How many processes share the requests: as the recipe says, else as many as the visible GPUs can hold."""
+    if recipe.resources.inference_processes:
+        return recipe.resources.inference_processes
+    return max(1, len(visible_gpus()) // recipe.model.gpus) if device == "cuda" and recipe.model.gpus else 1
+
+
+def gpus_needed(recipe: Recipe, device: str) -> int:
+    """GPUs that the largest stage of a recipe takes at least: none on a CPU or for a hosted model."""
+    if device == "cpu":
+        return 0
+    asked = recipe.model.gpus * (recipe.resources.inference_processes or 1)
+    return max(asked, recipe.resources.processes if recipe.train else 0)

@@ -1,0 +1,85 @@
+"""What says that two inputs are the same, cheaply enough to ask at every start: part of stage keys."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark.model import ModelSpec
+from orchestrator.benchmark.task import Task
+from orchestrator.errors import InputError
+from orchestrator.machine.files import digest
+from orchestrator.prompts.examples import samples_of
+from orchestrator.recipe.recipe import Recipe
+
+BLOCK_BYTES, BLOCKS = 1 << 16, 64
+
+
+def of_file(path: Path) -> str:
+    """A digest of a large file: its size and 64 blocks of 64 KiB, evenly spaced; a smaller file is read whole."""
+    size = path.stat().st_size
+    seen = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        if size <= BLOCK_BYTES * BLOCKS:
+            seen.update(file.read())
+        else:
+            for number in range(BLOCKS):
+                file.seek((size - BLOCK_BYTES) * number // (BLOCKS - 1))
+                seen.update(file.read(BLOCK_BYTES))
+    return seen.hexdigest()
+
+
+def of_model(model: ModelSpec) -> dict[str, Any]:
+    """Which weights a model has: hub id and revision, or a folder's content wherever it is stored."""
+    found = _of_weights(model.path)
+    if model.path is not None and "path" in found:
+        found["revision"] = model.revision
+    if model.parts:
+        found["parts"] = {role: _of_weights(path) for role, path in sorted(model.parts.items())}
+    return found
+
+
+def _of_weights(path: str | None) -> dict[str, Any]:
+    """A hub id as it stands; a file or a folder by content."""
+    local = Path(path).expanduser() if path else None
+    if local and local.is_file():
+        return {"file": of_file(local)}
+    if local and local.is_dir():
+        files = sorted(file for file in local.iterdir() if file.is_file() and not _is_remark(file))
+        return {"files": {file.name: of_file(file) for file in files}}
+    return {"path": path}
+
+
+def _is_remark(file: Path) -> bool:
+    return file.name.startswith(".") or file.suffix.lower() == ".md"
+
+
+def of_videos(task: Task, split: str, recipe: Recipe, seen: dict[str, str | None]) -> str | None:
+    """A digest of a split's videos by name and size: reading 50 GB at every start would take minutes.
+
+    `seen` holds what was found before, for plans of several recipes over the same data.
+    """
+    asked = digest([task.name, split, recipe.data.model_dump(mode="json")])
+    if asked not in seen:
+        seen[asked] = _videos(task, split, recipe)
+    return seen[asked]
+
+
+def _videos(task: Task, split: str, recipe: Recipe) -> str | None:
+    try:
+        samples = samples_of(recipe, task, split)
+    except InputError:
+        return None  # said before anything is launched, where it can be said in full
+    folders: dict[str, bool] = {}
+    sizes = []
+    for path in (sample.video for sample in samples if sample.video is not None):
+        folder, _, name = path.rpartition("/")
+        if folder not in folders:
+            folders[folder] = os.path.isdir(folder)  # noqa: PTH112 (half the time)
+        try:
+            sizes.append((name, os.stat(path).st_size if folders[folder] else -1))  # noqa: PTH116
+        except OSError:
+            sizes.append((name, -1))
+    return digest(sizes)

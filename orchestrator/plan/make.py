@@ -1,0 +1,69 @@
+"""From a recipe to its plan: reads files, writes nothing, starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark.task import Task, tasks
+from orchestrator.plan.keys import Inputs, key_of
+from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.recipe.recipe import Recipe
+
+
+def make_plan(
+    recipe: Recipe, runs_dir: Path, *, merge: bool = False, seen: dict[str, str | None] | None = None
+) -> Plan:
+    """The jobs and stages of a recipe: zero_shot and it are one job, sft is one job per task.
+
+    Args:
+        recipe: the resolved recipe.
+        runs_dir: where stage folders go: ``<runs_dir>/<recipe>/<job>/<stage>-<key>``.
+        merge: also write merged weights after selection (LoRA only).
+        seen: pass the same dictionary for several recipes over the same videos, to look at these once.
+
+    Raises:
+        InputError: the toolkit or the prompt template does not exist.
+    """
+    folder = runs_dir / recipe.name
+    known = tasks()
+    chosen = tuple(known[name] for name in recipe.tasks)
+    groups = [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
+    seen = {} if seen is None else seen
+    jobs = tuple(_job(_own(recipe, name), name, group, folder / name, merge, seen) for name, group in groups)
+    return Plan(recipe, jobs, folder, merge)
+
+
+def _own(recipe: Recipe, job: str) -> Recipe:
+    """The recipe as a job runs it: without the other tasks' rows, so that these are no part of its stages' keys."""
+    if recipe.train is None or not recipe.train.per_task:
+        return recipe
+    return recipe.model_copy(update={"train": recipe.train_for(job)})
+
+
+def _job(
+    recipe: Recipe, name: str, group: tuple[Task, ...], folder: Path, merge: bool, seen: dict[str, str | None]
+) -> Job:
+    inputs = Inputs(recipe, seen)
+    stages: list[Stage] = []
+
+    def add(kind: str, own: Mapping[str, Any], *needs: Stage | None) -> Stage:
+        needed = tuple(stage for stage in needs if stage is not None)
+        everything = {"stage": kind, **own, "needs": {stage.kind: stage.key for stage in needed}}
+        key = key_of(everything)
+        stage = Stage(kind, name, folder / f"{kind}-{key}", key, everything, needed)
+        stages.append(stage)
+        return stage
+
+    init = add("init", inputs.init(group)) if recipe.model.init else None
+    train = select = None
+    if recipe.train is not None:
+        convert = add("convert", inputs.convert(group))
+        train = add("train", inputs.train(), convert, init)
+        select = add("select", inputs.select(group), train, init)
+        if merge and recipe.train.finetuning == "lora":
+            add("merge", inputs.merge(), select, train, init)
+    infer = add("infer", inputs.infer(group), select, init, train)
+    add("score", inputs.score(group), infer, select, train)
+    return Job(name, group, tuple(stages), recipe)

@@ -1,0 +1,110 @@
+"""What a plan is made of: jobs and their stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from orchestrator import toolkits
+from orchestrator.benchmark.task import Task
+from orchestrator.machine.files import read_json
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.base import Toolkit
+
+TRAIN_SPLITS = ("train", "dev")
+# stages whose outputs only other stages read, and that take room
+LARGE = ("init", "convert", "train")
+
+
+def is_done(folder: Path) -> bool:
+    """Whether a stage's ``stage.json`` says that it completed. It is written last, so this is enough."""
+    state = read_json(folder / "stage.json")
+    return isinstance(state, dict) and state.get("state") == "done"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a job. `inputs` is what its key is the hash of; `needs` are the stages it reads from."""
+
+    kind: str
+    job: str
+    folder: Path
+    key: str
+    inputs: Mapping[str, Any] = field(hash=False)
+    needs: tuple[Stage, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``<job>/<kind>``, as shown to the user."""
+        return f"{self.job}/{self.kind}"
+
+    @property
+    def done(self) -> bool:
+        """Whether its outputs are on disk, complete."""
+        return is_done(self.folder)
+
+    def need(self, kind: str) -> Stage | None:
+        """The needed stage of a kind, if it needs one."""
+        return next((stage for stage in self.needs if stage.kind == kind), None)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What leads to one checkpoint and its scores on the job's tasks. ``recipe`` is the plan's as this job runs it."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    stages: tuple[Stage, ...]
+    recipe: Recipe = field(hash=False)
+
+    @cached_property
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.todo()
+
+    def todo(self) -> list[Stage]:
+        """The stages that are to run, by what is on disk now: those that are not done, and what follows from that.
+
+        A training whose folder was removed to free the disk is done again only if something that is to run reads its
+        weights. What was made from old weights or old answers is made again with them.
+        """
+        wanted = {stage for stage in self.stages if stage.kind not in LARGE and not stage.done}
+        for stage in reversed(self.stages):
+            # scores are made from the answers alone
+            readers = (other for other in wanted if other.kind != "score" and stage in other.needs)
+            if stage.kind in LARGE and not stage.done and any(readers):
+                wanted.add(stage)
+        again = {stage for stage in wanted if stage.kind in ("train", "infer")}
+        return [stage for stage in self.stages if stage in wanted or again & set(stage.needs)]
+
+    def stage(self, kind: str) -> Stage:
+        """The stage of a kind that the job is known to have."""
+        return next(stage for stage in self.stages if stage.kind == kind)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A recipe and the jobs it comes to."""
+
+    recipe: Recipe
+    jobs: tuple[Job, ...]
+    folder: Path
+    merge: bool = False
+
+    @property
+    def toolkit(self) -> Toolkit:
+        """The toolkit that the recipe's model lives in."""
+        return toolkits.get(self.recipe.model.toolkit)
+
+    def recipe_of(self, stage: Stage) -> Recipe:
+        """The recipe as the stage's job runs it: under sft with the task's own training settings."""
+        return next(job.recipe for job in self.jobs if job.name == stage.job)
+
+    @property
+    def stages(self) -> Iterator[Stage]:
+        """All stages, in the order in which they run."""
+        for job in self.jobs:
+            yield from job.stages

@@ -1,0 +1,1 @@
+"""From samples to prompts, training examples and requests."""

@@ -1,0 +1,1 @@
+"""Recipes: their sections, how files are read and checked, their JSON Schema."""

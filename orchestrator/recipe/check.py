@@ -1,0 +1,168 @@
+"""A recipe's tree against the schema, the catalogue, the tasks and the toolkits: all problems at once."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from orchestrator import toolkits
+from orchestrator.benchmark.model import models
+from orchestrator.benchmark.task import benchmark_tasks, tasks
+from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, plain
+from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.recipe import messages as recipe_errors
+from orchestrator.recipe.recipe import Recipe, Resources
+from orchestrator.recipe.train import Train, batch_conflict, batch_fields
+
+known_toolkits = toolkits.names
+
+
+def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
+    """The recipe that a merged tree stands for; ``path`` is its file, ``problems`` are those of reading it.
+
+    Raises:
+        InputError: ``problems`` and all that is wrong with the values, in the order of the file.
+    """
+    file = str(path)
+    root, wrong = _with_catalogue(root)
+    problems += wrong
+    assert isinstance(root.value, dict)
+    data: dict[str, Any] = plain(root)
+    data.setdefault("name", path.stem)
+    _drop_empty_sections(data, Recipe)
+    if "source" in data:  # a field of Recipe, but no key of a file
+        del data["source"]
+        problems.append(recipe_errors.unknown_key(("source",), root.value["source"].named_at))
+    if "tasks" in root.value:
+        problems += _check_tasks(root.value["tasks"])
+        if data["tasks"] == "all":
+            data["tasks"] = list(benchmark_tasks("mmla"))
+    problems += _check_rows(root)
+    try:
+        # JSON mode is strict about types and still takes a list for a tuple
+        recipe = Recipe.model_validate_json(json.dumps(data), strict=True)
+    except ValidationError as error:
+        problems += recipe_errors.problems(error, root, file)
+        problems += _check_batch(data, root, file)
+    if problems:
+        raise InputError(sorted(dict.fromkeys(problems), key=_position))
+    return recipe.model_copy(update={"source": path})
+
+
+def _position(problem: Problem) -> list[str | int]:
+    if problem.where.startswith("--"):  # after the files, in the order given
+        return ["~"]
+    return [int(part) if part.isdigit() else part for part in re.split(r":(\d+)", problem.where)]
+
+
+def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
+    """The tree with ``model`` written out: the catalogue's entry under what the recipe says itself."""
+    assert isinstance(root.value, dict)
+    model = root.value.get("model")
+    if model is not None and isinstance(model.value, str):
+        model = Node({"name": model}, model.where, model.key_where)
+    if model is None or not isinstance(model.value, dict):
+        return root, []
+    problems: list[Problem] = []
+    own = dict(model.value)
+    name = own.get("name", Node(None, model.where))
+    entry = dict(models().get(name.value, {})) if isinstance(name.value, str) else {}
+    if entry:
+        del own["name"]
+        if _given(own, "path"):
+            entry.pop("init", None)
+            entry.pop("revision", None)
+        elif _given(own, "init"):
+            entry.pop("path", None)
+    elif isinstance(name.value, str) and not (
+        _given(own, "toolkit") and _given(own, "type") and (_given(own, "path") or _given(own, "init"))
+    ):
+        hint = did_you_mean(name.value, models()) or f"known: {', '.join(models())}"
+        hint += " (a model outside the catalogue needs toolkit, type, and path or init)"
+        problems.append(Problem(f"unknown model `{name.value}`", name.where, hint))
+        # stands in for what is missing, so that only what else is wrong is reported
+        entry = {"toolkit": known_toolkits()[0], "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
+    model = merge(at_node(entry, model), Node(own, model.where, model.key_where))
+    assert isinstance(model.value, dict)
+    toolkit = model.value.get("toolkit")
+    if toolkit and isinstance(toolkit.value, str) and toolkit.value not in known_toolkits():
+        hint = did_you_mean(toolkit.value, known_toolkits()) or f"known: {', '.join(known_toolkits())}"
+        problems.append(Problem(f"unknown toolkit `{toolkit.value}`", toolkit.where, hint))
+    return Node({**root.value, "model": model}, root.where), problems
+
+
+def _given(mapping: dict[str, Node], key: str) -> bool:
+    return key in mapping and mapping[key].value is not None
+
+
+def _drop_empty_sections(data: dict[str, Any], model: type[BaseModel]) -> None:
+    """A section without a value (all its lines commented out) means its defaults."""
+    for key, field in model.model_fields.items():
+        section = get_origin(field.annotation) or field.annotation
+        if data.get(key) is None and isinstance(section, type) and issubclass(section, dict | BaseModel):
+            data.pop(key, None)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel) and isinstance(data.get(key), dict):
+                _drop_empty_sections(data[key], part)
+
+
+def _check_tasks(node: Node) -> list[Problem]:
+    problems = []
+    seen: dict[str, str] = {}
+    for item in node.value if isinstance(node.value, list) else []:
+        if not isinstance(item.value, str):
+            continue
+        if item.value in seen:
+            problems.append(Problem(f"task `{item.value}` is listed twice", item.where, "remove one"))
+        elif item.value not in tasks():
+            known = f"known: {', '.join(tasks())}"
+            hint = "write `tasks: all`" if item.value == "all" else did_you_mean(item.value, tasks())
+            problems.append(Problem(f"unknown task `{item.value}`", item.where, hint or known))
+        seen[item.value] = item.where
+    return problems
+
+
+def _check_rows(root: Node) -> list[Problem]:
+    """The task names in ``train.per_task``; which keys a row may hold is the schema's matter."""
+    node, depth = find(root, ("train", "per_task"))
+    if depth != 2 or not isinstance(node.value, dict):
+        return []
+    known = tasks()
+    return [
+        Problem(f"unknown task `{name}`", row.named_at, did_you_mean(name, known) or f"known: {', '.join(known)}")
+        for name, row in node.value.items()
+        if name not in known
+    ]
+
+
+def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
+    """The check of ``Recipe`` that pydantic leaves out where anything else is wrong."""
+    if data.get("method") == "zero_shot":
+        return []
+    train, resources = data.get("train") or {}, data.get("resources") or {}
+    if not isinstance(train, dict) or not isinstance(resources, dict):
+        return []
+    rows, tasks = train.get("per_task"), data.get("tasks")
+    if not isinstance(rows, dict):
+        rows = {}
+    names = [name for name in tasks if isinstance(name, str)] if isinstance(tasks, list) else []
+    used = [name if isinstance(rows.get(name), dict) else None for name in names]
+    problems = []
+    for task in dict.fromkeys(used or [None]):
+        own = train if task is None else train | rows[task]
+        numbers = [
+            section.get(key, model.model_fields[key].default)
+            for model, section, key in (
+                (Train, own, "batch_size"),
+                (Train, own, "micro_batch_size"),
+                (Resources, resources, "processes"),
+            )
+        ]
+        if all(type(number) is int for number in numbers) and (conflict := batch_conflict(*numbers)):
+            where = recipe_errors.locate(root, (), batch_fields(task), file)[0]
+            problems.append(Problem(conflict[0], where, conflict[1]))
+    return problems

@@ -1,0 +1,60 @@
+"""A checkpoint answers a split: for selection on dev, and for the results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.data.bad_videos import BadVideos, cache_of
+from orchestrator.errors import StageError
+from orchestrator.machine.files import atomic_write, read_jsonl
+from orchestrator.machine.logs import LOG
+from orchestrator.plan import commands
+from orchestrator.plan.commands import PREDICTIONS, REQUESTS
+from orchestrator.plan.plan import Stage
+from orchestrator.prompts.examples import request_lines, samples_of
+from orchestrator.run import journals
+from orchestrator.scores.answers import Parser
+
+if TYPE_CHECKING:
+    from orchestrator.run.stages import Context
+
+
+def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, int]:
+    """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks."""
+    bad = BadVideos(context.recipe, cache_of(context.plan.folder.parent))
+    lines = list(request_lines(context.recipe, context.job.tasks, split, bad.mend))
+    atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
+    journal = folder / PREDICTIONS
+    if (folder / LOG).exists():
+        context.launcher.end_leftovers(folder)
+    journals.join(folder)  # before the number of processes is known: it may be another than last time
+    todo = commands.infer_commands(context.plan, stage, folder, context.device, checkpoint)
+    progress = journals.JournalProgress(folder, len(lines))
+    context.launch(todo, folder, progress, context.recipe.model.gpus)
+    journals.join(folder)
+    wanted = [json.loads(line)["id"] for line in lines]
+    given = list(read_jsonl(journal))
+    if len(given) != len(wanted) or {prediction["id"] for prediction in given} != set(wanted):
+        raise StageError(
+            f"{len(wanted)} requests, but {len(given)} answers that do not fit them in {journal}\n"
+            "    delete that file and run the same command again"
+        )
+    errors = [prediction["error"] for prediction in given if "error" in prediction]
+    if given and len(errors) == len(given):
+        raise StageError(f"every request failed; the first error: {errors[0]}\n    whole log: {folder / LOG}")
+    return {"requests": len(lines), "errors": len(errors), "processes": len(todo)}
+
+
+def accuracy_on(context: Context, folder: Path, split: str) -> float:
+    """Accuracy in percent of the answers in a folder over all the job's tasks, each utterance counting once."""
+    texts = {p["id"]: p.get("text") for p in read_jsonl(folder / PREDICTIONS)}
+    right = total = 0
+    for task in context.job.tasks:
+        parse = Parser(task.labels).parse
+        for sample in samples_of(context.recipe, task, split):
+            text = texts.get(f"{task.name}/{sample.id}")  # none for a skipped one
+            right += text is not None and parse(text).label == sample.label
+            total += 1
+    return 100 * right / total

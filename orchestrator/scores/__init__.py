@@ -1,0 +1,1 @@
+"""From answers to scores: parsing, metrics, signatures, the results CSV."""

@@ -1,0 +1,176 @@
+"""The results CSV: its schema, writing, reading, and the table shown to people."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from orchestrator.errors import InputError, Problem
+from orchestrator.machine.files import atomic_write
+from orchestrator.scores.metrics import COLUMNS as SCORES
+from orchestrator.scores.metrics import Scores
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Row = dict[str, Any]
+
+# every column in the file's order; rates and scores are percent with two decimals; empty = not known
+COLUMNS: dict[str, str] = {
+    "run_id": "name of the run: rows of one run share it",
+    "recipe": "name of the recipe",
+    "model": "name of the model, as published",
+    "model_type": "LLM (text) or MLLM (video)",
+    "params_b": "number of parameters, in billions",
+    "method": "zero_shot, sft (one adapter per task) or it (one adapter for all tasks)",
+    "toolkit": "the toolkit that trained and answered",
+    "task": "name of the task, or `overall`: the test-size-weighted mean over the run's tasks",
+    "dimension": "what is to be named: intent, emotion, dialogue_act, ...",
+    "split": "the split answered: test, dev or train",
+    "n": "number of samples scored",
+    "acc": "accuracy",
+    "f1": "macro F1 over the union of true and predicted classes, unknown and multi included (as published)",
+    "precision": "macro precision over the same classes",
+    "recall": "macro recall over the same classes",
+    "wf1": "F1 weighted by the true counts",
+    "wp": "precision weighted by the true counts",
+    "f1_labels": "macro F1 over the task's label list",
+    "acc_ci_low": "lower end of the 95% confidence interval of acc (Wilson; overall: stratified)",
+    "acc_ci_high": "upper end of it",
+    "unknown": "rate of answers with text but without a label",
+    "multi": "rate of answers with several labels",
+    "empty": "rate of blank answers",
+    "error": "rate of samples without any answer",
+    "prompt": "name of the prompt template",
+    "decoding": "how answers were decoded: greedy, or temperature and top-p; at most how many tokens",
+    "frames": "video frames per sample",
+    "seed": "the recipe's seed",
+    "checkpoint": "the checkpoint that answered",
+    "train_seconds": "wall time of the training",
+    "infer_seconds": "wall time of the inference",
+    "gpus": "number of GPUs used",
+    "signature": "what makes two scores comparable: equal signatures, comparable scores",
+    "recipe_sha256": "hash of the fully resolved recipe",
+    "git_commit": "commit of the orchestrator",
+    "toolkit_version": "the toolkit's distribution and version",
+    "created_at": "when the row was made, UTC, ISO 8601",
+    "bad_videos": "what was done with bad videos and how many there were by split, e.g. skip:train=2,test=1",
+}
+INTEGERS = frozenset({"n", "frames", "seed", "gpus"})
+FLOATS = frozenset({"params_b", "train_seconds", "infer_seconds", *SCORES}) - INTEGERS
+MAJORITY = "majority"  # a row may carry this baseline for the table; it is no column of the file
+OVERALL = "overall"
+
+_SHOWN = ("task", "n", "acc", "95% CI", "majority", "f1", "wf1", "unknown", "multi", "empty", "error")
+
+
+def overall_row(rows: Sequence[Row], scores: Scores, **known: Any) -> Row:
+    """The row of all tasks: ``scores`` from ``metrics.overall``, and of the tasks' rows what they have in common.
+
+    Times are summed for `sft` and taken once else, where all tasks share one training and one inference. The
+    signature is a hash of the tasks' own. ``known`` sets columns by name.
+    """
+    common = {name: rows[0].get(name) for name in COLUMNS if len({row.get(name) for row in rows}) == 1}
+    times: Row = {}
+    for name in ("train_seconds", "infer_seconds"):
+        seconds = [row[name] for row in rows if not _absent(row.get(name))]
+        times[name] = (round(sum(seconds), 3) if common.get("method") == "sft" else max(seconds)) if seconds else None
+    signatures = [f"{row['task']}={row['signature']}" for row in rows if row.get("signature")]
+    signature = f"all-{hashlib.sha256(chr(10).join(sorted(signatures)).encode()).hexdigest()[:12]}"
+    row = dict.fromkeys(COLUMNS) | common | times | {"signature": signature if signatures else None}
+    return row | {"task": OVERALL, MAJORITY: scores.majority} | scores.as_row() | known
+
+
+def _absent(value: Any) -> bool:
+    return value is None or value == ""
+
+
+def write_results(path: Path, rows: Sequence[Row]) -> None:
+    """Write the results CSV, atomically: UTF-8, comma, ``\\n``; what is absent or ``None`` becomes an empty field."""
+    if unknown := {name for row in rows for name in row} - COLUMNS.keys() - {MAJORITY}:
+        raise ValueError(f"not columns of the results: {', '.join(sorted(unknown))}")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([row.get(name) for name in COLUMNS])  # csv writes None as an empty field
+    atomic_write(path, text.getvalue())
+
+
+def read_results(path: Path) -> list[Row]:
+    """The rows of a results CSV, numbers as numbers, empty fields as ``None``; InputError with all problems."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            lines = [(reader.line_num, row) for row in reader if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(Problem(f"not a results CSV: {error}", where=str(path))) from error
+    header = lines[0][1] if lines else []
+    if missing := [name for name in COLUMNS if name not in header]:
+        raise InputError(Problem(f"not a results CSV: no column {', '.join(missing)}", where=str(path)))
+    rows, problems = [], []
+    for line, fields in lines[1:]:
+        if len(fields) != len(header):
+            problems.append(Problem(f"{len(fields)} fields, the header has {len(header)}", where=f"{path}:{line}"))
+            continue
+        row: Row = dict.fromkeys(COLUMNS)
+        for name, value in zip(header, fields, strict=True):
+            try:
+                # columns of one's own are left out
+                if name in COLUMNS and value != "":
+                    row[name] = int(value) if name in INTEGERS else float(value) if name in FLOATS else value
+            except ValueError:
+                problems.append(Problem(f"column {name}: `{value}` is no number", where=f"{path}:{line}"))
+        rows.append(row)
+    if problems:
+        raise InputError(problems)
+    return rows
+
+
+def results_table(rows: Sequence[Row]) -> str:
+    """The rows as aligned plain text, for files and pipes.
+
+    A row may carry ``majority``: the share (percent) of the most frequent true label, the accuracy of always
+    saying it.
+    """
+    lines = [_SHOWN, *(_shown(row) for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            field.rjust(width) if at else field.ljust(width)
+            for at, (field, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+
+
+def rich_table(rows: Sequence[Row]) -> Table:
+    """The same table for a terminal; an accuracy is green above the majority baseline and red below it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table()
+    for at, name in enumerate(_SHOWN):
+        table.add_column(name, justify="right" if at else "left", no_wrap=True)
+    for row in rows:
+        fields = [escape(field) for field in _shown(row)]
+        baseline = row.get(MAJORITY)
+        if not _absent(baseline) and not _absent(row.get("acc")) and row["acc"] != baseline:
+            fields[2] = f"[{'green' if row['acc'] > baseline else 'red'}]{fields[2]}[/]"
+        table.add_row(*fields, style="bold" if row["task"] == OVERALL else None)
+    return table
+
+
+def _shown(row: Row) -> tuple[str, ...]:
+    def number(value: Any) -> str:
+        return "" if _absent(value) else f"{value:.2f}"
+
+    low, high = number(row.get("acc_ci_low")), number(row.get("acc_ci_high"))
+    return (
+        str(row["task"]), str(row.get("n") or ""), number(row.get("acc")), f"{low}-{high}" if low and high else "",
+        number(row.get(MAJORITY)), *(number(row.get(name)) for name in _SHOWN[5:]),
+    )  # fmt: skip

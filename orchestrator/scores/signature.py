@@ -1,0 +1,58 @@
+"""What makes two scores comparable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.benchmark.task import Task
+from orchestrator.errors import InputError
+from orchestrator.machine.files import digest
+from orchestrator.prompts import examples
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.scores import answers
+
+
+def signature(recipe: Recipe, task: Task, n: int, bad: str = "") -> str:
+    """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores."""
+    parts: dict[str, Any] = {
+        "data": _utterances(recipe, task),
+        "split": recipe.inference.split,
+        "n": n,
+        "prompt": prompt_digest(recipe, task)[:8],
+        "labels": digest(task.labels)[:8],
+        "decoding": decoding(recipe),
+        "frames": f"{recipe.video.frames}x{recipe.video.max_pixels}" if recipe.modality == "video" else 0,
+        "parser": answers.PARSER_VERSION,
+    }
+    if env := recipe.resources.decisive_env:
+        parts["env"] = digest(env)[:8]
+    if bad:
+        parts["bad_videos"] = bad
+    return "|".join(f"{name}:{value}" for name, value in parts.items())
+
+
+def prompt_digest(recipe: Recipe, task: Task) -> str:
+    """A hash of what is asked besides the utterance: the prompt template, the system message, earlier turns."""
+    wording, prompt = examples.wording_of(recipe, task, recipe.inference.split), recipe.prompt
+    parts: list[Any] = [wording.prompt.digest, prompt.system]
+    if prompt.history:
+        parts.append(prompt.history)
+    if recipe.released:
+        parts.append([recipe.protocol, *wording.identity, recipe.released.media])
+    return digest(parts)
+
+
+def decoding(recipe: Recipe) -> str:
+    """How answers were decoded, e.g. ``greedy,max=32`` or ``t=0.6,p=0.9,max=32``."""
+    inference = recipe.inference
+    how = "greedy" if inference.temperature == 0 else f"t={inference.temperature:g},p={inference.top_p:g}"
+    return f"{how},max={inference.max_new_tokens}"
+
+
+def _utterances(recipe: Recipe, task: Task) -> str:
+    """A hash of the samples that are asked, in whichever file, form and order they came."""
+    try:
+        samples = examples.samples_of(recipe, task, recipe.inference.split)
+    except InputError:  # the data is no longer there
+        return "none"
+    return digest(sorted((sample.id, sample.text, sample.label) for sample in samples))[:8]

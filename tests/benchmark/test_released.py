@@ -1,0 +1,677 @@
+"""The published protocol: prompt forms, file layouts, and what it brings to a recipe."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orchestrator.benchmark import released
+from orchestrator.benchmark.model import models
+from orchestrator.benchmark.task import Task, benchmark_tasks, tasks
+from orchestrator.cli.convert import convert_split
+from orchestrator.cli.show import validate_recipes
+from orchestrator.data.samples import Sample, read_split
+from orchestrator.errors import InputError
+from orchestrator.plan.commands import command_of
+from orchestrator.plan.make import make_plan
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.preflight import problems_of
+from orchestrator.prompts.examples import Example, examples_of, request_lines, system_of, worded
+from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.scores import signature
+from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
+from orchestrator.toolkits.llamafactory import TOOLKIT
+
+ROOT = Path(__file__).resolve().parents[2]
+MMLA = ROOT.parent / "shared" / "mmla"
+needs_mmla = pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")
+MM = "Based on the text, video, and audio content, what is the"
+SAYS = "You are presented with a video in which the speaker says:"
+
+
+def sample_of(task: str, text: str = "Hi there", label: str = "", video: str | None = None) -> Sample:
+    return Sample(f"{task}_1", task, "train", text, label or tasks()[task].labels[0], video)
+
+
+def asked(form: str, task: str, split: str = "train", label: str = "") -> tuple[str, str]:
+    """The question, without its media placeholder, and the answer."""
+    example = worded(tasks()[task], split, released.TEMPLATE, form).example(sample_of(task, label=label))
+    return example.prompt, example.answer
+
+
+# --- the released files, character by character
+
+
+@needs_mmla
+@pytest.mark.parametrize(
+    ("name", "task", "split", "toolkit", "modality"),
+    [
+        ("llamafactory_text_MIntRec_dev.json", "MIntRec", "dev", "llamafactory", "text"),
+        ("llamafactory_text_MUStARD_dev.json", "MUStARD", "dev", "llamafactory", "text"),
+        ("llamafactory_video_MIntRec_dev.json", "MIntRec", "dev", "llamafactory", "video"),
+        ("llava_next_MIntRec_dev.json", "MIntRec", "dev", "llava_next", "video"),
+        ("swift_MIntRec_dev.jsonl", "MIntRec", "dev", "swift", "video"),
+        ("videollama2_MUStARD_train.json", "MUStARD", "train", "videollama2", "video"),
+    ],
+)
+@pytest.mark.parametrize("template", [None, "{root}/{dataset}/video"])
+def test_equals_the_released_file(
+    tmp_path: Path, name: str, task: str, split: str, toolkit: str, modality: str, template: str | None
+) -> None:
+    root, out = MMLA / "text", tmp_path / "out"
+    videos = template or f"/data/MMLA/{task}/video"
+    convert_split(task, split, toolkit, modality, root, videos, None, None, str(out), "released")
+    written = out.read_bytes()
+    if template:
+        written = written.replace(str(root).encode(), b"/data/MMLA")
+    assert written == (MMLA / "released" / name).read_bytes()
+
+
+# how prompt_variants.csv calls the forms
+VARIANTS = {"lf_text": "llamafactory_text", "lf_video": "llamafactory_video", "llava-next": "llava_next",
+            "llava-ov": "llava_next", "swift": "swift", "vl2": "videollama2"}  # fmt: skip
+# in these two files the labels run together; the table gives the template, not the labels put into it
+RUN_TOGETHER = {("swift", "AnnoMi-therapist", "train"), ("swift", "AnnoMi-therapist", "dev")}
+
+
+@needs_mmla
+def test_every_released_prompt_form() -> None:
+    with (MMLA / "prompt_variants.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 114
+    for row in rows:
+        task, split, form = tasks()[row["dataset"]], row["split"], VARIANTS[row["format"]]
+        capitals = {"lower": str, "Capitalised": str.capitalize}
+        separator = "" if (row["format"], task.name, split) in RUN_TOGETHER else ", "
+        labels = separator.join(capitals[row["labels_case"]](label) for label in task.labels)
+        body = row["body"].replace("{task}", row["task_string"]).replace("{labels}", labels)
+        said = 'He said "{text}" {{ 1 }}'
+        expected = f"{row['prefix']} {row['text_slot'].replace('{text}', said)}{body}"
+        for label in task.labels:
+            example = worded(task, split, released.TEMPLATE, form).example(sample_of(task.name, said, label))
+            assert LAYOUTS[form].media + example.prompt == expected, row
+            assert example.answer == f"{row['response_key']}: {capitals[row['response_case']](label)}", row
+
+
+# --- the forms, written out
+
+
+def test_forms_of_training() -> None:
+    assert asked("llamafactory_text", "MIntRec", label="ask for help") == (
+        "The speaker says: Hi there Based on the text, what is the intent of this speaker?\n"
+        "The candidate labels for intent are: [Complain, Praise, Apologise, Thank, Criticize, Agree, Taunt, Flaunt, "
+        "Joke, Oppose, Comfort, Care, Inform, Advise, Arrange, Introduce, Leave, Prevent, Greet, Ask for help]. "
+        "Respond in the format: 'intent: [label]'. Only one label should be provided.",
+        "intent: Ask for help",
+    )
+    assert asked("llamafactory_text", "IEMOCAP", label="sad") == (
+        "The speaker says: Hi there Based on the text, what is the emotion of this speaker?\n"
+        "The candidate labels for emotion are: [angry, happy, sad, neutral, frustrated, excited]. "
+        "Respond in the format: 'emotion: [label]'.Only one label should be provided.",
+        "emotion: Sad",
+    )
+    assert "'dialogue_act: [label]'. Only one" in asked("llamafactory_text", "MELD-DA")[0]
+    assert "'dialogue_act: [label]'.Only one" in asked("llamafactory_text", "IEMOCAP-DA")[0]
+    assert asked("llamafactory_text", "AnnoMi-client")[1] == "talk_type: neutral"
+    assert asked("llamafactory_text", "AnnoMi-therapist")[1] == "therapist_behaviour: question"
+    for form in ("llamafactory_video", "videollama2"):
+        assert asked(form, "MUStARD", label="sarcastic") == (
+            f"{SAYS} Hi there {MM} speaking style of this speaker?\n"
+            "The candidate labels for speaking style are: [sincere, sarcastic]. "
+            "Respond in the format: 'speaking style: [label]'. Only one label should be provided.",
+            "speaking style: sarcastic",
+        )
+    assert asked("llava_next", "MUStARD")[1] == "speaking_style: sincere"
+
+
+def test_forms_of_swift() -> None:
+    assert asked("swift", "IEMOCAP", "test", "happy") == (
+        f"{SAYS} Hi there.Based on the text, what is the emotion of this speaker?\n"
+        "The candidate labels for emotion are: [angry, happy, sad, neutral, frustrated, excited]. "
+        "Respond in the format: 'emotion: [label]'.Only one label should be provided.",
+        "emotion: Happy",
+    )
+    names = {split: asked("swift", "AnnoMi-client", split)[1].split(":")[0] for split in ("train", "dev", "test")}
+    assert names == {"train": "talk_type", "dev": "talk_type", "test": "communication_behavior"}
+    assert "are: [questiontherapist_inputreflectionother]. Respond" in asked("swift", "AnnoMi-therapist", "dev")[0]
+    assert "are: [question, therapist_input, reflection, other]. R" in asked("swift", "AnnoMi-therapist", "test")[0]
+    question, answer = asked("swift_instruct", "MIntRec", label="praise")
+    assert question.startswith(f"{SAYS}Hi there {MM} intent of this speaker?\n")
+    assert "are: ['complain', 'praise', 'apologise', " in question
+    assert question.endswith(
+        "'greet', 'ask for help']. Respond in the format: 'intent: [label]'. Only one label should be provided."
+    )
+    assert answer == "intent: Praise"
+
+
+def test_forms_of_inference() -> None:
+    assert asked("infer", "Ch-sims", "test")[0] == (
+        "You are presented with a video in which the speaker says: Hi there. "
+        "Based on the text, video, and audio content, what is the sentiment of this speaker?\n"
+        "The candidate labels for sentiment are: [positive, negative]."
+        "Respond in the format: 'sentiment: [label]'.  Only one label should be provided."
+    )
+    assert asked("infer_llava", "Ch-sims", "test")[0] == (
+        "You are presented with a video in which the speaker says: Hi there. "
+        "Based on the text, video, and audio content, what is the sentiment of this speaker?\n"
+        "The candidate labels for sentiment are: [neutral, positive, negative]."
+        "Respond in the format: 'sentiment: [label]'. Only one label should be provided."
+    )
+    assert asked("infer", "AnnoMi-therapist", "test")[0] == (
+        "You are presented with a video in which the speaker says: Hi there. "
+        "Based on the text, video, and audio content, what is the communication behavior of this speaker?\n"
+        "The candidate labels for communication behavior are: [question, therapist_input, reflection, other]."
+        "Respond in the format: 'communication behavior: [label]'.  Only one label should be provided."
+    )
+
+
+def test_the_tables_are_sound() -> None:
+    known = set(yaml.safe_load(released.FORMS.read_text(encoding="utf-8")))
+    assert set(LAYOUTS) <= known
+    keys = {"template", "spelling", "task", "labels", "answer"}
+    for name, entry in yaml.safe_load(released.FORMS.read_text(encoding="utf-8")).items():
+        assert set(entry) <= keys | {"datasets"}, name
+        for dataset, own in entry.get("datasets", {}).items():
+            assert dataset in benchmark_tasks("mmla")
+            assert set(own) <= keys | {"splits"}, (name, dataset)
+            for split, row in own.get("splits", {}).items():
+                assert split in ("train", "dev", "test")
+                assert set(row) <= keys
+        for task in benchmark_tasks("mmla").values():
+            for split in ("train", "dev", "test"):
+                worded(task, split, released.TEMPLATE, name)
+    used = {entry["template"] for entry in yaml.safe_load(released.FORMS.read_text()).values()}
+    used |= {own["template"] for entry in yaml.safe_load(released.FORMS.read_text()).values()
+             for own in entry.get("datasets", {}).values() if "template" in own}  # fmt: skip
+    assert used == {path.stem for path in released.FORMS.parent.glob("*.j2")}
+    for entry in released.families():
+        assert entry.infer in known
+        assert layout_of(entry.toolkit, entry.modality).name == entry.train
+    for name, model in models().items():
+        if model["toolkit"] in {entry.toolkit for entry in released.families()}:
+            modality = "video" if model["type"] == "MLLM" else "text"
+            found = released.family(model["toolkit"], modality, model.get("template"), model["name"])
+            assert found is not None, name
+
+
+# --- layouts, on data of our own
+
+CLIP = "/v/{}/video/{}.mp4"
+ROW = [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A: b"}]
+
+
+def written(form: str, *examples: Example) -> str:
+    file = io.StringIO()
+    assert write_released(LAYOUTS[form], iter(examples), file) == len(examples)
+    return file.getvalue()
+
+
+def example_of(task: str, name: str, prompt: str = "Q", system: str | None = None) -> Example:
+    sample = replace(sample_of(task), id=name, video=CLIP.format(task, name))
+    return Example(sample, prompt, "A: b", system)
+
+
+def test_layouts() -> None:
+    one, two = example_of("MELD", "MELD_1_2"), example_of("MELD", "MELD_3_4", 'é\u2028\n"')
+    assert (
+        written("llamafactory_text", one, two)
+        == """[
+    {
+        "id": 0,
+        "video": "MELD_1_2.mp4",
+        "conversations": [
+            {
+                "from": "human",
+                "value": "Q"
+            },
+            {
+                "from": "gpt",
+                "value": "A: b"
+            }
+        ]
+    },
+    {
+        "id": 1,
+        "video": "MELD_3_4.mp4",
+        "conversations": [
+            {
+                "from": "human",
+                "value": "é\u2028\\n\\""
+            },
+            {
+                "from": "gpt",
+                "value": "A: b"
+            }
+        ]
+    }
+]"""
+    )
+    video = '"/v/MELD/video/MELD_1_2.mp4"'
+    assert (
+        written("llava_next", one)
+        == f"""[
+    {{
+        "id": 0,
+        "conversations": [
+            {{
+                "from": "human",
+                "value": "<image>\\nQ"
+            }},
+            {{
+                "from": "gpt",
+                "value": "A: b"
+            }}
+        ],
+        "images": {video}
+    }}
+]"""
+    )
+    assert written("swift", one, two) == (
+        f'{{"query": "Q", "response": "A: b", "videos": [{video}]}}\n'
+        '{"query": "é\u2028\\n\\"", "response": "A: b", "videos": ["/v/MELD/video/MELD_3_4.mp4"]}\n'
+    )
+    turns = """"conversations": [
+            {
+                "value": "%sQ",
+                "from": "human"
+            },
+            {
+                "value": "A: b",
+                "from": "gpt"
+            }
+        ]"""
+    assert written("videollama2", one) == (
+        f'[\n    {{\n        "id": 0,\n        "video": {video},\n        {turns % "<video>" + chr(0)}\n    }}\n]'
+    ).replace("<video>", "<video>\\n").replace("\0", "")
+    assert written("llamafactory_video", one) == (
+        f'[\n    {{\n        "id": 0,\n        "videos": [\n            {video}\n        ],\n        '
+        f"{turns % '<video>'}\n    }}\n]"
+    )
+    assert (written("llava_next"), written("swift")) == ("[]", "")
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "in_text_files", "in_llava_files"),
+    [
+        ("MELD-DA", "MELD-DA_0_0", "MELD_0_0", "MELD-DA_0_0"),
+        ("IEMOCAP-DA", "IEMOCAP-DA_Ses01", "IEMOCAP_Ses01", "IEMOCAP-DA_Ses01"),
+        ("MUStARD", "MUStARD_1_70", "MUSTARD_1_70", "MUStARD_1_70"),
+        ("Ch-sims", "Ch-sims_csbdgs2_0001_00009", "Ch-sims_csbgs2_0001_00009", "Ch-sims_csbgs2_0001_00009"),
+        ("MELD", "MELD_MELD-DA_1", "MELD_MELD-DA_1", "MELD_MELD-DA_1"),
+    ],
+)
+def test_names_of_videos(task: str, name: str, in_text_files: str, in_llava_files: str) -> None:
+    example = example_of(task, name)
+    assert json.loads(written("llamafactory_text", example))[0]["video"] == f"{in_text_files}.mp4"
+    assert json.loads(written("llava_next", example))[0]["images"] == CLIP.format(task, in_llava_files)
+    assert json.loads(written("llamafactory_video", example))[0]["videos"] == [CLIP.format(task, name)]
+    nameless = Example(replace(example.sample, video=None), "Q", "A: b")
+    assert json.loads(written("llamafactory_text", nameless))[0]["video"] == f"{in_text_files}.mp4"
+
+
+@pytest.mark.parametrize("task", benchmark_tasks("mmla"))
+def test_order_of_keys(task: str) -> None:
+    first = next(iter(json.loads(written("llamafactory_text", example_of(task, "a")))[0]["conversations"][0]))
+    assert first == ("from" if task in ("MIntRec", "MIntRec2.0", "MELD", "MELD-DA") else "value")
+    for form in ("llamafactory_video", "videollama2"):
+        assert list(json.loads(written(form, example_of(task, "a")))[0]["conversations"][0]) == ["value", "from"]
+
+
+def test_text_only_samples_and_control_tokens() -> None:
+    text_only = Example(sample_of("MELD"), "<video> <|im_end|>", "A: b", "S")
+    for form, layout in LAYOUTS.items():
+        record = (
+            json.loads(written(form, text_only).strip()) if layout.lines else json.loads(written(form, text_only))[0]
+        )
+        assert "< video> < |im_end|>" in json.dumps(record)
+        assert "/v/" not in json.dumps(record)
+        assert "images" not in record
+        assert record["system"] == "S"
+
+
+def test_rows_are_written_one_at_a_time() -> None:
+    """Memory does not grow with the data set: each row is in the file before the next is made."""
+    file = io.StringIO()
+
+    def rows() -> Any:
+        for number in range(3):
+            yield example_of("MELD", f"MELD_{number}")
+            assert f"MELD_{number}.mp4" in file.getvalue()
+
+    for layout in LAYOUTS.values():
+        file.seek(0)
+        file.truncate()
+        assert write_released(layout, rows(), file) == 3
+
+
+# --- convert
+
+
+def demo_split(root: Path, task: Task, split: str, videos: bool = True) -> None:
+    """A split of our own making: every label once."""
+    folder = root / task.dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["id", "video", "text", "label"])
+        for number, label in enumerate(task.labels):
+            name = f"{task.dataset}_{split}_{number}"
+            writer.writerow([name, f"{name}.mp4" if videos else "", f"I {label}, “you” 说.", label])
+
+
+@pytest.mark.parametrize("form", LAYOUTS)
+def test_what_convert_writes_can_be_read_again(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The reader of released files finds what was there: texts, labels, clips (which need not exist)."""
+    layout = LAYOUTS[form]
+    for task in benchmark_tasks("mmla").values():
+        demo_split(tmp_path / "data", task, "train")
+        again = tmp_path / "again" / task.dataset
+        again.mkdir(parents=True)
+        suffix = "jsonl" if layout.lines else "json"
+        convert_split(
+            task.name, "train", layout.toolkit, layout.modality, tmp_path / "data", "/gone/{dataset}/video",
+            None, None, str(again / f"train.{suffix}"), "released",
+        )  # fmt: skip
+        first = read_split(task, "train", tmp_path / "data", "/gone/{dataset}/video")
+        second = read_split(task, "train", tmp_path / "again", "/gone/{dataset}/video")
+        assert [(one.text, one.label) for one in second] == [(one.text, one.label) for one in first]
+        if layout.media and task.name != "Ch-sims":
+            assert [one.video for one in second] == [one.video for one in first]
+    convert_split(
+        "MELD", "train", layout.toolkit, layout.modality, tmp_path / "data", None, None, None, "-", "released"
+    )
+    assert capsys.readouterr().out.startswith("{" if layout.lines else "[\n    {\n")
+
+
+@pytest.mark.parametrize(
+    ("toolkit", "modality", "protocol", "message"),
+    [
+        ("swift", "text", "released", "the release has no text files for swift"),
+        ("videollama2", "text", "released", "the release has no text files for videollama2"),
+        ("llava_nxt", "video", "released", "the release has no files for a toolkit `llava_nxt`"),
+        ("nothing", "video", "mmla", "unknown toolkit `nothing`"),
+        ("llamafactory", "video", "relesed", "unknown protocol `relesed`"),
+    ],
+)
+def test_convert_refuses(tmp_path: Path, toolkit: str, modality: str, protocol: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        convert_split("MELD", "dev", toolkit, modality, tmp_path, None, None, None, str(tmp_path / "o"), protocol)
+    assert not (tmp_path / "o").exists()
+
+
+def test_convert_wants_a_video_for_every_sample(tmp_path: Path) -> None:
+    out, path = tmp_path / "o", tmp_path / "MELD" / "dev.tsv"
+    path.parent.mkdir()
+    path.write_text("id\tUtterance\tMood\na\tHi\tjoy\nb\tHo\tjoy\n")
+
+    def convert(modality: str, columns: str = "text=Utterance,label=Mood") -> str:
+        convert_split(
+            "MELD", "dev", "llamafactory", modality, tmp_path, None, None, None, str(out), columns=columns
+        )  # fmt: skip
+        return out.read_text()
+
+    with pytest.raises(InputError, match=r"dev\.tsv: 2 of 2 samples name no video") as raised:
+        convert("video")
+    assert not out.exists()
+    assert "--video-root" in str(raised.value)
+    assert "Ho" in convert("text")
+    (tmp_path / "MELD" / "video").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "MELD" / "video" / f"{name}.mp4").touch()
+    assert f"{tmp_path}/MELD/video/b.mp4" in convert("video")
+    with pytest.raises(InputError, match="unknown task `MELDD`"):
+        convert("text", "MELDD.text=Utterance")
+
+
+# --- recipes
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for name in ("MIntRec", "AnnoMi-therapist", "Ch-sims"):
+        for split in ("train", "dev", "test"):
+            demo_split(tmp_path / "data", tasks()[name], split)
+    return tmp_path / "data"
+
+
+def recipe_of(name: str, *overrides: str, protocol: str = "released") -> Recipe:
+    return load_recipe(ROOT / "recipes" / f"{name}.yaml", [f"protocol={protocol}", *overrides])
+
+
+def plan_of(name: str, data: Path, *overrides: str, protocol: str = "released") -> Plan:
+    chosen = ("tasks=[MIntRec,AnnoMi-therapist,Ch-sims]", f"data.root={data}")
+    return make_plan(recipe_of(name, *chosen, *overrides, protocol=protocol), Path("runs"))
+
+
+def keys(plan: Plan) -> dict[str, str]:
+    return {stage.name: stage.key for stage in plan.stages}
+
+
+def kinds_that_differ(one: Plan, other: Plan) -> set[str]:
+    a, b = keys(one), keys(other)
+    assert a.keys() == b.keys()
+    return {name.rpartition("/")[2] for name in a if a[name] != b[name]}
+
+
+PIRATE = "You are a pirate chatbot who always responds in pirate speak!"
+QWEN = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "inference", "history", "decoding"),
+    [
+        ("llama_3_8b_sft", None, PIRATE, (), "t=0.6,p=0.9,max=256"),
+        ("llama_3_1_8b_sft", None, None, (), "t=0.6,p=0.9,max=256"),
+        ("qwen2_7b_sft", "You are a helpful assistant.", QWEN, (), "t=0.7,p=0.8,max=1024"),
+        ("internlm2_5_7b_sft", None, None, (("hello", "Hello? How can I help you today?"),), "t=0.8,p=0.8,max=1024"),
+        ("qwen2_vl_7b_sft", None, None, (), "greedy,max=128"),
+    ],
+)
+def test_what_the_protocol_brings(
+    name: str, training: str | None, inference: str | None, history: tuple[Any, ...], decoding: str
+) -> None:
+    recipe = recipe_of(name)
+    assert (system_of(recipe, training=True), system_of(recipe)) == (training, inference)
+    assert recipe.prompt.history == history
+    assert signature.decoding(recipe) == decoding
+    assert recipe.prompt.template == released.TEMPLATE
+    assert recipe.inference.precision == ("bf16" if recipe.model.type == "MLLM" else "fp16")
+
+
+def test_show_is_the_same_recipe_again(tmp_path: Path) -> None:
+    for name in ("internlm2_5_7b_it", "qwen2_vl_7b_sft", "llama_3_8b_zero_shot"):
+        first = recipe_of(name)
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(first.resolved(), allow_unicode=True))
+        again = load_recipe(path)
+        assert again.resolved() == first.resolved()
+        assert again.digest == first.digest != recipe_of(name, protocol="mmla").digest
+
+
+def test_a_value_of_ones_own_wins(data: Path) -> None:
+    recipe = recipe_of("qwen2_7b_sft", "inference.temperature=0", "prompt.system=Mine.", "inference.max_new_tokens=9")
+    assert signature.decoding(recipe) == "greedy,max=9"
+    assert (system_of(recipe), system_of(recipe, training=True)) == ("Mine.", "Mine.")
+    assert recipe.inference.precision == "fp16"
+    recipe = recipe_of("internlm2_5_7b_sft", "prompt.history=[]", "prompt.train_system=Mine.")
+    assert (recipe.prompt.history, system_of(recipe, training=True)) == ((), "Mine.")
+    recipe = recipe_of("qwen2_vl_7b_sft", "video.training=null", "video.frames=8")
+    assert (recipe.video.training, recipe.video.frames) == (None, 8)
+    own = data.parent / "own.j2"
+    own.write_text("{{ text }} / {{ task }}")
+    recipe = recipe_of("qwen2_7b_sft", f"prompt.template={own}", f"data.root={data}", "tasks=[AnnoMi-therapist]")
+    task = tasks()["AnnoMi-therapist"]
+    assert next(examples_of(recipe, task, "train", training=True)).prompt.endswith(" / therapist_behaviour")
+    assert next(examples_of(recipe, task, "test")).prompt.endswith(" / communication behavior")
+
+
+def test_a_model_that_the_release_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    text = "method: sft\nprotocol: released\ntasks: [MELD]\n"
+    path.write_text(f"{text}model: {{name: M, path: a/b, toolkit: llamafactory, template: gemma, type: LLM}}\n")
+    recipe = load_recipe(path)
+    assert (recipe.released is not None, signature.decoding(recipe)) == (True, "greedy,max=32")
+    path.write_text(f"{text}model: {{name: M, path: a/b, toolkit: llamafactory, template: llava, type: MLLM}}\n")
+    with pytest.raises(InputError, match="the release has no video protocol for the toolkit llamafactory") as caught:
+        load_recipe(path)
+    assert caught.value.problems[0].where == f"{path}:2:11"
+
+
+def test_requests_and_training_data(data: Path) -> None:
+    recipe = recipe_of("internlm2_5_7b_sft", f"data.root={data}")
+    task = tasks()["Ch-sims"]
+    first = json.loads(next(request_lines(recipe, [task], "test")))
+    assert first == {
+        "id": "Ch-sims/Ch-sims_test_0",
+        "task": "Ch-sims",
+        "prompt": f"{SAYS} I neutral, “you” 说.. {MM} sentiment of this speaker?\nThe candidate labels for sentiment "
+        "are: [positive, negative].Respond in the format: 'sentiment: [label]'.  Only one label should be provided.",
+        "video": None,
+        "system": None,
+        "history": [["hello", "Hello? How can I help you today?"]],
+    }
+    assert "history" not in json.loads(
+        next(request_lines(recipe_of("qwen2_7b_sft", f"data.root={data}"), [task], "test"))
+    )
+    example = next(examples_of(recipe, task, "train", training=True))
+    assert example.prompt.startswith("The speaker says: I neutral, “you” 说. Based on the text, what is the")
+    assert (example.answer, example.system) == ("sentiment: Neutral", None)
+
+
+def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> None:
+    """One task: the released file with a system message added to each row; several: mixed and numbered through."""
+    from orchestrator.run import stages
+
+    class Here:
+        device = "cpu"
+
+        def __init__(self, plan: Plan, number: int) -> None:
+            self.plan, self.job, self.recipe = plan, plan.jobs[number], plan.jobs[number].recipe
+
+    sft, it = plan_of("qwen2_7b_sft", data), plan_of("qwen2_7b_it", data)
+    for plan, number in ((sft, 0), (it, 0)):
+        stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
+        done = stages.convert(Here(plan, number), stage)  # type: ignore[arg-type]
+        assert done["rows"]["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
+        info = json.loads((stage.folder / "dataset_info.json").read_text())
+        assert info["train"]["columns"] == {"messages": "conversations", "system": "system"}
+    rows = json.loads((tmp_path / "qwen2_7b_sft" / "train.json").read_text(encoding="utf-8"))
+    assert list(rows[0]) == ["id", "video", "conversations", "system"]
+    assert {row["system"] for row in rows} == {"You are a helpful assistant."}
+    assert rows[1]["conversations"][1] == {"from": "gpt", "value": "intent: Praise"}
+    mixed = json.loads((tmp_path / "qwen2_7b_it" / "train.json").read_text(encoding="utf-8"))
+    assert [row["id"] for row in mixed] == list(range(27))
+    assert {row["video"].split("_")[0] for row in mixed[:10]} > {"MIntRec"}
+
+
+def test_arguments_of_training(data: Path) -> None:
+    def arguments(name: str, *overrides: str, protocol: str = "released") -> dict[str, Any]:
+        plan = plan_of(name, data, *overrides, protocol=protocol)
+        command = command_of(plan, plan.jobs[0].stage("train"), "cuda")
+        assert command is not None
+        return dict(yaml.safe_load(command.files["train.yaml"]))
+
+    video = arguments("qwen2_vl_7b_sft")
+    assert [video[f"video_{key}"] for key in ("fps", "maxlen", "max_pixels")] == [2.0, 64, 16384]
+    video = arguments("qwen2_vl_7b_sft", protocol="mmla")
+    assert [video[f"video_{key}"] for key in ("fps", "maxlen", "max_pixels")] == [100.0, 4, 151200]
+    assert arguments("internlm2_5_7b_sft")["default_system"] == ""
+    assert "default_system" not in arguments("qwen2_7b_sft")
+    assert "default_system" not in arguments("internlm2_5_7b_sft", protocol="mmla")
+    infer = plan_of("qwen2_vl_7b_sft", data)
+    command = command_of(infer, infer.jobs[0].stage("infer"), "cuda")
+    assert command is not None
+    config = json.loads(command.files["config.json"])
+    assert (config["frames"], config["max_pixels"], config["max_new_tokens"]) == (4, 151200, 128)
+
+
+def test_tokens_are_counted_as_training_sees_videos() -> None:
+    short = recipe_of("qwen2_vl_7b_sft", "train.max_length=600")
+    assert any("64 frames of up to 16384 pixels" in problem for problem in TOOLKIT.problems(short))
+    assert TOOLKIT.problems(recipe_of("qwen2_vl_7b_sft")) == []
+
+
+def test_keys(data: Path) -> None:
+    everything = {"convert", "train", "select", "infer", "score"}
+    for name in ("qwen2_7b_sft", "qwen2_vl_7b_sft"):
+        assert kinds_that_differ(plan_of(name, data), plan_of(name, data, protocol="mmla")) == everything
+    asked = {"infer", "score"}
+    one = plan_of("internlm2_5_7b_sft", data)
+    assert kinds_that_differ(one, plan_of("internlm2_5_7b_sft", data, "prompt.history=[]")) == asked
+    trained = plan_of("internlm2_5_7b_sft", data, "prompt.train_system=Hm.")
+    assert kinds_that_differ(one, trained) == everything
+    video = plan_of("qwen2_vl_7b_sft", data)
+    assert kinds_that_differ(video, plan_of("qwen2_vl_7b_sft", data, "video.training=null")) >= everything - {"convert"}
+
+
+def test_keys_of_other_recipes_know_nothing_of_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tables of the released protocol can change without anything of `protocol: mmla` running again."""
+    before = {name: keys(plan_of(name, data, protocol="mmla")) for name in ("qwen2_7b_sft", "qwen2_vl_7b_it")}
+    old = keys(plan_of("qwen2_7b_sft", data))
+    forms = yaml.safe_load(released.FORMS.read_text(encoding="utf-8"))
+    del forms["llamafactory_text"]["datasets"]["MIntRec"]["labels"]
+    (data.parent / "forms.yaml").write_text(yaml.safe_dump(forms))
+    monkeypatch.setattr(released, "FORMS", data.parent / "forms.yaml")
+    try:
+        released._forms.cache_clear()
+        released.form.cache_clear()
+        for name, same in before.items():
+            plan = plan_of(name, data, protocol="mmla")
+            assert keys(plan) == same
+            assert not any("protocol" in stage.inputs for stage in plan.stages)
+        new = keys(plan_of("qwen2_7b_sft", data))
+        assert {name.split("/")[0] for name in new if new[name] != old[name]} == {"MIntRec"}
+    finally:
+        monkeypatch.undo()
+        released._forms.cache_clear()
+        released.form.cache_clear()
+
+
+def test_signatures_tell_the_protocols_apart(data: Path) -> None:
+    task = tasks()["MIntRec"]
+    found = {
+        (name, protocol): signature.prompt_digest(recipe_of(name, protocol=protocol), task)
+        for name in ("qwen2_7b_zero_shot", "qwen2_vl_7b_zero_shot", "internlm2_5_7b_zero_shot", "llama_3_8b_zero_shot")
+        for protocol in ("mmla", "released")
+    }
+    # of protocol mmla, all text models are asked alike
+    assert len(set(found.values())) == 4 + 2
+    recipe = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]")
+    same = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]", protocol="mmla")
+    assert signature.signature(recipe, task, 1) != signature.signature(same, task, 1)
+
+
+def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = plan_of("qwen2_vl_7b_sft", data, "resources.device=cpu")
+    message = "video.training: llamafactory shows videos in training as in inference"
+    assert message not in [problem.message for problem in problems_of(plan)]
+    monkeypatch.setattr(type(TOOLKIT), "training_video", False)
+    assert message in [problem.message for problem in problems_of(plan)]
+
+
+def test_validate_shows_both_forms(data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def said(*overrides: str) -> str:
+        path = ROOT / "recipes" / "tiny_qwen2_sft.yaml"
+        validate_recipes([path], ["MIntRec"], [f"data.root={data}", *overrides], None, tmp_path)
+        return capsys.readouterr().out
+
+    both = said("protocol=released")
+    assert f"--- MIntRec, test, MIntRec_test_0\nsystem: {QWEN}\n{SAYS}" in both
+    assert "--- MIntRec, training, MIntRec_train_0\nsystem: You are a helpful assistant.\nThe speaker says:" in both
+    assert "=> intent: Complain\n" in both
+    assert said().count("---") == 1
+
+
+def test_prompts_of_a_broken_template_are_refused(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.j2"
+    path.write_text("{{ text }}{{ labels[2] }}")  # infer.py names two labels of Ch-sims, training three
+    plan = plan_of("tiny_qwen2_sft", data, f"prompt.template={path}", "tasks=[Ch-sims]")
+    assert any("the template fails" in problem.message for problem in problems_of(plan))

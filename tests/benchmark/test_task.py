@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.benchmark.model import read_models
+from orchestrator.benchmark.task import benchmark_tasks, read_tasks, tasks
+from orchestrator.errors import InputError
+
+MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
+needs_mmla = pytest.mark.skipif(not MMLA.is_dir(), reason=f"the released files are absent: {MMLA}")
+
+ORDER = [
+    "MIntRec", "MIntRec2.0", "MELD", "IEMOCAP", "MELD-DA", "IEMOCAP-DA", "MOSI", "Ch-sims", "UR-FUNNY", "MUStARD",
+    "AnnoMi-client", "AnnoMi-therapist",
+]  # fmt: skip
+
+
+def test_twelve_tasks_in_the_published_order() -> None:
+    assert list(benchmark_tasks("mmla")) == ORDER
+    assert list(tasks())[:12] == ORDER
+    assert "demo" in tasks()
+    assert len({task.dimension for task in benchmark_tasks("mmla").values()}) == 6
+    assert tasks()["MELD-DA"].word == "dialogue act"
+    assert tasks()["Ch-sims"].folders == ("Ch-sims", "CH-SIMSv2.0")
+    hash(tasks()["MELD"])
+
+
+def test_published_sizes_add_up() -> None:
+    found = benchmark_tasks("mmla")
+    # the leaderboard is over these; the paper's 61,016 utterances count MELD and IEMOCAP once
+    assert sum(task.sizes["test"] for task in found.values()) == 15_713
+    total = sum(sum(task.sizes.values()) for task in found.values())
+    once = total - sum(found["MELD-DA"].sizes.values()) - sum(found["IEMOCAP"].sizes.values())
+    assert abs(once - 61_016) <= 5
+
+
+@needs_mmla
+def test_labels_and_sizes_are_the_released_ones() -> None:
+    cases = json.loads((MMLA / "golden" / "parse_cases.json").read_text())
+    for case in cases:
+        assert list(tasks()[case["dataset"]].labels) == case["labels"]
+    for entry in json.loads((MMLA / "stats.json").read_text()):
+        task = tasks()[entry["dataset"]]
+        assert task.dimension == entry["task"]
+        assert len(task.labels) == entry["n_labels"]
+        for split in ("train", "dev", "test"):
+            assert abs(task.sizes[split] - entry[f"{split}_paper"]) <= 1  # AnnoMi's tests are given in two ways
+    with (MMLA / "paper_results.csv").open() as file:
+        order = list(dict.fromkeys(row["dataset"] for row in csv.DictReader(file)))
+    assert order[:12] == ORDER
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        ("a: {dimension: d, labels: [x, X], language: en, sizes: {test: 1}}", "same label twice"),
+        ("a: {dimension: d, labels: [x, multi], language: en, sizes: {test: 1}}", "`multi` is reserved"),
+        ("a: {dimension: d, labels: [yes, no], language: en, sizes: {test: 1}}", "list of texts"),
+        ("a: {dimension: d, labels: ['', b], language: en, sizes: {test: 1}}", "an empty label"),
+        ("a: {dimension: d, labels: [x], language: en, sizes: {tset: 1}}", "`sizes`"),
+        ("a: {dimension: d, labels: [x], language: en, size: {test: 1}}", "did you mean `sizes`"),
+        ("a: {labels: [x]}", "`dimension` is missing"),
+        ("a: 3", "must be a mapping"),
+        ("[]", "mapping of task names"),
+        ("a: {", "not valid YAML"),
+    ],
+)
+def test_a_wrong_task_file_is_refused(tmp_path: Path, yaml: str, message: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml)
+    with pytest.raises(InputError, match=message) as raised:
+        read_tasks(file)
+    assert "mine.yaml" in str(raised.value)
+
+
+def test_a_task_is_one_entry(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("T: {dimension: turn_taking, labels: [yield, hold], language: en, sizes: {test: 5}}")
+    task = read_tasks(file)["T"]
+    assert (task.dataset, task.word, task.folders, task.benchmark) == ("T", "turn taking", ("T",), "mine")
+    with pytest.raises(InputError, match="defined twice"):
+        read_tasks(file, file)
+
+
+def test_unknown_benchmark() -> None:
+    with pytest.raises(InputError, match="did you mean `mmla`"):
+        benchmark_tasks("mmlaa")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: {name: A, toolkit: swift, type: LLM}\na: {name: B, toolkit: swift, type: LLM}\n", "`a` is defined twice"),
+        ("a: {toolkit: swift, type: LLM}\n", "model `a`: `name` is missing"),
+        ("a: {name: A, toolkit: swift, type: LLM, tempalte: x}\n", "unknown key `tempalte`. did you mean `template`"),
+        ("a: qwen\n", "model `a`: must be a mapping"),
+    ],
+)
+def test_a_catalogue_with_mistakes(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_models(file)
+    assert message in str(caught.value)
+    assert str(file) in str(caught.value)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import builtins
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.data.videos import check_videos
+from orchestrator.errors import InputError
+
+av = pytest.importorskip("av", reason="PyAV is not installed (extra `video`)")
+
+
+def make_video(path: Path, frames: int = 3) -> Path:
+    import numpy as np
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for at in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), at * 40, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def make_moving(path: Path, codec: str, options: dict[str, str]) -> Path:
+    """Three seconds of noise that moves, which no encoder shrinks to nothing."""
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), dtype=np.uint8)
+    with av.open(str(path), "w", options=options) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for at in range(75):
+            picture = np.ascontiguousarray(np.roll(noise, 3 * at, axis=1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def make_audio(path: Path) -> Path:
+    import numpy as np
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    make_video(tmp_path / "good.mp4")
+    content = (tmp_path / "good.mp4").read_bytes()
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.mp4").write_text("this is not a video\n" * 50)
+    (tmp_path / "cut.mp4").write_bytes(content[: len(content) // 3])
+    make_audio(tmp_path / "sound.wav")
+    (tmp_path / "folder.mp4").mkdir()
+    return tmp_path
+
+
+def test_all_that_is_wrong_in_order(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    names = ["gone.mp4", "good.mp4", "text.mp4", "empty.mp4", "cut.mp4", "sound.wav", "folder.mp4", "gone.mp4"]
+    found = check_videos([folder / name for name in names])
+    assert [Path(problem.where).name for problem in found] == [*names[:1], *names[2:7]]
+    messages = [problem.message for problem in found]
+    assert messages[0] == "the video is missing"
+    assert "cannot be decoded" in messages[1]
+    assert "empty" in messages[2]
+    assert "cannot be decoded" in messages[3] or "no video stream" in messages[3]  # as the decoder sees it
+    assert "no video stream" in messages[4]
+    assert "cannot be decoded" in messages[5]
+    assert capfd.readouterr().err == ""  # the decoder's own noise would tear the live view
+    assert check_videos(["\0"])[0].message.startswith("no video")
+
+
+def test_sound_videos_are_remembered_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = folder / "cache" / "videos.json"
+    seen: list[tuple[int, int]] = []
+    paths = [folder / "good.mp4", folder / "text.mp4"]
+    assert len(check_videos(paths, cache, progress=lambda done, total: seen.append((done, total)))) == 1
+    assert seen == [(1, 2), (2, 2)]
+    assert list(json.loads(cache.read_text())["sound"]) == [str(folder / "good.mp4")]
+
+    opened: list[str] = []
+    really = av.open
+    monkeypatch.setattr(av, "open", lambda name, *rest: opened.append(Path(name).name) or really(name, *rest))
+    check_videos(paths, cache)
+    assert opened == ["text.mp4"]
+    (folder / "good.mp4").write_text("damaged")
+    assert len(check_videos(paths, cache)) == 2
+    cache.write_text('{"sound": [1, 2')
+    assert len(check_videos(paths, cache)) == 2
+    # what an older version took for sound
+    status = (folder / "text.mp4").stat()
+    sound = {str(folder / "text.mp4"): [status.st_size, status.st_mtime_ns]}
+    cache.write_text(json.dumps({"version": 1, "sound": sound}))
+    assert len(check_videos(paths, cache)) == 2
+
+
+FAST = {"movflags": "faststart"}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "told"),
+    [
+        ("plain.mp4", "libx264", {}, True),
+        ("fast.mp4", "libx264", FAST, True),
+        ("fast.mov", "mpeg4", FAST, True),
+        ("fragments.mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}, True),
+        ("a.avi", "mpeg4", {}, False),  # these have no index in front
+        ("a.mkv", "libx264", {}, False),
+        ("a.webm", "libvpx", {}, False),
+        ("a.mpg", "mpeg2video", {}, False),
+    ],
+)
+def test_cut_off(tmp_path: Path, name: str, codec: str, options: dict[str, str], told: bool) -> None:
+    try:
+        av.codec.Codec(codec, "w")
+    except av.error.UnknownCodecError:
+        pytest.skip(f"no encoder {codec}")
+    path = make_moving(tmp_path / name, codec, options)
+    assert check_videos([path]) == []
+    content = path.read_bytes()
+    for part in (0.5, 0.95):
+        path.write_bytes(content[: int(len(content) * part)])
+        found = check_videos([path])
+        assert bool(found) == told
+        if "fast" in name:
+            assert found[0].message.startswith("the video is cut off: its index goes to byte ")
+            assert "data check --videos" in found[0].hint
+
+
+def test_without_pyav(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    really = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name == "av":
+            raise ImportError(name)
+        return really(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert len(check_videos([folder / "gone.mp4", folder / "empty.mp4"])) == 2
+    with pytest.raises(InputError, match=r"pip install -e '\.\[video\]'"):
+        check_videos([folder / "good.mp4"])

@@ -1,0 +1,226 @@
+"""Starting and ending processes. The commands here are small programs of ours; tests/toolkits has the real ones."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from orchestrator.errors import Interrupted, StageError
+from orchestrator.launch import diagnose
+from orchestrator.launch.local import FOREIGN, Launcher
+from orchestrator.machine import processes
+from orchestrator.machine.gpus import _listed_gpus, visible_gpus
+from orchestrator.machine.logs import LOG
+from orchestrator.machine.signals import interruptible
+from orchestrator.toolkits.base import Command
+
+BIN = Path(sys.executable).parent
+# a child that leaves its parent's session and process group, as launchers' workers do
+ESCAPING = """
+import subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+print("started", flush=True)
+{then}
+"""
+
+
+def python(code: str, **env: str) -> Command:
+    return Command((sys.executable, "-c", textwrap.dedent(code)), env)
+
+
+def marked(folder: Path) -> list[psutil.Process]:
+    return list(processes.marked(processes.STAGE_MARK, str(folder.resolve())))
+
+
+def wait_until(condition: object, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def test_output_files_and_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in FOREIGN:
+        monkeypatch.setenv(name, "foreign")
+    command = Command(
+        (sys.executable, "-c", "import os; print(open('given.txt').read(), os.getcwd(), dict(os.environ))"),
+        {"GIVEN": "yes"},
+        {"given.txt": "content"},
+    )
+    with Launcher() as launcher:
+        launcher.run([command], tmp_path, bin_folder=Path("/toolkit/bin"))
+        launcher.run([python("print('second')")], tmp_path, bin_folder=BIN)
+    log = (tmp_path / LOG).read_text()
+    assert log.startswith(f"content {tmp_path.resolve()}")
+    assert "'GIVEN': 'yes'" in log
+    assert "'PATH': '/toolkit/bin:" in log
+    assert "foreign" not in log
+    assert log.endswith("second\n")  # a later attempt is added, not written over
+
+
+def test_failure_shows_the_log_and_what_to_do(tmp_path: Path) -> None:
+    code = "print('one'); print('step 1\\rstep 2'); raise SystemExit('OSError: [Errno 28] No space left on device')"
+    with Launcher() as launcher, pytest.raises(StageError) as caught:
+        launcher.run([python(code)], tmp_path, bin_folder=BIN)
+    message = str(caught.value)
+    assert "exit status 1" in message
+    assert "| step 2\n" in message
+    assert "step 1" not in message
+    assert f"whole log: {tmp_path / LOG}" in message
+    assert "what to do: the disk is full" in message
+
+
+def test_program_that_is_not_there(tmp_path: Path) -> None:
+    with Launcher() as launcher, pytest.raises(StageError, match="env build --force llamafactory"):
+        launcher.run([Command(("/nowhere/python",))], tmp_path, bin_folder=Path("third_party/llamafactory/.venv/bin"))
+
+
+def test_time_limit(tmp_path: Path) -> None:
+    with Launcher() as launcher, pytest.raises(StageError, match="longer than"):
+        launcher.run([python("import time; time.sleep(600)")], tmp_path, bin_folder=BIN, timeout_seconds=0.5)
+    assert not marked(tmp_path)
+
+
+@pytest.mark.parametrize("then", ["time.sleep(600)", "sys.exit(3)", "pass"])
+def test_nothing_is_left_running(tmp_path: Path, then: str) -> None:
+    with Launcher() as launcher:
+        try:
+            launcher.run([python(ESCAPING.format(then=then))], tmp_path, bin_folder=BIN, timeout_seconds=1)
+        except StageError:
+            assert then != "pass"
+    assert not marked(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+
+    def stop() -> None:
+        if marked(tmp_path) and "started" in (tmp_path / LOG).read_text():
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(Interrupted, match=number.name), interruptible(), Launcher() as launcher:
+        launcher.run([python(ESCAPING.format(then="time.sleep(600)"))], tmp_path, bin_folder=BIN, report=stop)
+    assert not marked(tmp_path)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_nohup_ignores_stays_ignored() -> None:
+    program = (
+        "import os, signal; from orchestrator.machine.signals import interruptible\n"
+        "with interruptible(): os.kill(os.getpid(), signal.SIGHUP); print('alive')"
+    )
+    done = subprocess.run(["nohup", sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "alive\n", done.stderr
+
+
+def test_several_run_side_by_side_each_with_its_own_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7,8")
+    code = (  # each waits for the other: one after the other would take for ever
+        "import os, pathlib, sys, time\n"
+        "gpus = os.environ['CUDA_VISIBLE_DEVICES']; pathlib.Path('seen-' + gpus).touch()\n"
+        "while len(list(pathlib.Path().glob('seen-*'))) < 2: time.sleep(0.01)\n"
+    )
+    with Launcher() as launcher:
+        launcher.run([python(code), python(code)], tmp_path, bin_folder=BIN, gpus=2, timeout_seconds=30)
+    assert {path.name for path in tmp_path.glob("seen-*")} == {"seen-4,5", "seen-6,7"}
+
+
+def test_one_of_several_that_fails_ends_the_others(tmp_path: Path) -> None:
+    with Launcher() as launcher, pytest.raises(StageError, match="exit status 3"):
+        launcher.run([python("import time; time.sleep(600)"), python("raise SystemExit(3)")], tmp_path, bin_folder=BIN)
+    assert not marked(tmp_path)
+
+
+def test_advice_is_about_this_attempt(tmp_path: Path) -> None:
+    with Launcher() as launcher:
+        for code in ("raise SystemExit('No space left on device')", "raise SystemExit('KeyError: x')"):
+            with pytest.raises(StageError) as caught:
+                launcher.run([python(code)], tmp_path, bin_folder=BIN)
+    assert "No space left" not in str(caught.value)
+    assert "what to do" not in str(caught.value)
+
+
+def test_locks_of_a_killed_compilation_are_removed(tmp_path: Path) -> None:
+    extensions = tmp_path / "extensions"
+    (extensions / "op").mkdir(parents=True)
+    (extensions / "op" / "lock").touch()
+    with Launcher() as launcher:
+        code = "import os; print(os.listdir(os.environ['TORCH_EXTENSIONS_DIR'] + '/op'))"
+        launcher.run([python(code)], tmp_path, bin_folder=BIN, extensions=extensions)
+    assert (tmp_path / LOG).read_text() == "[]\n"
+
+
+def test_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, expected in {"": [], "-1": [], "3,1": ["3", "1"], "0,-1,2": ["0"], "GPU-8f": ["GPU-8f"]}.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
+        assert visible_gpus() == expected
+
+
+def test_ignored_sigterm_is_followed_by_sigkill(tmp_path: Path) -> None:
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(99)"
+    )
+    env = dict(os.environ) | {processes.STAGE_MARK: str(tmp_path.resolve())}
+    child = subprocess.Popen([sys.executable, "-c", stubborn], env=env, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert processes.end(processes.STAGE_MARK, str(tmp_path.resolve()), grace=0.3) == 1
+    assert child.wait() == -signal.SIGKILL
+    child.stdout.close()
+
+
+def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
+    program = f"""
+    from pathlib import Path
+    from orchestrator.launch.local import Launcher
+    from orchestrator.toolkits.base import Command
+    with Launcher() as launcher:
+        launcher.run([Command(({sys.executable!r}, "-c", {ESCAPING.format(then="time.sleep(600)")!r}))],
+                     Path({str(tmp_path)!r}), bin_folder=Path({str(BIN)!r}))
+    """
+    orchestrator = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
+    wait_until(lambda: len(marked(tmp_path)) == 2)
+    orchestrator.kill()
+    orchestrator.wait()
+    wait_until(lambda: not marked(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "expected"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate", 1, "micro_batch_size"),
+        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", 1, "ulimit"),
+        ("OSError: x is not a local folder and is not a valid model identifier", 1, "model.path"),
+        ("You are trying to access a gated repo.", 1, "HF_TOKEN"),
+        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error.", 1, "/dev/shm"),
+        ("ValueError: p.bin is no projector of this model: it lacks 2 weights, e.g. x", 1, "model.parts.projector"),
+        ("Killed", -9, "SIGKILL"),
+        ("something nobody saw before", 1, ""),
+    ],
+)
+def test_advice(text: str, code: int, expected: str) -> None:
+    advice = diagnose.advice(text, code)
+    assert expected in advice
+    assert bool(advice) == bool(expected)
+
+
+def test_gpus_that_only_nvidia_smi_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100'\necho '  MIG 1g.10gb'\necho 'GPU 1: NVIDIA H100'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    _listed_gpus.cache_clear()
+    assert _listed_gpus() == 2
+    tool.unlink()
+    _listed_gpus.cache_clear()
+    assert _listed_gpus() == 0
+    _listed_gpus.cache_clear()

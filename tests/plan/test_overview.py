@@ -1,0 +1,55 @@
+"""Several recipes in numbers, beside what the release's scripts do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan.make import make_plan
+from orchestrator.plan.overview import row_of, table
+from orchestrator.plan.plan import Plan
+from orchestrator.recipe.load import load_recipe
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+
+def plan_of(name: str, *overrides: str) -> Plan:
+    return make_plan(load_recipe(RECIPES / f"{name}.yaml", overrides), Path("runs"))
+
+
+@pytest.mark.parametrize(
+    ("name", "jobs", "stages", "loads", "gpus", "released", "merged"),
+    [
+        ("qwen2_vl_72b_sft", 12, 60, 24, 8, 36, 12 * 0.144),
+        ("qwen2_7b_it", 1, 5, 2, 1, 14, 0.014),
+        ("qwen2_7b_zero_shot", 1, 2, 1, 1, 12, 0),
+        ("llava_video_72b_it", 1, 5, 2, 8, 13, 0),
+        ("llava_video_7b_it", 1, 5, 2, 8, None, None),  # the release instruction-tunes the large one only
+        ("videollama2_7b_sft", 12, 60, 24, 8, 24, 0),
+        ("minicpm_v_2_6_zero_shot", 1, 2, 1, 1, 12, 0),
+        ("gpt_4o_zero_shot", 1, 2, 0, 0, None, None),
+        ("demo", 1, 6, 2, 0, None, None),
+    ],
+)
+def test_a_recipe_in_numbers(
+    name: str, jobs: int, stages: int, loads: int, gpus: int, released: int | None, merged: float | None
+) -> None:
+    row = row_of(plan_of(name))
+    assert (row.jobs, row.stages, row.done, row.loads, row.gpus) == (jobs, stages, 0, loads, gpus)
+    assert row.released_loads == released
+    assert row.merged_tb == pytest.approx(merged)
+
+
+def test_tasks_checkpoints_and_processes_count() -> None:
+    assert row_of(plan_of("qwen2_7b_sft", "tasks=[MELD, MOSI]")).released_loads == 6
+    assert row_of(plan_of("qwen2_7b_sft", "tasks=[MELD]", "select.strategy=dev_accuracy")).loads == 3
+    assert row_of(plan_of("qwen2_vl_72b_zero_shot", "resources.inference_processes=2")).gpus == 8
+
+
+def test_the_table_sums_up() -> None:
+    plans = [plan_of("qwen2_7b_it"), plan_of("qwen2_7b_zero_shot"), plan_of("demo")]
+    lines = table(plans).splitlines()
+    assert lines[2].split() == ["qwen2_7b_it", "it", "llamafactory", "1", "5", "0", "2", "1", "14", "0.01"]
+    assert lines[-4].split() == ["all", "3", "13", "0", "5", "1", "26", "0.01"]
+    assert lines[-1] == "Where there are both: 3 loads here, 26 there."

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from pydantic import ValidationError
+
+from orchestrator.benchmark.model import ModelSpec
+from orchestrator.recipe.recipe import Inference, Recipe, Resources
+from orchestrator.recipe.train import Train, batch_conflict
+
+MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}
+
+
+def recipe(**values: object) -> Recipe:
+    data = {"name": "r", "method": "sft", "model": MODEL, "tasks": ["MELD"]} | values
+    return Recipe.model_validate_json(json.dumps(data), strict=True)
+
+
+def test_defaults() -> None:
+    made = recipe()
+    assert made.train == Train()
+    assert made.tasks == ("MELD",)
+    assert made.seed == 42
+    assert made.inference.temperature == 0
+    assert (made.source, made.data.limit, made.resources.processes) == (None, None, 1)
+
+
+def test_zero_shot_drops_the_training_that_a_base_file_holds_even_where_it_does_not_fit() -> None:
+    assert recipe(method="zero_shot", train={"batch_size": 3, "micro_batch_size": 2}).train is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked", "shown"),
+    [("LLM", None, "text"), ("MLLM", None, "video"), ("MLLM", "text", "text"), ("MLLM", "video", "video")],
+)
+def test_modality(kind: str, asked: str | None, shown: str) -> None:
+    assert recipe(model=MODEL | {"type": kind}, data={"modality": asked}).modality == shown
+
+
+def test_an_llm_is_shown_no_video() -> None:
+    with pytest.raises(ValidationError, match="`M` is an LLM: it reads no video"):
+        recipe(data={"modality": "video"})
+
+
+def test_data_root_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMLA_DATA_ROOT", "/mmla")
+    assert recipe().data.root == "/mmla"
+    monkeypatch.delenv("MMLA_DATA_ROOT")
+    assert recipe().data.root == "data"
+
+
+def test_frozen() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        recipe().seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("batch", "micro", "processes", "hint"),
+    [
+        (16, 1, 3, "batch_size 15 or 18 would work"),
+        (10, 4, 1, "batch_size 8 or 12 would work, or with 10 a micro_batch_size of 1, 2, 5, 10"),
+        (1, 2, 2, "batch_size 4 would work"),
+    ],
+)
+def test_batch_that_cannot_be_split(batch: int, micro: int, processes: int, hint: str) -> None:
+    conflict = batch_conflict(batch, micro, processes)
+    assert conflict is not None
+    assert conflict[1] == hint
+    with pytest.raises(ValidationError, match="cannot be split"):
+        recipe(train={"batch_size": batch, "micro_batch_size": micro}, resources={"processes": processes})
+
+
+@pytest.mark.parametrize(("batch", "micro", "processes"), [(16, 4, 2), (1, 1, 1), (6, 1, 3)])
+def test_batch_that_can(batch: int, micro: int, processes: int) -> None:
+    assert batch_conflict(batch, micro, processes) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"init": {"config": {"model_type": "qwen2"}}}, "both `path` and `init`"),
+        ({"path": None}, "neither `path` nor `init`"),
+        ({"path": None, "init": {"config": {}}}, "no `model_type`"),
+    ],
+)
+def test_a_model_comes_from_one_place(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ModelSpec(**(MODEL | change))
+
+
+def test_top_p_needs_sampling() -> None:
+    with pytest.raises(ValidationError, match="no effect at temperature 0"):
+        Inference(top_p=0.9)
+    assert Inference(top_p=0.9, temperature=0.6).top_p == 0.9
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "password", "AWS_SECRET"])
+def test_secrets_stay_out_of_recipes(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"`{name}` looks like a secret"):
+        Resources(env={name: "x"})
+
+
+def test_settings_that_only_sound_like_secrets() -> None:
+    assert Resources(env={"TOKENIZERS_PARALLELISM": "false", "KEYBOARD": "x"})
+
+
+def test_resolved_is_a_recipe_again_in_the_order_of_the_fields() -> None:
+    made = recipe(seed=3, train={"extra": {"flash_attn": "sdpa"}})
+    resolved = made.resolved()
+    assert list(resolved)[:4] == ["name", "description", "method", "model"]
+    assert "source" not in resolved
+    assert Recipe.model_validate_json(json.dumps(resolved), strict=True) == made
+
+
+def test_digest_depends_on_the_content_alone() -> None:
+    made = recipe()
+    assert re.fullmatch("[0-9a-f]{64}", made.digest)
+    assert made.digest == recipe(seed=42).digest
+    assert made.digest == made.model_copy(update={"source": "elsewhere.yaml"}).digest
+    assert made.digest != recipe(seed=43).digest
+
+
+def test_every_setting_is_described() -> None:
+    for section in (Recipe, *(f.annotation for f in Recipe.model_fields.values()), Train):
+        for name, field in getattr(section, "model_fields", {}).items():
+            inner = field.annotation
+            assert field.description or getattr(inner, "__doc__", None), f"{section}.{name}"

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.errors import InputError
+from orchestrator.scores.answers import UNKNOWN, Answer
+from orchestrator.scores.metrics import overall, score
+from orchestrator.scores.results import (
+    COLUMNS,
+    FLOATS,
+    INTEGERS,
+    overall_row,
+    read_results,
+    results_table,
+    rich_table,
+    write_results,
+)
+
+ORDER = (
+    "run_id, recipe, model, model_type, params_b, method, toolkit, task, dimension, split, n, acc, f1, precision, "
+    "recall, wf1, wp, f1_labels, acc_ci_low, acc_ci_high, unknown, multi, empty, error, prompt, decoding, frames, "
+    "seed, checkpoint, train_seconds, infer_seconds, gpus, signature, recipe_sha256, git_commit, toolkit_version, "
+    "created_at"
+)
+
+
+def row(task: str, n: int = 10, right: int = 6, **more: Any) -> dict[str, Any]:
+    answers = [Answer("a", "label")] * right + [UNKNOWN] * (n - right)
+    scores = score(["a"] * n, answers, ["a", "b"])
+    return {"recipe": "r", "task": task, "method": "sft", "params_b": 0.5, "seed": 42} | scores.as_row() | more
+
+
+def test_columns_are_the_contract() -> None:
+    assert list(COLUMNS) == [*ORDER.split(", "), "bad_videos"]
+    assert all(COLUMNS.values())
+
+
+def test_pandas_reads_it_without_options(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "r.csv"
+    rows = [row("MELD", model='Qwen2, "tiny"\né', frames=4, gpus=0), row("MOSI", right=10, frames=8, gpus=1)]
+    write_results(path, rows)
+    assert path.read_bytes().startswith(b"run_id,recipe,model,")
+    assert b"\r" not in path.read_bytes()
+    table = pd.read_csv(path)
+    assert list(table.columns) == list(COLUMNS)
+    assert table["acc"].tolist() == [60.0, 100.0]
+    for name in ("n", "seed", "frames", "gpus"):
+        assert pd.api.types.is_integer_dtype(table[name]), name
+    for name in ("acc", "acc_ci_low", "params_b", "unknown"):
+        assert pd.api.types.is_float_dtype(table[name]), name
+    assert table["model"][0] == 'Qwen2, "tiny"\né'
+    assert table["checkpoint"].isna().all()
+    assert read_results(path) == [dict.fromkeys(COLUMNS) | entry for entry in rows]
+
+
+_VALUES = {
+    name: st.integers(0, 10**6) if name in INTEGERS
+    else st.floats(0, 100).map(lambda x: round(x, 2)) if name in FLOATS
+    else st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1)
+    for name in COLUMNS
+}  # fmt: skip
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(st.lists(st.fixed_dictionaries({}, optional=_VALUES), min_size=1, max_size=4))
+def test_round_trip(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    path = tmp_path / "r.csv"
+    write_results(path, rows)
+    assert read_results(path) == [dict.fromkeys(COLUMNS) | entry for entry in rows]
+    table = pd.read_csv(path, keep_default_na=False, dtype=str)
+    for entry, (_, read) in zip(rows, table.iterrows(), strict=True):
+        assert all(read[name] == str(value) for name, value in entry.items())
+
+
+def test_unknown_columns_and_damaged_files(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="accuracy"):
+        write_results(tmp_path / "r.csv", [{"accuracy": 1}])
+    path = tmp_path / "r.csv"
+    for content, message in [
+        ("", "no column run_id"),
+        ("a,b\n1,2\n", "no column run_id"),
+        ("\xff", "not a results CSV"),
+    ]:
+        path.write_bytes(content.encode("latin-1"))
+        with pytest.raises(InputError, match=message):
+            read_results(path)
+    write_results(path, [row("MELD")])
+    path.write_text(path.read_text().replace("60.0", "many") + "1,2\n")
+    with pytest.raises(InputError, match="`many` is no number") as raised:
+        read_results(path)
+    assert "3: 2 fields" in str(raised.value)
+
+
+def test_overall_row() -> None:
+    rows = [
+        row("MELD", train_seconds=10.0, infer_seconds=1.0, signature="a", checkpoint="c-1", model="m", majority=40.0),
+        row("MOSI", right=3, train_seconds=5.0, infer_seconds=2.0, signature="b", checkpoint="c-2", model="m"),
+    ]
+    parts = [score(["a"] * 10, [Answer("a", "label")] * x + [UNKNOWN] * (10 - x), ["a"]) for x in (6, 3)]
+    total = overall_row(rows, overall(parts, [2610, 686]), created_at="now")
+    assert (total["task"], total["n"], total["model"], total["checkpoint"]) == ("overall", 20, "m", None)
+    assert total["acc"] == round((60 * 2610 + 30 * 686) / 3296, 2)
+    assert (total["train_seconds"], total["infer_seconds"], total["created_at"]) == (15, 3, "now")
+    assert total["signature"] == overall_row(rows[::-1], overall(parts, [1, 1]))["signature"]
+    shared = [entry | {"method": "it", "train_seconds": 10.0, "infer_seconds": 4.0} for entry in rows]
+    assert overall_row(shared, overall(parts, [1, 1]))["train_seconds"] == 10
+    assert overall_row([row("MELD", train_seconds="")], parts[0])["train_seconds"] is None
+    write = [*rows, total]
+    assert "overall" in results_table(write)
+
+
+def test_table_shows_the_baseline_beside_the_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    from rich.console import Console
+
+    rows = [row("MELD", n=2610, right=1500, majority=48.12), row("AnnoMi-therapist", majority=33.77), {"task": "MOSI"}]
+    text = results_table(rows)
+    lines = text.splitlines()
+    assert lines[0].split()[:6] == ["task", "n", "acc", "95%", "CI", "majority"]
+    assert len({len(line) for line in lines}) == 1
+    assert lines[1].split()[:5] == ["MELD", "2610", "57.47", "55.56-59.36", "48.12"]
+    assert "33.77" in lines[2]
+    Console(width=120).print(rich_table(rows))
+    assert "55.56-59.36" in capsys.readouterr().out

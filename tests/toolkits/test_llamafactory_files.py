@@ -1,0 +1,117 @@
+"""What the LLaMA-Factory module writes and reads, without LLaMA-Factory; tests/toolkits runs the real one."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator import toolkits
+from orchestrator.cli.convert import convert_split
+from orchestrator.data.samples import Sample
+from orchestrator.prompts.examples import Example
+from orchestrator.toolkits.base import Progress
+from orchestrator.toolkits.llamafactory import neutralise
+
+ROOT = Path(__file__).resolve().parents[2]
+MMLA = ROOT.parent / "shared" / "mmla"
+TOOLKIT = toolkits.get("llamafactory")
+
+
+def state(folder: Path, step: int, *evaluations: tuple[int, float], last: int = 0, loss: float = 1.0) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    history = [{"step": at, "eval_accuracy": value} for at, value in evaluations] + [{"step": step, "loss": loss}]
+    content = {"global_step": step, "max_steps": last or step, "log_history": history}
+    (folder / "trainer_state.json").write_text(json.dumps(content))
+    (folder / "model.safetensors").touch()
+
+
+def test_checkpoints_and_resuming(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    state(output / "checkpoint-10", 10, (10, 0.5))
+    state(output / "checkpoint-20", 20, (10, 0.5), (20, 0.7))
+    (output / "checkpoint-30").mkdir()  # killed while it was written
+    (output / "checkpoint-30" / "trainer_state.json").write_text('{"global_st')
+    assert [point.step for point in TOOLKIT.checkpoints(tmp_path)] == [10, 20]
+    assert TOOLKIT.evaluations(tmp_path) == [(10, 0.5), (20, 0.7)]
+    state(output / "checkpoint-40", 40)  # killed while it was deleted
+    (output / "checkpoint-40" / "model.safetensors").unlink()
+    assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-20"
+    assert not (output / "checkpoint-40").exists()
+    assert not (output / "checkpoint-30").exists()
+    said = TOOLKIT.train_problems(tmp_path, "", 5)
+    assert said == ["it wrote no trainer_state.json", "its log does not say on how many samples it trained"]
+
+
+def test_left_overs_without_a_checkpoint_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "output" / "checkpoint-5").mkdir(parents=True)
+    (tmp_path / "output" / "model.safetensors").touch()
+    assert TOOLKIT.resumable(tmp_path) is None
+    assert not (tmp_path / "output").exists()
+    assert TOOLKIT.resumable(tmp_path) is None
+
+
+def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    state(output / "checkpoint-20", 20)
+    state(output, 20)
+    log = "[INFO] ***** Running training *****\n  Num examples = 1,200\n  Num examples = 40\n"
+    assert TOOLKIT.train_problems(tmp_path, log, 1200) == []
+    assert TOOLKIT.train_problems(tmp_path, log, 1201) == ["it trained on 1200 of 1201 samples"]
+    state(output, 15, last=20)
+    assert TOOLKIT.train_problems(tmp_path, log, 1200) == ["it stopped at step 15 of 20"]
+    state(output, 20, loss=float("nan"))
+    assert "loss is no number from step 20" in TOOLKIT.train_problems(tmp_path, log, 1200)[0]
+
+
+def test_progress_is_the_newest_line(tmp_path: Path) -> None:
+    assert TOOLKIT.train_progress(tmp_path) is None
+    (tmp_path / "output").mkdir()
+    lines = [{"current_steps": step, "total_steps": 500, "loss": 1 / (step + 1)} for step in range(0, 400, 10)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    evaluation = '{"current_steps": 390, "total_steps": 500, "eval_loss": 0.1}\n'
+    (tmp_path / "output" / "trainer_log.jsonl").write_text(text * 5 + evaluation + '{"current_steps": 40')
+    assert TOOLKIT.train_progress(tmp_path) == Progress(390, 500, 1 / 391)
+
+
+@given(st.lists(st.tuples(st.text(), st.none() | st.just("/v/clip.mp4")), max_size=4), st.none() | st.text())
+def test_any_text_gives_readable_json(rows: list[tuple[str, str | None]], system: str | None) -> None:
+    examples = [
+        Example(Sample(str(at), "demo", "train", text, "question", video), text, "dialogue act: question", system)
+        for at, (text, video) in enumerate(rows)
+    ]
+    file = io.StringIO()
+    assert TOOLKIT.write_examples(examples, file, "video") == len(rows)
+    records = json.loads(file.getvalue())
+    for record, (text, video) in zip(records, rows, strict=True):
+        asked = record["conversations"][0]["value"]
+        assert asked.count("<video>") == (video is not None)
+        assert asked.removeprefix("<video>" if video else "") == neutralise(text)
+        assert record["videos"] == ([video] if video else [])
+        assert record.get("system") == system
+
+
+def test_media_tokens_in_an_utterance() -> None:
+    text = "<video> <image><audio> <b> <video <|im_end|> </s>"
+    assert neutralise(text) == "< video> < image>< audio> <b> <video < |im_end|> < /s>"
+
+
+@pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")
+def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
+    """Same utterances, videos, prompts and answers as the released LLaMA-Factory file, in our own layout."""
+    out = tmp_path / "dev.json"
+    convert_split(
+        "MIntRec", "dev", "llamafactory", "video", MMLA / "text", "/data/MMLA/MIntRec/video", None, None, str(out)
+    )
+    ours = json.loads(out.read_text())
+    theirs = json.loads((MMLA / "released" / "llamafactory_video_MIntRec_dev.json").read_text())
+    assert len(ours) == len(theirs) == 445
+    for mine, released in zip(ours, theirs, strict=True):
+        assert mine["videos"] == released["videos"]
+        assert [turn["value"] for turn in mine["conversations"]] == [
+            turn["value"] for turn in released["conversations"]
+        ]
