@@ -67,10 +67,12 @@ def run(
 
     Example: python -m orchestrator run recipes/qwen2_7b_sft.yaml --task MELD --set data.root=~/MMLA
     """
+    from orchestrator.cli.view import make_view
+    from orchestrator.recipe.load import RecipeFiles
     from orchestrator.run.run import run_recipes
 
-    code = run_recipes(recipes, task or (), set_ or (), limit, runs_dir, results_dir, merge=merge)
-    raise typer.Exit(code)
+    asked = RecipeFiles(recipes, set_ or (), task or (), limit)
+    raise typer.Exit(run_recipes(asked, runs_dir, results_dir, make_view, merge=merge))
 
 
 @app.command()
@@ -91,8 +93,10 @@ def plan(
     Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
     """
     from orchestrator.cli.show import print_plans
+    from orchestrator.recipe.load import RecipeFiles
 
-    print_plans(recipes, task or (), set_ or (), limit, runs_dir, merge=merge, files_too=files, as_json=json)
+    asked = RecipeFiles(recipes, set_ or (), task or (), limit)
+    print_plans(asked, runs_dir, merge=merge, files_too=files, as_json=json)
 
 
 @app.command()
@@ -104,8 +108,9 @@ def validate(
     Example: python -m orchestrator validate recipes/*.yaml
     """
     from orchestrator.cli.show import validate_recipes
+    from orchestrator.recipe.load import RecipeFiles
 
-    validate_recipes(recipes, task or (), set_ or (), limit, runs_dir)
+    validate_recipes(RecipeFiles(recipes, set_ or (), task or (), limit), runs_dir)
 
 
 @app.command()
@@ -260,7 +265,7 @@ def data_check(
 
     Example: python -m orchestrator data check --data-root ~/MMLA --task MELD --videos
     """
-    from orchestrator.data.check import check_data
+    from orchestrator.cli.data_check import check_data
 
     cache = runs_dir / ".cache" / "videos.json"
     code = check_data(data_root, task or (), video_root, columns, videos=videos, cache=cache, as_json=json)

@@ -18,15 +18,12 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.pins import pinned
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.prompts.examples import Example, examples_of, system_of, wording_of
-from orchestrator.recipe.load import load_recipe, recipe_schema
-from orchestrator.run.run import load_recipes, unpack_videos
+from orchestrator.recipe.load import RecipeFiles, load_recipe, recipe_schema
+from orchestrator.run.prepare import unpack_videos
 
 
 def print_plans(
-    files: Sequence[Path],
-    tasks: Sequence[str],
-    overrides: Sequence[str],
-    limit: int | None,
+    asked: RecipeFiles,
     runs_dir: Path,
     *,
     merge: bool,
@@ -34,7 +31,7 @@ def print_plans(
     as_json: bool,
 ) -> None:
     """Print the stages of a recipe with their exact commands and what is done already; several recipes as a table."""
-    recipes = load_recipes(files, tasks, overrides, limit)
+    recipes = asked.load()
     seen: dict[str, str | None] = {}
     plans = [pinned(make_plan(recipe, runs_dir, merge=merge, seen=seen)) for recipe in recipes]
     if as_json:
@@ -102,9 +99,7 @@ def _plan_data(plan: Plan) -> dict[str, Any]:
     }
 
 
-def validate_recipes(
-    files: Sequence[Path], tasks: Sequence[str], overrides: Sequence[str], limit: int | None, runs_dir: Path
-) -> None:
+def validate_recipes(asked: RecipeFiles, runs_dir: Path) -> None:
     """Check recipes with their data, prompts and videos; print one prompt per task, two where training differs.
 
     Raises:
@@ -112,7 +107,7 @@ def validate_recipes(
     """
     problems: list[Problem] = []
     shown: set[tuple[str, ...]] = set()
-    recipes = load_recipes(files, tasks, overrides, limit)
+    recipes = asked.load()
     unpack_videos(recipes)
     for recipe in recipes:
         plan = make_plan(recipe, runs_dir)

@@ -6,10 +6,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.plan.plan import Plan, Stage
+from orchestrator.run.listener import Listener
+from orchestrator.scores.results import Row, results_table, rich_table
 from orchestrator.toolkits.base import Progress
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ class Rate:
         return ", ".join(parts)
 
 
-class View:
+class View(Listener):
     """Plain lines: one when a stage ends, and while a long one runs one every half minute."""
 
     def __init__(self) -> None:
@@ -107,6 +110,10 @@ class View:
 
     def close(self) -> None:
         """The run ended."""
+
+    def results(self, rows: Sequence[Row], path: Path) -> None:
+        """Results rows stand in a file."""
+        print(results_table(rows), f"results: {path}", sep="\n", flush=True)
 
     def _head(self, stage: Stage) -> str:
         width = len(str(self.total))
@@ -163,6 +170,15 @@ class LiveView(View):
         if self.status:
             self.status.stop()
             self.status = None
+
+    def results(self, rows: Sequence[Row], path: Path) -> None:
+        """Results rows stand in a file."""
+        table = rich_table(rows)
+        if self.console.measure(table).maximum <= self.console.width:
+            self.console.print(table)
+            self.line(f"results: {path}")
+        else:
+            super().results(rows, path)  # a cropped number would be a wrong number
 
     @staticmethod
     def _escaped(text: str) -> str:

@@ -8,17 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.data.samples import Sample
-from orchestrator.recipe.recipe import Recipe
 
 SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
 
 
 class BadVideos:
-    """A recipe's choice, applied to samples. ``cache`` remembers sound videos, so that asking again is cheap."""
+    """A recipe's ``on_bad_video``, applied to samples. ``cache`` remembers sound videos: asking again is cheap."""
 
-    def __init__(self, recipe: Recipe, cache: Path):
-        self.choice = recipe.data.on_bad_video if recipe.modality == "video" else "fail"
-        self.cache = cache
+    def __init__(self, choice: str, cache: Path):
+        self.choice, self.cache = choice, cache
 
     def among(self, samples: Iterable[Sample]) -> set[str]:
         """The ids of those samples that name no video, or a bad one; none where bad videos were refused before."""

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks, task_named
-from orchestrator.cli.table import table
+from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks
 from orchestrator.data.archives import ensure_videos
-from orchestrator.data.forms import Columns, parse_columns
+from orchestrator.data.forms import Columns
 from orchestrator.data.leaks import Leak, leakage, shared_ids, source
 from orchestrator.data.samples import MOST_PROBLEMS, Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.meter import meter
-from orchestrator.recipe.recipe import Data
 
 
 @dataclass
@@ -30,36 +26,6 @@ class Report:
     leaks: list[Leak] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-
-
-def check_data(
-    data_root: Path | None,
-    task_names: Sequence[str],
-    video_root: str | None = None,
-    columns: str | None = None,
-    *,
-    videos: bool = False,
-    cache: Path | None = None,
-    as_json: bool = False,
-) -> int:
-    """Print what is found about the tasks' data; 0 where it is sound, 1 where anything is wrong.
-
-    Published rows that are missing are told and no error: some data sets may not be passed on.
-
-    Raises:
-        InputError: an unknown task, or no data at all.
-    """
-    defaults = Data()
-    root = data_root or Path(defaults.root)
-    chosen = [task_named(name) for name in dict.fromkeys(task_names)] or list(benchmark_tasks("mmla").values())
-    report = examine(root, chosen, video_root or defaults.video_root, parse_columns(columns))
-    if videos:
-        _check_videos(report, root, video_root or defaults.video_root, chosen, parse_columns(columns), cache)
-    if as_json:
-        print(json.dumps(_data(report), ensure_ascii=False, indent=2))
-    else:
-        _print(report, labels=bool(task_names))
-    return 1 if report.problems else 0
 
 
 def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Columns = None) -> Report:
@@ -128,7 +94,7 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
     return scan
 
 
-def _check_videos(
+def check_videos_of(
     report: Report, root: Path, video_root: str, chosen: Sequence[Task], columns: Columns, cache: Path | None
 ) -> None:
     """Add how many videos each split has, and what is wrong with them; published archives are unpacked first."""
@@ -160,62 +126,3 @@ def _capped(problems: Sequence[Problem], where: str) -> list[Problem]:
     more = len(problems) - MOST_PROBLEMS
     rest = [Problem(f"and {more:,} more problems", where)] if more > 0 else []
     return [*problems[:MOST_PROBLEMS], *rest]
-
-
-def _data(report: Report) -> dict[str, Any]:
-    return {
-        "sound": not report.problems,
-        "splits": report.splits,
-        "leaks": [dataclasses.asdict(leak) for leak in report.leaks],
-        "problems": [dataclasses.asdict(problem) for problem in report.problems],
-        "warnings": report.warnings,
-    }
-
-
-def _print(report: Report, *, labels: bool) -> None:
-    """The report as plain text; ``labels``: with each split's label distribution."""
-    videos = any("videos" in row for row in report.splits)
-    print(table([_line(row, videos=videos) for row in report.splits]))
-    if labels:
-        print("\nlabels:")
-        for row in report.splits:
-            shares = ", ".join(f"{label} {count:,} ({_share(count, row)}%)" for label, count in row["labels"].items())
-            print(f"  {row['task']} {row['split']}: {shares or 'none'}")
-    if report.leaks:
-        print("\nleakage: rows of a split that stand in a training split")
-        print(table([_leak_line(leak) for leak in report.leaks]))
-    for title, lines in (("warnings", report.warnings), ("problems", list(map(str, report.problems)))):
-        if lines:
-            print(f"\n{title}:", *(f"  {line}" for line in lines), sep="\n")
-    print("\nsound" if not report.problems else f"\n{len(report.problems)} problem(s)")
-
-
-def _line(row: dict[str, Any], *, videos: bool) -> dict[str, Any]:
-    labels: dict[str, int] = row["labels"]
-    most = max(labels, key=lambda label: labels[label], default=None)
-    shown = {
-        "task": row["task"],
-        "split": row["split"],
-        "rows": f"{row['rows']:,}",
-        "published": f"{row['published']:,}" if row["published"] else "",
-        "wrong": row["wrong"],
-        "labels": f"{sum(map(bool, labels.values()))}/{len(labels)}" if labels else "",
-        "most frequent": f"{most} {_share(labels[most], row)}%" if most and labels[most] else "",
-        "repeated": f"{row['repeats']:,}",
-    }
-    return shown | {"videos": row.get("videos"), "bad": row.get("videos_bad")} if videos else shown
-
-
-def _share(count: int, row: dict[str, Any]) -> str:
-    return f"{100 * count / max(1, sum(row['labels'].values())):.2f}"
-
-
-def _leak_line(leak: Leak) -> dict[str, Any]:
-    return {
-        "task": leak.task,
-        "split": leak.split,
-        "rows": f"{leak.rows:,}",
-        "in train of": leak.train,
-        "same utterance": f"{leak.utterance:,} ({100 * leak.utterance / leak.rows:.1f}%)",
-        "same text+label": "" if leak.text_label is None else f"{leak.text_label:,}",
-    }

@@ -69,8 +69,7 @@ def init_command(plan: Plan) -> Command:
 
 def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = None) -> Command:
     """Trains, from a checkpoint where one is given."""
-    data = stage.need("convert")
-    assert data is not None
+    data = stage.input("convert")
     inputs = TrainInputs(
         model=model_path(plan, stage, stage.folder),
         data=os.path.relpath(data.folder, stage.folder),

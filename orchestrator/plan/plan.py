@@ -10,19 +10,13 @@ from typing import Any
 
 from orchestrator import toolkits
 from orchestrator.benchmark.task import Task
-from orchestrator.machine.files import read_json
+from orchestrator.plan.record import is_done
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Toolkit
 
 TRAIN_SPLITS = ("train", "dev")
 # stages whose outputs only other stages read, and that take room
 LARGE = ("init", "convert", "train")
-
-
-def is_done(folder: Path) -> bool:
-    """Whether a stage's ``stage.json`` says that it completed. It is written last, so this is enough."""
-    state = read_json(folder / "stage.json")
-    return isinstance(state, dict) and state.get("state") == "done"
 
 
 @dataclass(frozen=True)
@@ -49,6 +43,17 @@ class Stage:
     def need(self, kind: str) -> Stage | None:
         """The needed stage of a kind, if it needs one."""
         return next((stage for stage in self.needs if stage.kind == kind), None)
+
+    def input(self, kind: str) -> Stage:
+        """The stage of a kind that this one is known to need.
+
+        Raises:
+            LookupError: it needs none, which is a fault of this program.
+        """
+        found = self.need(kind)
+        if found is None:
+            raise LookupError(f"{self.name} needs no {kind}")
+        return found
 
 
 @dataclass(frozen=True)

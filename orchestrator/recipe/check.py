@@ -9,16 +9,16 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator import toolkits
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import benchmark_tasks, tasks
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, plain
+from orchestrator.environments import environment
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.recipe import messages as recipe_errors
 from orchestrator.recipe.recipe import Recipe, Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
-known_toolkits = toolkits.names
+known_toolkits = environment.names
 
 
 def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -45,6 +45,48 @@ def load_recipe(
     if reader.unreadable:  # the rest would be reported as missing
         raise InputError(reader.problems)
     return validate(root, path, reader.problems)
+
+
+@dataclass(frozen=True)
+class RecipeFiles:
+    """Recipe files with what a command line changes of each: see `load_recipe`."""
+
+    files: Sequence[Path]
+    overrides: Sequence[str] = ()
+    tasks: Sequence[str] = ()
+    limit: int | None = None
+
+    def load(self) -> list[Recipe]:
+        """Load the recipes.
+
+        Raises:
+            InputError: any of them is wrong, or two would write to the same place; all problems at once.
+        """
+        recipes: list[Recipe] = []
+        problems: list[Problem] = []
+        for file in self.files:
+            try:
+                recipe = load_recipe(file, self.overrides, self.tasks, self.limit)
+            except InputError as error:
+                problems += [problem for problem in error.problems if problem not in problems]
+                continue
+            hint = "both would write to the same folder: give one of them another `name`"
+            names = f"the name `{recipe.name}` is also that of"
+            twins = [other for other in recipes if other.name == recipe.name]
+            problems += [Problem(f"{names} {other.source}", str(file), hint) for other in twins]
+            recipes.append(recipe)
+        if problems:
+            raise InputError(problems)
+        return recipes
+
+    def with_all_tasks(self, file: Path) -> Recipe:
+        """The recipe in one of the files with its own tasks and, behind them, those of the command line.
+
+        Raises:
+            InputError: it is wrong.
+        """
+        own = load_recipe(file, self.overrides, (), self.limit).tasks
+        return load_recipe(file, self.overrides, tuple(dict.fromkeys((*own, *self.tasks))), self.limit)
 
 
 class _Reader:

@@ -271,6 +271,11 @@ class Recipe(Section):
         """What the model is shown: ``data.modality``, or text for an LLM and video for an MLLM."""
         return self.data.modality or ("video" if self.model.type == "MLLM" else "text")
 
+    @property
+    def on_bad_video(self) -> str:
+        """``data.on_bad_video``; ``fail`` where no video is shown, so that none can be bad."""
+        return self.data.on_bad_video if self.modality == "video" else "fail"
+
     def train_for(self, task_name: str | None) -> Train:
         """How a task's own adapter is trained: ``train`` with the task's row of ``per_task`` over it.
 

@@ -24,7 +24,7 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.preflight import problems_of
 from orchestrator.prompts.examples import Example, examples_of, request_lines, system_of, worded
-from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.load import RecipeFiles, load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import signature
 from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
@@ -548,7 +548,7 @@ def test_requests_and_training_data(data: Path) -> None:
 
 def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> None:
     """One task: the released file with a system message added to each row; several: mixed and numbered through."""
-    from orchestrator.run import stages
+    from orchestrator.run.stages.convert import convert
 
     class Here:
         device = "cpu"
@@ -559,7 +559,7 @@ def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> 
     sft, it = plan_of("qwen2_7b_sft", data), plan_of("qwen2_7b_it", data)
     for plan, number in ((sft, 0), (it, 0)):
         stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
-        done = stages.convert(Here(plan, number), stage)  # type: ignore[arg-type]
+        done = convert(Here(plan, number), stage)  # type: ignore[arg-type]
         assert done["rows"]["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
         info = json.loads((stage.folder / "dataset_info.json").read_text())
         assert info["train"]["columns"] == {"messages": "conversations", "system": "system"}
@@ -660,7 +660,7 @@ def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypat
 def test_validate_shows_both_forms(data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     def said(*overrides: str) -> str:
         path = ROOT / "recipes" / "tiny_qwen2_sft.yaml"
-        validate_recipes([path], ["MIntRec"], [f"data.root={data}", *overrides], None, tmp_path)
+        validate_recipes(RecipeFiles([path], [f"data.root={data}", *overrides], ["MIntRec"]), tmp_path)
         return capsys.readouterr().out
 
     both = said("protocol=released")

@@ -47,7 +47,7 @@ def per_stage(folder: Path, count: int = 20) -> float:
     from orchestrator.plan.plan import Stage
     from orchestrator.recipe.load import load_recipe
     from orchestrator.run import schedule
-    from orchestrator.run.stages import Context
+    from orchestrator.run.stages.context import Context
     from orchestrator.toolkits.base import Command
 
     plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml"), folder)

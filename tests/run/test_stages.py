@@ -16,8 +16,11 @@ from orchestrator.plan import preflight
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import load_recipe
-from orchestrator.run import stages
 from orchestrator.run.rows import results_of
+from orchestrator.run.stages.context import Context
+from orchestrator.run.stages.train import _forget
+from orchestrator.run.stages.work import WORK
+from orchestrator.scores.signature import signature
 from tests.media import write_video
 
 GOOD, EMPTY, MISSING = ("good", "empty", "missing")
@@ -43,7 +46,7 @@ def work(plan: Plan, kind: str) -> tuple[Path, dict[str, Any]]:
     stage = job.stage(kind)
     stage.folder.mkdir(parents=True, exist_ok=True)
     with Launcher() as launcher:
-        outputs = stages.WORK[kind](stages.Context(plan, job, launcher, "cpu", lambda progress: None), stage)
+        outputs = WORK[kind](Context(plan, job, launcher, "cpu", lambda progress: None), stage)
     write_json(stage.folder / "stage.json", {"state": "done", "key": stage.key, "outputs": outputs, "device": "cpu"})
     return stage.folder, outputs
 
@@ -85,14 +88,14 @@ def test_bad_videos_in_training_files_and_requests(
 
     zero = plan_of(tmp_path, MLLM.format("zero_shot"), videos, f"data.on_bad_video={choice}")
 
-    def answers(context: stages.Context, commands: Any, folder: Path, *rest: Any) -> None:
+    def answers(context: Context, commands: Any, folder: Path, *rest: Any) -> None:
         """Stands in for the toolkit's process: every request is answered rightly."""
         requests = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
         assert [request["video"] is not None for request in requests] == left
         lines = [json.dumps({"id": r["id"], "text": "dialogue act: question", "seconds": 0.1}) for r in requests]
         (folder / "predictions.jsonl").write_text("".join(f"{line}\n" for line in lines))
 
-    monkeypatch.setattr(stages.Context, "launch", answers)
+    monkeypatch.setattr(Context, "launch", answers)
     _, outputs = work(zero, "infer")
     assert outputs["bad_videos"] == {"demo": 2}
     folder, _ = work(zero, "score")
@@ -186,11 +189,11 @@ def test_a_training_that_begins_anew_forgets_what_the_last_one_led_to(tmp_path: 
     begin(plan, "09:00", "convert", "select", "infer", "score")
     begin(other, "09:00", "infer", "score")
     begin(plan, "11:00", "train")
-    stages._forget(job.stage("train"))
+    _forget(job.stage("train"))
     assert [stage.kind for stage in job.stages if stage.folder.exists()] == ["convert", "train"]
     assert not other.jobs[0].stage("infer").folder.exists(), "whatever its settings"
     begin(plan, "12:00", "select", "infer")
-    stages._forget(job.stage("train"))
+    _forget(job.stage("train"))
     assert job.stage("infer").folder.exists(), "it was made from this one"
 
 
@@ -255,7 +258,7 @@ def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
 
     def signed(*overrides: str) -> str:
         plan = plan_of(tmp_path, text, root, *overrides)
-        return signature.signature(plan.recipe, plan.jobs[0].tasks[0], 2)
+        return signature(plan.recipe, plan.jobs[0].tasks[0], 2)
 
     first = signed()
     assert "|frames:4x151200|" in first

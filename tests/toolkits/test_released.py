@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from orchestrator.cli.view import View
 from orchestrator.data.demo import write_demo_data
 from orchestrator.environments.environment import Environment
 from orchestrator.plan.make import make_plan
-from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.load import RecipeFiles, load_recipe
 from orchestrator.run.run import run_recipes
 from tests.media import write_video
 
@@ -28,7 +29,7 @@ def run(folder: Path, text: str) -> dict[str, Path]:
     """Run a tiny recipe; returns the folders of its stages by kind."""
     path = folder / "tiny.yaml"
     path.write_text(f"extends: {ROOT}/recipes/_base/tiny_qwen2.yaml\nprotocol: released\nmethod: sft\n{text}")
-    assert run_recipes([path], (), (), None, folder / "runs", folder, merge=False) == 0
+    assert run_recipes(RecipeFiles([path]), folder / "runs", folder, View, merge=False) == 0
     (job,) = make_plan(load_recipe(path), folder / "runs").jobs
     return {stage.kind: stage.folder for stage in job.stages}
 

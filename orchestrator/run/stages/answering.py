@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from orchestrator.data.bad_videos import BadVideos, cache_of
 from orchestrator.errors import StageError
@@ -15,15 +14,13 @@ from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.plan import Stage
 from orchestrator.prompts.examples import request_lines, samples_of
 from orchestrator.run import journals
+from orchestrator.run.stages.context import Context
 from orchestrator.scores.answers import Parser
-
-if TYPE_CHECKING:
-    from orchestrator.run.stages import Context
 
 
 def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, int]:
     """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks."""
-    bad = BadVideos(context.recipe, cache_of(context.plan.folder.parent))
+    bad = BadVideos(context.recipe.on_bad_video, cache_of(context.plan.folder.parent))
     lines = list(request_lines(context.recipe, context.job.tasks, split, bad.mend))
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
     journal = folder / PREDICTIONS

@@ -1,0 +1,46 @@
+"""Who is told how a run goes: the command line shows it to people, a test keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.plan.plan import Plan, Stage
+from orchestrator.scores.results import Row
+from orchestrator.toolkits.base import Progress
+
+
+class Listener(Protocol):
+    """Told of every step of a run, in order."""
+
+    def line(self, text: str) -> None:
+        """Something that a user should know."""
+
+    def start(self, plans: Sequence[Plan]) -> None:
+        """A run of these plans begins."""
+
+    def skipped(self) -> None:
+        """A stage was done by an earlier run."""
+
+    def begin(self, stage: Stage, *, resumed: bool) -> None:
+        """A stage begins; ``resumed``: not for the first time."""
+
+    def progress(self, progress: Progress) -> None:
+        """The running stage is this far."""
+
+    def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
+        """A stage is done: how long all its attempts took, and what it says of its outputs."""
+
+    def failed(self, stage: Stage, error: OrchestratorError) -> None:
+        """A stage failed; the other jobs go on."""
+
+    def stopped(self, stage: Stage) -> None:
+        """The user stopped the run in this stage."""
+
+    def close(self) -> None:
+        """No stage runs any more."""
+
+    def results(self, rows: Sequence[Row], path: Path) -> None:
+        """Results rows stand in a file."""

@@ -1,0 +1,45 @@
+"""Results of what is done: rows to a CSV, and to whoever listens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.errors import InputError
+from orchestrator.plan.make import make_plan
+from orchestrator.plan.plan import Plan
+from orchestrator.recipe.load import RecipeFiles
+from orchestrator.run.listener import Listener
+from orchestrator.run.rows import results_of
+from orchestrator.scores.results import OVERALL, Row, read_results, write_results
+
+
+def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
+    """Write the results of each plan; of sft, those of tasks that an earlier command did, too."""
+    for file, plan in zip(asked.files, plans, strict=True):
+        whole = plan
+        if asked.tasks and plan.recipe.method == "sft":
+            whole = make_plan(asked.with_all_tasks(file), plan.folder.parent)
+        if rows := results_of(whole):
+            path = results_dir / f"{plan.recipe.name}.csv"
+            if aside := _move_aside(path, rows):
+                listener.line(f"{path} held results of other settings: they are now in {aside}")
+            write_results(path, rows)
+            listener.results(rows, path)
+
+
+def _move_aside(path: Path, rows: Sequence[Row]) -> Path | None:
+    """Rename results of other settings than these rows: they are somebody's days of GPU time, never overwritten."""
+    if not path.exists():
+        return None
+    try:
+        old = {(row["task"], row["run_id"]) for row in read_results(path) if row["task"] != OVERALL}
+    except InputError:
+        old = {("", "unreadable")}
+    if old <= {(row["task"], row["run_id"]) for row in rows}:
+        return None
+    stem = f"{path.stem}.{max(str(run) for _, run in old)}"
+    names = (path.with_name(f"{stem}{number}.csv") for number in ("", *(f"-{n}" for n in range(2, 10_000))))
+    aside = next(name for name in names if not name.exists())
+    path.rename(aside)
+    return aside

@@ -1,0 +1,86 @@
+"""Training data in the toolkit's format."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark.task import Task
+from orchestrator.data.bad_videos import BadVideos, cache_of
+from orchestrator.data.leaks import leaked
+from orchestrator.data.samples import Sample, split_file
+from orchestrator.machine.files import atomic_write
+from orchestrator.plan.plan import TRAIN_SPLITS, Stage
+from orchestrator.plan.record import outputs_in
+from orchestrator.prompts.examples import Example, examples_of, system_of
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.run.stages.context import Context
+from orchestrator.toolkits._released import LAYOUTS, write_released
+
+
+def convert(context: Context, stage: Stage) -> dict[str, Any]:
+    """Write the training data in the toolkit's format; the tasks of `it` are mixed with the recipe's seed.
+
+    Under the published protocol in the layout of its files, which the toolkit reads, too.
+    """
+    recipe, toolkit = context.recipe, context.plan.toolkit
+    layout = LAYOUTS[recipe.released.train] if recipe.released else None
+    rows: dict[str, int] = {}
+    root = Path(recipe.data.root)
+    counts: dict[str, Any] = {"bad_videos": {split: {} for split in TRAIN_SPLITS}, "leaks": 0}
+    for split in TRAIN_SPLITS:
+        tasks = [task for task in context.job.tasks if split_file(task, split, root)]
+        if not tasks:
+            continue
+        examples: Iterable[Example] = chain.from_iterable(_examples(context, task, split, counts) for task in tasks)
+        if len(tasks) > 1:
+            mixed = list(examples)
+            random.Random(recipe.seed).shuffle(mixed)
+            examples = mixed
+        path = stage.folder / f"{split}{toolkit.suffix}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            if layout:
+                rows[split] = write_released(layout, examples, file)
+            else:
+                rows[split] = toolkit.write_examples(examples, file, recipe.modality)
+            file.flush()
+            os.fsync(file.fileno())
+    extra = toolkit.dataset_files(list(rows), recipe.modality, system=system_of(recipe, training=True) is not None)
+    for name, text in extra.items():
+        atomic_write(stage.folder / name, text)
+    return {"rows": rows, "videos": video_folder(recipe), **counts}
+
+
+def _examples(context: Context, task: Task, split: str, counts: dict[str, Any]) -> Iterator[Example]:
+    """A task's examples to train on; what is left out or changed of them is counted."""
+    recipe = context.recipe
+    bad = BadVideos(recipe.on_bad_video, cache_of(context.plan.folder.parent))
+
+    def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
+        if recipe.it.exclude_leaks and split == "train":
+            data = recipe.data
+            leaks = leaked(task, context.job.tasks, Path(data.root), columns=data.columns)
+            kept = [sample for sample in samples if sample.id not in leaks]
+            counts["leaks"] += len(samples) - len(kept)
+            samples = kept
+        counts["bad_videos"][split][task.name] = len(bad.among(samples))
+        return bad.mend(samples)
+
+    return examples_of(recipe, task, split, chosen, training=True)
+
+
+def video_folder(recipe: Recipe) -> str | None:
+    """Where a video recipe's clips lie, as its converted files name them."""
+    if recipe.modality != "video":
+        return None
+    return str(Path(recipe.data.video_root.replace("{root}", recipe.data.root)).absolute())
+
+
+def converted_elsewhere(context: Context, stage: Stage) -> bool:
+    """Whether a convert stage was done when the videos lay in another folder."""
+    return bool(outputs_in(stage.folder).get("videos") != video_folder(context.recipe))

@@ -1,0 +1,26 @@
+"""A model from scratch."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain
+from typing import Any
+
+from orchestrator.machine.files import atomic_write
+from orchestrator.plan import commands
+from orchestrator.plan.plan import Stage
+from orchestrator.prompts.examples import corpus_split, examples_of
+from orchestrator.run.stages.context import Context
+
+
+def init(context: Context, stage: Stage) -> dict[str, Any]:
+    """Make a model from scratch; its tokenizer is trained on the job's own training text."""
+    recipe = context.recipe
+    corpus: list[str] = []
+    for task in context.job.tasks:
+        examples = examples_of(recipe, task, corpus_split(recipe, task), training=True)
+        corpus += chain.from_iterable((example.prompt, example.answer) for example in examples)
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in corpus)
+    atomic_write(stage.folder / "corpus.jsonl", text)
+    context.launch([commands.init_command(context.plan)], stage.folder, lambda: None)
+    return {"texts": len(corpus)}

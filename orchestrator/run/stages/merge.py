@@ -1,0 +1,15 @@
+"""Merged weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orchestrator.plan import commands
+from orchestrator.plan.plan import Stage
+from orchestrator.run.stages.context import Context
+
+
+def merge(context: Context, stage: Stage) -> dict[str, Any]:
+    """Write merged weights, as the user asked with --merge."""
+    context.launch([commands.merge_command(context.plan, stage)], stage.folder, lambda: None)
+    return {"merged": str(stage.folder / "merged")}

@@ -1,0 +1,71 @@
+"""The floor plan's rule: red on anything planted against it, green on the tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.house import CHAIN, House
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def test_imports_go_down() -> None:
+    assert House(ROOT).broken() == []
+
+
+def test_every_room_is_there() -> None:
+    rooms = {module.partition(".")[0] for module in House(ROOT).files}
+    assert set(CHAIN) <= rooms
+
+
+def plant(root: Path, **modules: str) -> House:
+    """A house of some modules: dots in names are written as two underscores."""
+    for name, text in modules.items():
+        file = (root / "orchestrator" / name.replace("__", "/")).with_suffix(".py")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return House(root)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from orchestrator.cli.app import app",
+        "from orchestrator.cli import app",
+        "import orchestrator.cli.app",
+        "from ..cli import app",
+        "def late():\n    from orchestrator.cli.app import app",
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from orchestrator.cli.app import app",
+    ],
+)
+def test_an_upward_import_is_told_with_file_line_and_rule(tmp_path: Path, text: str) -> None:
+    house = plant(tmp_path, cli__app="app = 1\n", data__samples=f"{text}\n")
+    (line,) = house.broken()
+    where = f"orchestrator/data/samples.py:{len(text.splitlines())}"
+    assert line == f"{where}: data.samples imports cli.app, but cli > data: imports go down"
+
+
+def test_what_runs_in_a_toolkits_environment_imports_nothing_of_the_house(tmp_path: Path) -> None:
+    house = plant(
+        tmp_path,
+        errors="",
+        runners__loop="import orchestrator.errors\n",
+        runners__swift="from orchestrator.runners import loop\n",
+        toolkits__swift="from orchestrator.runners.loop import x\n",
+    )
+    (line,) = house.broken()
+    assert line.startswith("orchestrator/runners/loop.py:1: ")
+    assert "runs inside a toolkit's environment" in line
+
+
+def test_a_circle_inside_a_room_is_told(tmp_path: Path) -> None:
+    house = plant(tmp_path, run__a="from orchestrator.run import b\n", run__b="from orchestrator.run.a import x\n")
+    assert house.broken() == ["a circle: run.a > run.b > run.a"]
+
+
+def test_a_module_outside_the_rooms_is_told(tmp_path: Path) -> None:
+    house = plant(tmp_path, errors="", helpers="import orchestrator.errors\n")
+    (line,) = house.broken()
+    assert line.startswith("orchestrator/helpers.py:1: `helpers` is no room of the house")
