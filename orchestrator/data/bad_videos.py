@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.data.samples import Sample
+from orchestrator.data.videos import check_videos
+from orchestrator.errors import Problem
 
 SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
 
@@ -18,16 +20,17 @@ class BadVideos:
     def __init__(self, choice: str, cache: Path):
         self.choice, self.cache = choice, cache
 
+    def problems(self, videos: Iterable[str]) -> list[Problem]:
+        """What is wrong with some videos, each looked at once; ``where`` is its path."""
+        named = dict.fromkeys(videos)
+        return check_videos(named, cache=self.cache, workers=os.cpu_count() or 1) if named else []
+
     def among(self, samples: Iterable[Sample]) -> set[str]:
         """The ids of those samples that name no video, or a bad one; none where bad videos were refused before."""
         if self.choice == "fail":
             return set()
-        from orchestrator.data.videos import check_videos
-
         samples = list(samples)
-        paths = dict.fromkeys(sample.video for sample in samples if sample.video)
-        problems = check_videos(paths, cache=self.cache, workers=os.cpu_count() or 1)
-        bad = {problem.where for problem in problems}
+        bad = {problem.where for problem in self.problems(sample.video for sample in samples if sample.video)}
         return {sample.id for sample in samples if sample.video is None or sample.video in bad}
 
     def mend(self, samples: Sequence[Sample]) -> list[Sample]:

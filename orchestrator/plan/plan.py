@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator import toolkits
 from orchestrator.benchmark.task import Task
+from orchestrator.data.bad_videos import BadVideos, cache_of
 from orchestrator.plan.record import is_done
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Toolkit
@@ -103,6 +104,11 @@ class Plan:
     def toolkit(self) -> Toolkit:
         """The toolkit that the recipe's model lives in."""
         return toolkits.get(self.recipe.model.toolkit)
+
+    @property
+    def bad_videos(self) -> BadVideos:
+        """What is done with bad videos; which are sound is remembered beside the runs."""
+        return BadVideos(self.recipe.on_bad_video, cache_of(self.folder.parent))
 
     def recipe_of(self, stage: Stage) -> Recipe:
         """The recipe as the stage's job runs it: under sft with the task's own training settings."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, product
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.bad_videos import cache_of
 from orchestrator.data.leaks import leaked, shared_ids, untold
 from orchestrator.data.samples import Sample, split_file
-from orchestrator.data.videos import check_videos
 from orchestrator.errors import InputError, Problem
 from orchestrator.plan.devices import machine_problems
 from orchestrator.plan.plan import Plan
@@ -163,7 +160,7 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
     named = list(dict.fromkeys(clip for clips in survey.clips.values() for clip in clips if clip))
     if len(named) > MANY_VIDEOS:
         yield Note(f"checking that {len(named):,} videos can be decoded (new and changed ones)")
-    bad = check_videos(named, cache=cache_of(survey.plan.folder.parent), workers=os.cpu_count() or 1) if named else []
+    bad = survey.plan.bad_videos.problems(named)
     choice = survey.recipe.on_bad_video
     if choice == "fail":
         yield from bad[:MOST_VIDEOS]

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.bad_videos import BadVideos, cache_of
 from orchestrator.machine.files import read_json
 from orchestrator.plan.commands import SELECTION
 from orchestrator.plan.plan import Plan, Stage
@@ -73,7 +72,7 @@ def results_of(plan: Plan) -> list[Row]:
     if rows:
         known: dict[str, Any] = {
             "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),
-            "bad_videos": _bad_videos(plan).counted(bad),
+            "bad_videos": plan.bad_videos.counted(bad),
             "dimension": f"{len(rows)} tasks" if len(rows) > 1 else rows[0]["dimension"],
         }
         rows.append(overall_row(rows, metrics.overall(parts, sizes), **known))
@@ -84,7 +83,7 @@ def _measured(plan: Plan, task: Task, n: int, provenance: Provenance) -> Row:
     """The columns of a task's results row that say what was measured and how."""
     recipe = plan.recipe
     model, split, bad = recipe.model, recipe.inference.split, provenance.bad_videos
-    choice = _bad_videos(plan)
+    choice = plan.bad_videos
     return {
         "recipe": recipe.name,
         "model": model.name,
@@ -107,7 +106,3 @@ def _measured(plan: Plan, task: Task, n: int, provenance: Provenance) -> Row:
         "bad_videos": choice.counted(bad),
         "toolkit_version": plan.toolkit.environment.toolkit_version(),
     }
-
-
-def _bad_videos(plan: Plan) -> BadVideos:
-    return BadVideos(plan.recipe.on_bad_video, cache_of(plan.folder.parent))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestrator.data.bad_videos import BadVideos, cache_of
 from orchestrator.errors import StageError
 from orchestrator.machine.files import atomic_write, read_jsonl
 from orchestrator.machine.logs import LOG
@@ -20,8 +19,7 @@ from orchestrator.scores.answers import Parser
 
 def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, int]:
     """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks."""
-    bad = BadVideos(context.recipe.on_bad_video, cache_of(context.plan.folder.parent))
-    lines = list(request_lines(context.recipe, context.job.tasks, split, bad.mend))
+    lines = list(request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.mend))
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
     journal = folder / PREDICTIONS
     if (folder / LOG).exists():

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.bad_videos import BadVideos, cache_of
 from orchestrator.data.leaks import leaked
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.machine.files import atomic_write
@@ -59,7 +58,7 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
 def _examples(context: Context, task: Task, split: str, counts: dict[str, Any]) -> Iterator[Example]:
     """A task's examples to train on; what is left out or changed of them is counted."""
     recipe = context.recipe
-    bad = BadVideos(recipe.on_bad_video, cache_of(context.plan.folder.parent))
+    bad = context.plan.bad_videos
 
     def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
         if recipe.it.exclude_leaks and split == "train":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.data.bad_videos import BadVideos, cache_of
 from orchestrator.plan import commands
 from orchestrator.plan.plan import Stage
 from orchestrator.prompts.examples import samples_of
@@ -17,6 +16,6 @@ def infer(context: Context, stage: Stage) -> dict[str, Any]:
     checkpoint = commands.chosen_checkpoint(stage)
     split = context.recipe.inference.split
     counts = answer(context, stage, stage.folder, checkpoint, split)
-    bad = BadVideos(context.recipe.on_bad_video, cache_of(context.plan.folder.parent))
+    bad = context.plan.bad_videos
     found = {task.name: len(bad.among(samples_of(context.recipe, task, split))) for task in context.job.tasks}
     return {**counts, "bad_videos": found, "checkpoint": checkpoint.name if checkpoint else None}
