@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @functools.cache
 def names() -> tuple[str, ...]:
     """The toolkits' names, found without importing them."""
-    files = Path(__file__).parent.glob("*.py")
+    files = (file for folder in __path__ for file in Path(folder).glob("*.py"))
     return tuple(sorted(file.stem for file in files if not file.stem.startswith("_") and file.stem != "base"))
 
 

@@ -32,7 +32,7 @@ from orchestrator.processes import STAGE_MARK, marked
 from orchestrator.runners import loop
 from orchestrator.toolkits.base import Example, TrainInputs
 from tests.media import write_video
-from tests.toolkits.running import answers, records, stage_folder, start, texts, write_jsonl
+from tests.running import answers, records, stage_folder, start, texts, write_jsonl
 from tests.toolkits.test_llamafactory import orchestrator
 
 HERE = Path(__file__).resolve().parent
