@@ -65,8 +65,8 @@ def lines(path: str | Path) -> list[dict]:
     return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
 
 
-def words(prompt: str) -> set[str]:
-    return set(re.findall(r"\w+", prompt.lower()))
+def words(prompt: str) -> list[str]:
+    return sorted(set(re.findall(r"\w+", prompt.lower())))  # in order: sums of floats depend on it
 
 
 class Model:
@@ -128,17 +128,21 @@ def train(config: dict) -> None:
 def infer(config: dict) -> None:
     model = Model(config["adapter"] or config["model"])
     index, count = config.get("shard") or (0, 1)
-    journal = HERE / config["predictions"]
+    journal, failed = HERE / config["predictions"], 0
+    print(f"answers with {model.seen} samples seen", flush=True)
     done = {line["id"] for name in {config["predictions"], config.get("answered", "")} - {""} for line in lines(name)}
     with journal.open("a") as file:
         for number, request in enumerate(lines(config["requests"]), 1):
             if request["id"] in done or number % count != index:
                 continue
             now = asked("infer", number, (journal, '{"id": "half a li'))
+            failed += "error" in now
             text = f"{model.answer(request['prompt'])} ({model.seen} seen)"
             answer = {"error": "as asked"} if "error" in now else {"text": text, "seconds": 0.5}
             file.write(json.dumps({"id": request["id"], **answer}) + "\n")
             file.flush()
+    if failed and all("error" in line for line in lines(journal)):
+        raise SystemExit(3)  # as the runners do
 
 
 def merge(config: dict) -> None:
@@ -146,6 +150,5 @@ def merge(config: dict) -> None:
 
 
 if __name__ == "__main__":
-    {"init": init, "train": train, "infer": infer, "merge": merge}[sys.argv[1]](
-        json.loads(Path(sys.argv[2]).read_text())
-    )
+    work = {"init": init, "train": train, "infer": infer, "merge": merge}[sys.argv[1]]
+    work(json.loads(Path(sys.argv[2]).read_text()))

@@ -36,10 +36,8 @@ def write_data(root: Path) -> None:
     write_demo_data(root, sizes=(40, 8, 16))
     (root / "MELD").mkdir()
     for split, times in (("train", 2), ("dev", 1), ("test", 1)):
-        rows = [
-            (f"{split}{n}_{label}", f"{split} {n} is {label}") for label in tasks()["MELD"].labels for n in range(times)
-        ]
-        text = "".join(f"{ident}\t\t{said}\t{ident.partition('_')[2]}\n" for ident, said in rows)
+        labels = [(label, number) for label in tasks()["MELD"].labels for number in range(times)]
+        text = "".join(f"{split}{n}_{label}\t\t{split} {n} is {label}\t{label}\n" for label, n in labels)
         (root / "MELD" / f"{split}.tsv").write_text(f"id\tvideo\ttext\tlabel\n{text}")
 
 

@@ -52,10 +52,8 @@ class Echo(TrainerToolkit):
         return []
 
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
-        count = 0
-        for count, example in enumerate(examples, 1):
-            file.write(json.dumps({"prompt": example.prompt, "answer": example.answer}) + "\n")
-        return count
+        lines = (json.dumps({"prompt": example.prompt, "answer": example.answer}) for example in examples)
+        return sum(bool(file.write(f"{line}\n")) for line in lines)
 
     def _command(self, kind: str, config: Mapping[str, Any], recipe: Recipe, name: str = "config.json") -> Command:
         argv = (str(self.environment.python), str(PROGRAM), kind, name)
