@@ -144,16 +144,31 @@ def test_deepspeed_does_not_go_on_with_other_processes(place: Place, tmp_path: P
     assert place.stage("train")["outputs"]["resumed_from"] == "output/checkpoint-3"
 
 
+LEFT = """
+import pathlib, signal, sys, time
+def end(*_):
+    pathlib.Path("ended").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
 def test_what_a_killed_run_left_running_is_ended_first(place: Place, calm: Place) -> None:
     place.run(do="fail:train=5", code=1)
     folder = stage_folder(place.folder, "train")
-    marks = {STAGE_MARK: str(folder.resolve()), RUN_MARK: "an earlier one"}
-    # without its watchdog's knowledge, as after a kill of both
-    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], env=os.environ | marks)
-    file = folder / "stage.json"
-    file.write_text(file.read_text().replace('"state": "failed"', '"state": "running"'))
-    place.run()
-    assert left.wait(10) != 0
+    # a process that no watchdog knows of, as after a kill of everything else
+    env = os.environ | {STAGE_MARK: str(folder.resolve()), RUN_MARK: "an earlier one"}
+    with subprocess.Popen([sys.executable, "-c", LEFT], env=env, cwd=folder, stdout=subprocess.PIPE) as left:
+        assert left.stdout is not None
+        left.stdout.readline()
+        file = folder / "stage.json"
+        file.write_text(file.read_text().replace('"state": "failed"', '"state": "running"'))
+        place.run()
+        assert left.wait(10) == 0
+    first = folder / "output" / "checkpoint-6" / "model.bin"
+    assert (folder / "ended").stat().st_mtime_ns < first.stat().st_mtime_ns, "two trainings in one folder"
     assert answers(place.folder) == answers(calm.folder, "demo")
 
 
