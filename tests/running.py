@@ -75,7 +75,7 @@ def call(*words: object, code: int = 0, do: str = "") -> str:
     return said.getvalue()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for what another process does."""
     end = time.monotonic() + seconds
     while not condition():

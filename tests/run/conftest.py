@@ -26,8 +26,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(tmp_path: Path, data: Path) -> Place:
-    return Place(tmp_path / "place", data)
+def place(tmp_path: Path, data: Path) -> Iterator[Place]:
+    place = Place(tmp_path / "place", data)
+    yield place
+    place.end()
 
 
 @pytest.fixture(scope="package")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Place:
     data: Path
     method: str = "sft"
     tasks: str = "demo"
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(exist_ok=True)
@@ -75,6 +76,7 @@ class Place:
     def start_until(self, kind: str, *more: object, do: str, **options: Any) -> subprocess.Popen[bytes]:
         """``run`` in a process of its own, until the toolkit hangs in a kind of stage as it was asked to."""
         process = start(self.recipe, self.folder, *more, program="tests.echo", do=do, **options)
+        self.started.append(process)
         logs = f"runs/*/*/{kind}-*/log.txt"
 
         def hangs() -> bool:
@@ -83,6 +85,14 @@ class Place:
 
         wait_until(hangs)
         return process
+
+    def end(self) -> None:
+        """End what a test that went wrong left running."""
+        for process in self.started:
+            process.kill()
+            process.wait()
+        for left in self.running() if self.started else ():
+            left.kill()
 
     def stage(self, kind: str, job: str = "demo") -> dict[str, Any]:
         """What a stage says about itself."""

@@ -82,6 +82,7 @@ def test_a_request_without_an_answer_is_told_and_counts_as_wrong(place: Place) -
 
 @pytest.mark.parametrize(("kind", "at"), [("train", 5), ("infer", 5)])
 def test_a_stage_that_takes_too_long_is_ended(place: Place, calm: Place, kind: str, at: int) -> None:
+    place.run(do=f"fail:{kind}={at}", code=1)  # what is before it may take as long as it wants
     said = place.run("--set", "resources.stage_timeout_hours=0.0003", do=f"hang:{kind}={at}", code=1)
     assert f"demo/{kind}: FAILED: took longer than 0.0003 hours" in said
     assert not place.running()

@@ -51,7 +51,7 @@ def plain(text: str) -> str:
 
 def test_a_terminal_shows_a_moving_line_and_colours(place: Place, data: Path) -> None:
     place = Place(place.folder, data, tasks="demo, MELD")
-    code, screen = on_a_terminal(place, do="slow:train@demo=0.2,fail:train@MELD")
+    code, screen = on_a_terminal(place, do="slow:train@demo=0.25,fail:train@MELD")
     assert code == 1
     text = plain(screen)
     assert re.search(r"\[ 3/12\] echoed demo/train: step \d+/10, loss 0\.\d+", text)
@@ -95,6 +95,6 @@ def test_without_a_terminal_lines_are_plain_and_few(place: Place, monkeypatch: p
 
 def test_without_a_terminal_a_long_stage_says_how_far_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(view, "PLAIN_SECONDS", 0.1)
-    said = place.run(do="slow:train=0.15,slow:infer=0.1")
+    said = place.run(do="slow:train=0.25,slow:infer=0.1")
     assert re.search(r"echoed demo/train: step \d+/10, loss [\d.]+, [\d.]+ steps/s", said)
     assert re.search(r"echoed demo/infer: sample \d+/16", said)
