@@ -179,10 +179,10 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
 
 def list_environments(*, as_json: bool) -> None:
     """Print the toolkits' environments and whether they are built."""
-    from orchestrator.environments.environment import Environment, names
+    from orchestrator.environments.environment import Environment, toolkit_names
 
     rows = []
-    for name in names():
+    for name in toolkit_names():
         environment = Environment.load(name)
         version = environment.toolkit_version() if environment.state() == "ready" else ""
         rows.append({"name": name, "state": environment.state(), "version": version, "folder": str(environment.folder)})
@@ -215,7 +215,7 @@ def check_environments(names: Sequence[str]) -> None:
         OrchestratorError: one of them does not work.
     """
     from orchestrator.environments.environment import Environment
-    from orchestrator.environments.environment import names as known
+    from orchestrator.environments.environment import toolkit_names as known
 
     chosen = [Environment.load(name) for name in names or known()]
     built = [environment for environment in chosen if names or environment.state() != "missing"]

@@ -136,7 +136,8 @@ class LiveView(View):
         from rich.markup import escape
 
         style = "red" if "FAILED:" in text else "green" if " done in " in text else ""
-        self.console.print(f"[{style}]{escape(text)}[/{style}]" if style else escape(text))
+        # long lines are the terminal's to break: paths stay whole for who copies them
+        self.console.print(f"[{style}]{escape(text)}[/{style}]" if style else escape(text), soft_wrap=True)
 
     def begin(self, stage: Stage, *, resumed: bool) -> None:
         """A stage begins."""
@@ -173,12 +174,13 @@ class LiveView(View):
 
     def results(self, rows: Sequence[Row], path: Path) -> None:
         """Results rows stand in a file."""
-        table = rich_table(rows)
-        if self.console.measure(table).maximum <= self.console.width:
-            self.console.print(table)
-            self.line(f"results: {path}")
-        else:
+        table, console = rich_table(rows), self.console
+        # rich's own measure never exceeds the width that it is given
+        if console.measure(table, options=console.options.update(max_width=1000)).maximum > console.width:
             super().results(rows, path)  # a cropped number would be a wrong number
+            return
+        console.print(table)
+        self.line(f"results: {path}")
 
     @staticmethod
     def _escaped(text: str) -> str:

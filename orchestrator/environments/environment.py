@@ -60,9 +60,13 @@ class Need:
     why: str
 
 
-def names(root: Path = THIRD_PARTY) -> list[str]:
-    """The toolkits that have an environment, by name."""
-    return sorted(path.parent.name for path in root.glob("*/environment.yaml"))
+# folders that hold a folder for each toolkit
+ROOTS: list[Path] = [THIRD_PARTY]
+
+
+def toolkit_names(roots: Sequence[Path] | None = None) -> list[str]:
+    """The toolkits that are defined in some folders (default: `ROOTS`), in alphabetical order."""
+    return sorted({path.parent.name for root in roots or ROOTS for path in root.glob("*/environment.yaml")})
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Environment:
 
         path = root / name / "environment.yaml"
         if not path.is_file():
-            known = names(root)
+            known = toolkit_names([root])
             hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
             raise InputError(Problem(f"no toolkit environment `{name}`", str(root), hint))
         try:

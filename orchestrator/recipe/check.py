@@ -18,7 +18,7 @@ from orchestrator.recipe import messages as recipe_errors
 from orchestrator.recipe.recipe import Recipe, Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
-known_toolkits = environment.names
+known_toolkits = environment.toolkit_names
 
 
 def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:

@@ -1,23 +1,16 @@
-"""The toolkits, found by the modules in this folder: adding one is adding its module."""
+"""The toolkits: each is a module in this folder, whose name is that of its environment."""
 
 from __future__ import annotations
 
 import functools
 import importlib
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.environments.environment import toolkit_names
+from orchestrator.errors import one_of
 
 if TYPE_CHECKING:
     from orchestrator.toolkits.base import Toolkit
-
-
-@functools.cache
-def names() -> tuple[str, ...]:
-    """The toolkits' names, found without importing them."""
-    files = Path(__file__).parent.glob("*.py")
-    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_") and file.stem != "base"))
 
 
 @functools.cache
@@ -27,7 +20,5 @@ def get(name: str) -> Toolkit:
     Raises:
         InputError: there is none.
     """
-    if name not in names():
-        hint = did_you_mean(name, names()) or f"known toolkits: {', '.join(names())}"
-        raise InputError(Problem(f"unknown toolkit `{name}`", hint=hint))
+    one_of("toolkit", name, tuple(toolkit_names()))
     return cast("Toolkit", importlib.import_module(f"orchestrator.toolkits.{name}").TOOLKIT)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.environments import environment as environments
-from orchestrator.environments.environment import Environment, names
+from orchestrator.environments.environment import Environment, toolkit_names
 from orchestrator.errors import InputError, StageError
 
 DEFINITION = """
@@ -275,8 +275,8 @@ def test_the_users_settings_pass_and_foreign_pythons_do_not(monkeypatch: pytest.
 
 
 def test_every_toolkit_of_the_repository_is_pinned() -> None:
-    assert "llamafactory" in names()
-    for name in names():
+    assert "llamafactory" in toolkit_names()
+    for name in toolkit_names():
         environment = Environment.load(name)
         lock = environment.lock.read_text()
         pins = [line for line in lock.splitlines() if line and not line.startswith((" ", "#", "-"))]

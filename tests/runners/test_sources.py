@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator import toolkits
+from orchestrator.environments.environment import toolkit_names
 from orchestrator.runners.utterance import RESERVED, neutraliser
 from orchestrator.toolkits._common import RUNNERS, sources_of
 
@@ -41,7 +42,7 @@ def test_whatever_a_runner_imports_is_a_source(name: str) -> None:
 def test_a_training_is_not_done_again_for_what_only_inference_uses() -> None:
     found = {
         (name, kind): {path.stem for path in toolkits.get(name).runner_sources(kind)}
-        for name in toolkits.names()
+        for name in toolkit_names()
         for kind in ("train", "infer")
     }
     assert found["videollama2", "train"] == {"videollama2_train", "trainer_hooks", "hub_pins"}

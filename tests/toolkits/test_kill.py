@@ -21,7 +21,7 @@ import pytest
 
 from orchestrator.data.demo import write_demo_data
 from orchestrator.machine.processes import STAGE_MARK, marked
-from tests.toolkits.running import answers, start
+from tests.running import answers, start
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
 ROOT = Path(__file__).resolve().parents[2]

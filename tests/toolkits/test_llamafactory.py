@@ -16,7 +16,7 @@ import pytest
 
 from orchestrator.data.demo import write_demo_data
 from tests.media import write_video
-from tests.toolkits.running import stage_folder, texts
+from tests.running import stage_folder, texts
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
 ROOT = Path(__file__).resolve().parents[2]

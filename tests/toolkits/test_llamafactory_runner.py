@@ -15,7 +15,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.runners import loop
 from orchestrator.toolkits import llamafactory as converter
 from tests.media import write_video
-from tests.toolkits.running import write_jsonl
+from tests.running import write_jsonl
 
 pytestmark = pytest.mark.toolkit
 HERE = Path(__file__).resolve().parent

@@ -30,7 +30,7 @@ from orchestrator.runners import loop
 from orchestrator.runners.llava_next_train import PROJECTOR, flags
 from orchestrator.toolkits.base import TrainInputs
 from tests.media import write_video
-from tests.toolkits.running import answers, stage_folder, write_jsonl
+from tests.running import answers, stage_folder, write_jsonl
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
 ROOT = Path(__file__).resolve().parents[2]

@@ -32,7 +32,7 @@ from orchestrator.recipe.load import load_recipe
 from orchestrator.runners import loop
 from orchestrator.toolkits.base import TrainInputs
 from tests.media import write_video
-from tests.toolkits.running import answers, records, stage_folder, start, texts, write_jsonl
+from tests.running import answers, records, stage_folder, start, texts, write_jsonl
 from tests.toolkits.test_llamafactory import orchestrator
 
 HERE = Path(__file__).resolve().parent

@@ -25,7 +25,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.launch.local import SHOWN_LINES
 from orchestrator.machine.processes import STAGE_MARK, marked
 from tests.media import write_video
-from tests.toolkits.running import records, run, stage_folder, start, texts, write_jsonl
+from tests.running import records, run, stage_folder, start, texts, write_jsonl
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
 HERE = Path(__file__).resolve().parent

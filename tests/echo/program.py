@@ -1,0 +1,154 @@
+"""What the toolkit ``echo`` starts: ``program.py init|train|infer|merge config.json`` in the stage's folder.
+
+It trains by counting which words go with which answer, a batch a step, and answers by these counts; every answer says
+how many samples were counted, so that a step left out or done twice shows. Without any counts it says `statement`.
+
+``ECHO_DO`` asks for misbehaviour: ``<what>:<stage>[@<job>][=<number>]``, several with commas. It happens at that step
+or request (counted from 1), without a number at the first that is done.
+
+fail: exit status 1. lie: status 0. hang: for ever, work half done. die: SIGKILL, work half done. fill: the disk is
+full. stuff: fills the disk for real. error: the request has no answer. slow: so many seconds before each.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+HERE = Path.cwd()
+STAGE = HERE if (HERE / "stage.json").exists() else HERE.parent
+WISH = re.compile(r"(\w+):(\w+)(?:@([\w-]+))?(?:=([\d.]+))?")
+
+
+def asked(kind: str, at: int, half: tuple[Path, str]) -> set[str]:
+    """Do what ``ECHO_DO`` asks for now; ``half`` is what a process that is killed leaves half written."""
+    now = set()
+    for wish in filter(None, os.environ.get("ECHO_DO", "").split(",")):
+        what, stage, job, number = WISH.fullmatch(wish).groups()
+        if stage != kind or job not in (None, STAGE.parent.name):
+            continue
+        if what == "slow":
+            time.sleep(float(number))
+        elif number is None or at == int(number):
+            now.add(what)
+    if now & {"hang", "die"}:
+        path, text = half
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(text)
+    if "die" in now:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hang" in now:
+        print(f"hangs at {at}", flush=True)
+        time.sleep(3600)
+    if "fill" in now:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if "stuff" in now:
+        with Path("stuff").open("wb", buffering=0) as file:
+            while file.write(bytes(1 << 16)):
+                pass
+    if "fail" in now:
+        raise SystemExit(f"fails at {at} as asked")
+    if "lie" in now:
+        raise SystemExit(0)
+    return now
+
+
+def lines(path: str | Path) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
+
+
+def words(prompt: str) -> list[str]:
+    return sorted(set(re.findall(r"\w+", prompt.lower())))  # in order: sums of floats depend on it
+
+
+class Model:
+    def __init__(self, folder: str | Path) -> None:
+        known = json.loads((Path(folder) / "model.bin").read_text())
+        self.seen, self.answers = known["seen"], Counter(known["answers"])
+        self.counts = {word: Counter(counts) for word, counts in known["counts"].items()}
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        known = {"seen": self.seen, "answers": self.answers, "counts": self.counts}
+        (folder / "model.bin").write_text(json.dumps(known))
+
+    def learn(self, row: dict) -> None:
+        self.seen += 1
+        self.answers[row["answer"]] += 1
+        for word in words(row["prompt"]):
+            self.counts.setdefault(word, Counter())[row["answer"]] += 1
+
+    def answer(self, prompt: str) -> str:
+        score = Counter({"statement": 0.0})
+        for word in words(prompt):
+            # a word says the more the fewer answers it goes with
+            for answer, count in (known := self.counts.get(word, {})).items():
+                score[answer] += count / self.answers[answer] / len(known)
+        return max(sorted(score), key=score.get)
+
+
+def init(config: dict) -> None:
+    asked("init", 1, (HERE / "model" / "model.bin", "{"))
+    (HERE / "model").mkdir(exist_ok=True)
+    (HERE / "model" / "model.bin").write_text('{"seen": 0, "answers": {}, "counts": {}}')
+
+
+def train(config: dict) -> None:
+    rows, dev = lines(f"{config['data']}/train.jsonl"), lines(f"{config['data']}/dev.jsonl")
+    output, batch = HERE / "output", config["batch_size"]
+    steps = int(-(-len(rows) * config["epochs"] // batch))
+    save = config["save_steps"] or -(-len(rows) // batch)
+    model, state = Model(config["resume"] or config["model"]), {"global_step": 0, "log_history": []}
+    if config["resume"]:
+        state = json.loads((HERE / config["resume"] / "trainer_state.json").read_text())
+    for step in range(state["global_step"] + 1, steps + 1):
+        asked("train", step, (output / f"checkpoint-{step}" / "model.bin", "{"))
+        for number in range((step - 1) * batch, step * batch):
+            model.learn(rows[number % len(rows)])
+        print(f"{100 * step // steps}%|##| {step}/{steps} [00:00]\n{{'loss': {1 / step:.4f}}}", flush=True)
+        state |= {"global_step": step, "max_steps": steps}
+        if step % save == 0 or step == steps:
+            if dev:
+                right = sum(model.answer(row["prompt"]) == row["answer"] for row in dev)
+                state["log_history"].append({"step": step, "eval_accuracy": right / len(dev)})
+            folder = output / f"checkpoint-{step}"
+            model.save(folder)
+            (folder / "trainer_state.json").write_text(json.dumps(state))
+    (output / "trainer_state.json").write_text(json.dumps(state))
+
+
+def infer(config: dict) -> None:
+    model = Model(config["adapter"] or config["model"])
+    index, count = config.get("shard") or (0, 1)
+    journal, failed = HERE / config["predictions"], 0
+    print(f"answers with {model.seen} samples seen", flush=True)
+    done = {line["id"] for name in {config["predictions"], config.get("answered", "")} - {""} for line in lines(name)}
+    with journal.open("a") as file:
+        for number, request in enumerate(lines(config["requests"]), 1):
+            if request["id"] in done or number % count != index:
+                continue
+            now = asked("infer", number, (journal, '{"id": "half a li'))
+            failed += "error" in now
+            text = f"{model.answer(request['prompt'])} ({model.seen} seen)"
+            answer = {"error": "as asked"} if "error" in now else {"text": text, "seconds": 0.5}
+            file.write(json.dumps({"id": request["id"], **answer}) + "\n")
+            file.flush()
+    if failed and all("error" in line for line in lines(journal)):
+        raise SystemExit(3)  # as the runners do
+
+
+def merge(config: dict) -> None:
+    Model(config["adapter"]).save(HERE / "merged")
+
+
+if __name__ == "__main__":
+    work = {"init": init, "train": train, "infer": infer, "merge": merge}[sys.argv[1]]
+    work(json.loads(Path(sys.argv[2]).read_text()))

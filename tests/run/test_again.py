@@ -1,0 +1,90 @@
+"""What the same or a similar command does to what is on disk already."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.run.place import KINDS, Place
+from tests.running import answers, stage_folder
+
+
+def kinds(folders: set[str]) -> set[str]:
+    return {name.partition("/")[2].partition("-")[0] for name in folders}
+
+
+@pytest.mark.parametrize(
+    ("change", "redone"),
+    [
+        ("inference.batch_size=2", set()),
+        ("resources.env.OMP_NUM_THREADS=1", set()),
+        ("select.strategy=best_eval", {"train", "select", "infer", "score"}),
+        ("inference.max_new_tokens=16", {"infer", "score"}),
+        ("train.learning_rate=2e-4", {"train", "select", "infer", "score"}),
+        ("model.init.vocab_size=999", {"init", "train", "select", "infer", "score"}),
+        ("prompt.system=Answer.", set(KINDS)),
+    ],
+)
+def test_a_changed_value_redoes_exactly_what_depends_on_it(
+    calm: Place, tmp_path: Path, change: str, redone: set[str]
+) -> None:
+    place = Place(tmp_path / "place", calm.data)
+    shutil.copytree(calm.folder / "runs", place.folder / "runs")
+    before, attempts = place.folders(), place.attempts()
+    said = place.run("--set", change)
+    assert kinds(place.folders() - before) == redone
+    assert before <= place.folders(), "what was done stays"
+    assert set(place.attempts().values()) == {1}
+    assert place.attempts().keys() == attempts.keys()
+    assert ("everything is done already" in said) == (not redone)
+
+
+def test_a_training_that_was_deleted_is_not_missed_by_finished_results(place: Place) -> None:
+    place.run()
+    table = place.results.read_bytes()
+    for kind in ("init", "convert", "train"):
+        shutil.rmtree(stage_folder(place.folder, kind))
+    assert "everything is done already" in place.run()
+    assert kinds(place.folders()) == {"select", "infer", "score"}
+    assert place.results.read_bytes() == table
+
+
+def test_a_training_that_was_deleted_is_done_again_for_new_answers(place: Place) -> None:
+    place.run()
+    shutil.rmtree(stage_folder(place.folder, "train"))
+    old = stage_folder(place.folder, "infer")
+    place.run("--set", "inference.max_new_tokens=16")
+    assert not old.exists(), "its answers came from weights that are gone"
+    assert kinds(place.folders()) == set(KINDS)
+    assert place.stage("infer")["state"] == "done"
+    assert len(answers(place.folder)) == 16
+
+
+def test_one_task_after_the_other_gives_the_results_of_both(place: Place, calm: Place) -> None:
+    place = Place(place.folder, place.data, tasks="demo, MELD")
+    place.run("--task", "demo")
+    assert list(place.rows()) == ["demo", "overall"]
+    place.run("--task", "MELD")
+    for task in ("demo", "MELD", "overall"):
+        assert place.rows()[task]["acc"] == calm.rows()[task]["acc"]
+    assert place.attempts() == calm.attempts()
+
+
+def test_results_of_other_settings_are_moved_aside(place: Place) -> None:
+    place.run()
+    old = place.results.read_text()
+    said = place.run("--set", "inference.max_new_tokens=16")
+    (aside,) = (path for path in place.folder.glob("*.csv") if path != place.results)
+    assert f"held results of other settings: they are now in {aside}" in said
+    assert aside.read_text() == old
+    assert place.rows()["demo"]["decoding"] == "greedy,max=16"
+    assert place.run("--set", "inference.max_new_tokens=16").count("held results") == 0
+
+
+def test_a_limit_is_another_run_of_its_own(place: Place) -> None:
+    place.run("--limit", "8")
+    assert place.rows()["demo"]["n"] == 8
+    assert place.stage("convert")["outputs"]["rows"] == {"train": 8, "dev": 8}
+    assert place.stage("train")["outputs"]["steps"] == 2

@@ -1,0 +1,180 @@
+"""Stages that fail: what is said, what is kept, and that the same command goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orchestrator.machine.processes import RUN_MARK, STAGE_MARK
+from tests.run.place import Place
+from tests.running import answers, arguments, call, records, stage_folder
+
+
+def statuses(place: Place) -> dict[str, str]:
+    (stages,) = json.loads(call("status", "--json", "--runs-dir", place.folder / "runs")).values()
+    return {stage["stage"]: stage["state"] for stage in stages}
+
+
+def test_a_job_that_fails_leaves_the_others_alone(place: Place, data: Path, calm: Place) -> None:
+    place = Place(place.folder, data, tasks="demo, MELD")
+    said = place.run(do="fail:train@demo=5", code=1)
+    log = stage_folder(place.folder, "train", "demo") / "log.txt"
+    assert "echoed demo/train: FAILED: ended with exit status 1; the end of its log:" in said
+    assert "    | fails at 5 as asked\n" in said
+    assert f"whole log: {log}\n" in said
+    assert "failed: echoed demo/train (the reason is above; what is done stays done)" in said
+    assert "fails at 5 as asked" in log.read_text()
+    assert list(place.rows()) == ["MELD", "overall"]
+    assert place.rows()["MELD"]["acc"] == calm.rows()["MELD"]["acc"]
+    assert statuses(place)["demo/train"] == "failed"
+    shown = call("status", "--runs-dir", place.folder / "runs")
+    assert "step 4/10, loss 0.25" in shown
+    state = place.stage("train")
+    assert (state["state"], state["exit_code"]) == ("failed", 1)
+    assert "fails at 5 as asked" in state["error"]
+
+    again = place.run()
+    assert "8 of 12 stages are done already" in again
+    assert "demo/train: goes on where it was stopped" in again
+    assert place.stage("train")["outputs"]["resumed_from"] == "output/checkpoint-3"
+    assert place.attempts() == calm.attempts() | {"demo/train": 2}
+    assert answers(place.folder, "demo") == answers(calm.folder, "demo")
+    assert list(place.rows()) == ["demo", "MELD", "overall"]
+
+
+@pytest.mark.parametrize(
+    ("do", "kind", "reason"),
+    [
+        ("lie:train", "train", "training ended with status 0, but:\n    - it wrote no trainer_state.json"),
+        ("lie:train=8", "train", "training ended with status 0, but:\n    - it wrote no trainer_state.json"),
+        ("lie:infer=5", "infer", "16 requests, but 4 answers that do not fit them"),
+        ("fail:init", "init", "ended with exit status 1"),
+        ("fail:infer=5", "infer", "| fails at 5 as asked"),
+        ("error:infer", "infer", "ended with exit status 3"),
+    ],
+)
+def test_what_a_stage_did_not_do_is_a_failure(place: Place, calm: Place, do: str, kind: str, reason: str) -> None:
+    said = place.run(do=do, code=1)
+    assert f"demo/{kind}: FAILED: " in said
+    assert reason in said
+    assert statuses(place)[f"demo/{kind}"] == "failed"
+    assert not place.results.exists()
+    place.run()
+    assert place.attempts()[f"demo/{kind}"] == 2
+    assert set(statuses(place).values()) == {"done"}
+    assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+def test_a_request_without_an_answer_is_told_and_counts_as_wrong(place: Place) -> None:
+    said = place.run(do="error:infer=3")
+    folder = stage_folder(place.folder, "infer")
+    assert f"16 answers, 1 of them errors; to ask again: rm -r {folder}" in said
+    assert [record.get("error") for record in records(folder / "predictions.jsonl").values()].count("as asked") == 1
+    assert (place.rows()["demo"]["n"], place.rows()["demo"]["error"]) == (16, 6.25)
+
+
+@pytest.mark.parametrize(("kind", "at"), [("train", 5), ("infer", 5)])
+def test_a_stage_that_takes_too_long_is_ended(place: Place, calm: Place, kind: str, at: int) -> None:
+    place.run(do=f"fail:{kind}={at}", code=1)  # what is before it may take as long as it wants
+    said = place.run("--set", "resources.stage_timeout_hours=0.0003", do=f"hang:{kind}={at}", code=1)
+    assert f"demo/{kind}: FAILED: took longer than 0.0003 hours" in said
+    assert not place.running()
+    place.run()
+    assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+@pytest.mark.parametrize("kind", ["train", "infer"])
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(place: Place, calm: Place, kind: str) -> None:
+    said = place.run(do=f"fill:{kind}=5", code=1)
+    assert "what to do: the disk is full: free some space" in said
+    place.run()
+    assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="tmpfs is Linux's")
+@pytest.mark.parametrize(("do", "kind"), [("stuff:train=5", "train"), ("stuff:infer=5", "infer"), ("", "init")])
+def test_a_disk_that_is_full_indeed(small_disk: Path, place: Place, calm: Place, do: str, kind: str) -> None:
+    runs = small_disk / "runs"
+    filler = small_disk / "filler"
+    if not do:  # no room for the orchestrator itself: a lock it can make, but no stage
+        (runs / "echoed").mkdir(parents=True)
+        (runs / "echoed" / "lock").write_text("1\n")
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while file.write(bytes(1 << 12)):
+                pass
+    said = place.run("--runs-dir", runs, do=do, code=1)
+    assert f"demo/{kind}: FAILED: " in said
+    assert "the disk is full" in said
+    for file in [filler, *runs.glob("*/*/*/stuff")]:
+        file.unlink(missing_ok=True)
+    place.run("--runs-dir", runs)
+    (place.folder / "runs").symlink_to(runs)
+    assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+def test_deepspeed_does_not_go_on_with_other_processes(place: Place, tmp_path: Path) -> None:
+    settings = tmp_path / "zero.json"
+    settings.write_text("{}")
+    with_it = ("--set", f"train.deepspeed={settings}", "--set", "train.micro_batch_size=2")
+    place.run(*with_it, "--set", "resources.processes=2", do="fail:train=5", code=1)
+    said = place.run(*with_it, code=1)
+    folder = stage_folder(place.folder, "train")
+    assert "it was begun with 2 processes, and DeepSpeed goes on with as many only" in said
+    assert f"set resources.processes=2, or begin anew: rm -r {folder}" in said
+    place.run(*with_it, "--set", "resources.processes=2")
+    assert place.stage("train")["outputs"]["resumed_from"] == "output/checkpoint-3"
+
+
+LEFT = """
+import pathlib, signal, sys, time
+def end(*_):
+    pathlib.Path("ended").touch()
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_what_a_killed_run_left_running_is_ended_first(place: Place, calm: Place) -> None:
+    place.run(do="fail:train=5", code=1)
+    folder = stage_folder(place.folder, "train")
+    # a process that no watchdog knows of, as after a kill of everything else
+    env = os.environ | {STAGE_MARK: str(folder.resolve()), RUN_MARK: "an earlier one"}
+    with subprocess.Popen([sys.executable, "-c", LEFT], env=env, cwd=folder, stdout=subprocess.PIPE) as left:
+        assert left.stdout is not None
+        left.stdout.readline()
+        file = folder / "stage.json"
+        file.write_text(file.read_text().replace('"state": "failed"', '"state": "running"'))
+        place.run()
+        assert left.wait(10) == 0
+    first = folder / "output" / "checkpoint-6" / "model.bin"
+    assert (folder / "ended").stat().st_mtime_ns < first.stat().st_mtime_ns, "two trainings in one folder"
+    assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+def test_a_results_folder_that_cannot_be_made_is_told_before_anything_runs(place: Place) -> None:
+    (place.folder / "file").touch()
+    said = call(*arguments(place.recipe, place.folder, "--results-dir", place.folder / "file" / "x"), code=2)
+    assert "give another --results-dir" in said
+    assert place.folders() == set()

@@ -1,0 +1,136 @@
+"""Runs that are stopped or killed, and two at once: nothing is left running, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.run.place import Place
+from tests.running import answers, call, stage_folder, wait_until
+
+# a training stops behind its first checkpoint, an inference behind some answers
+AT = {"train": 5, "infer": 8}
+
+
+def goes_on(place: Place, calm: Place, kind: str) -> None:
+    """The same command comes to the answers of a run that nobody disturbed, from where it was."""
+    begun = stage_folder(place.folder, kind)
+    journal = begun / "predictions.jsonl"
+    before = journal.read_text().splitlines()[:7] if kind == "infer" else []
+    assert f"demo/{kind}: goes on where it was stopped" in place.run()
+    assert answers(place.folder) == answers(calm.folder, "demo")
+    assert place.attempts() == {name: 1 + (name == f"demo/{kind}") for name in place.attempts()}
+    assert set(place.rows()) == {"demo", "overall"}
+    if kind == "train":
+        assert place.stage("train")["outputs"] == {"steps": 10, "resumed_from": "output/checkpoint-3"}
+        assert (begun / "log.txt").read_text().count("3/10 [") == 1, "no step before the checkpoint is done again"
+    else:
+        assert journal.read_text().splitlines()[:7] == before
+
+
+def gone(place: Place) -> None:
+    wait_until(lambda: not place.running())
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGINT, "train"), (signal.SIGTERM, "infer"), (signal.SIGHUP, "train")]
+)
+def test_a_signal_stops_everything_and_the_same_command_goes_on(
+    place: Place, calm: Place, number: signal.Signals, kind: str
+) -> None:
+    process = place.start_until(kind, do=f"hang:{kind}={AT[kind]}")
+    assert place.running()
+    process.send_signal(number)
+    assert process.wait(30) == 130
+    assert not place.running()
+    said = f"stopped by {number.name}; nothing is left running, the same command goes on from here"
+    assert said in place.said
+    assert f"demo/{kind}: stopped; the same command goes on from here" in place.said
+    state = place.stage(kind)
+    assert state["state"] == "interrupted"
+    assert state["attempts"][0]["seconds"] == state["seconds"] > 0
+    goes_on(place, calm, kind)
+
+
+def test_under_nohup_a_run_outlives_its_terminal(place: Place, calm: Place) -> None:
+    process = place.start_until("train", do="hang:train=5", ignored=(signal.SIGHUP,))
+    process.send_signal(signal.SIGHUP)
+    (toolkit,) = place.running()
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)  # a signal that is obeyed is obeyed at once
+    assert toolkit.is_running()
+    assert place.stage("train")["state"] == "running"
+    process.terminate()
+    assert process.wait(30) == 130
+    goes_on(place, calm, "train")
+
+
+@pytest.mark.parametrize("kind", AT)
+def test_kill_9_of_the_orchestrator(place: Place, calm: Place, kind: str) -> None:
+    process = place.start_until(kind, do=f"hang:{kind}={AT[kind]}")
+    process.kill()
+    assert process.wait(30) == -signal.SIGKILL
+    gone(place)
+    assert place.stage(kind)["state"] == "running", "nobody could say otherwise"
+    (stages,) = json.loads(call("status", "--json", "--runs-dir", place.folder / "runs")).values()
+    assert stages[-1]["state"] == "stopped"
+    assert stages[-1]["progress"] == ("step 4/10, loss 0.25" if kind == "train" else "sample 7/16")
+    goes_on(place, calm, kind)
+    assert place.stage(kind)["attempts"][0]["seconds"] is not None
+
+
+@pytest.mark.parametrize("kind", AT)
+def test_kill_9_of_the_toolkit(place: Place, calm: Place, kind: str) -> None:
+    said = place.run(do=f"die:{kind}={AT[kind]}", code=1)
+    assert f"demo/{kind}: FAILED: ended with signal SIGKILL" in said
+    assert "what to do: it was killed from outside (SIGKILL)" in said
+    assert not place.running()
+    assert place.stage(kind)["exit_code"] == -signal.SIGKILL
+    goes_on(place, calm, kind)
+
+
+def test_kill_9_of_one_of_several_processes_and_on_with_another_number(place: Place, calm: Place) -> None:
+    place.run("--set", "resources.inference_processes=3", do="die:infer=8", code=1)
+    folder = stage_folder(place.folder, "infer")
+    assert not place.running()
+    place.run("--set", "resources.inference_processes=2")
+    assert answers(place.folder) == answers(calm.folder, "demo")
+    assert not list(folder.glob("predictions.*.jsonl"))
+    assert place.attempts()["demo/train"] == 1
+
+
+def test_a_training_that_was_killed_behind_its_last_step_is_done(place: Place, calm: Place) -> None:
+    place.run()
+    file = stage_folder(place.folder, "train") / "stage.json"
+    state = json.loads(file.read_text())
+    file.write_text(json.dumps(state | {"state": "running"}))
+    for kind in ("select", "infer", "score"):
+        shutil.rmtree(stage_folder(place.folder, kind))
+    place.run()
+    assert place.stage("train")["outputs"] == {"steps": 10, "resumed_from": "its last step"}
+    assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+def test_two_runs_at_once_over_one_folder(place: Place, calm: Place, data: Path) -> None:
+    process = place.start_until("train", do="hang:train=5")
+    before = place.stage("train")
+    said = place.run(code=2)
+    assert f"another run works on this folder (process {process.pid})" in said
+    assert "give this one its own folder with --runs-dir" in said
+    assert place.stage("train") == before
+    assert process.poll() is None, "the first is left alone"
+    assert "echoed: running" in call("status", "--runs-dir", place.folder / "runs")
+    # another recipe has a folder of its own
+    other = Place(place.folder / "other", data, "zero_shot")
+    other.recipe.write_text(other.recipe.read_text().replace("name: echoed", "name: second"))
+    said = call("run", other.recipe, "--runs-dir", place.folder / "runs", "--results-dir", other.folder)
+    assert "second zero_shot/score: done" in said
+    process.terminate()
+    assert process.wait(30) == 130
+    (place.folder / "runs" / "second").rename(other.folder / "second")
+    goes_on(place, calm, "train")
