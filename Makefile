@@ -2,15 +2,19 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
+# the rooms whose quick tests must run 85 % of their code
+COVERED := plan run launch cli scores
 
-.PHONY: help install demo test check bench lock clean
+.PHONY: help install demo lint check test test-all cover bench lock clean
 
 help:
-	@echo "make demo    generate a small data set, train a tiny model on it, show its scores"
-	@echo "make test    ruff, mypy and every test, those with the real toolkits too"
-	@echo "make check   ruff, mypy and the quick tests"
-	@echo "make bench   the speed table (tests/benchmarks/README.md)"
-	@echo "make lock    make the locks again from pyproject.toml and third_party/*/requirements.in"
+	@echo "make demo      generate a small data set, train a tiny model on it, show its scores"
+	@echo "make check     ruff, mypy and the quick tests"
+	@echo "make test      these, and one proof of each kind with the real toolkits"
+	@echo "make test-all  every test, the longer proofs too"
+	@echo "make cover     the quick tests, and how much of the orchestrator they run"
+	@echo "make bench     the speed table (tests/benchmarks/README.md)"
+	@echo "make lock      make the locks again from pyproject.toml and third_party/*/requirements.in"
 
 $(READY): .ci/requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -25,17 +29,30 @@ demo: $(READY)
 	$(BIN)/python -m orchestrator.demo demo/data
 	$(BIN)/python -m orchestrator run recipes/demo.yaml --runs-dir demo/runs --results-dir demo/results
 
-check: $(READY)
+lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint
 	$(BIN)/pytest -q -m "not toolkit"
 
-test: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/pytest -q --durations=15
+test: lint
+	$(BIN)/pytest -q -m "not long"
+
+test-all: lint
+	$(BIN)/pytest -q
+
+cover: $(READY)
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -q -m "not toolkit"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --skip-covered --include="$$(printf 'orchestrator/%s/*,' $(COVERED))"
+	@for room in $(COVERED); do \
+		percent=$$($(BIN)/coverage report --format=total --include="orchestrator/$$room/*"); \
+		echo "$$room: $$percent %"; \
+		[ "$$percent" -ge 85 ] || low="$$low $$room"; \
+	done; [ -z "$$low" ] || { echo "below 85 %:$$low" >&2; exit 1; }
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
@@ -47,4 +64,4 @@ lock: $(READY)
 		--python-version 3.11 $$folder/requirements.in -o $$folder/requirements.lock; done
 
 clean:
-	rm -rf demo .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -16,8 +16,8 @@ from typing import Any
 from unittest.mock import patch
 
 from orchestrator.__main__ import main
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

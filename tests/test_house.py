@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.house import CHAIN, House
-
-ROOT = Path(__file__).resolve().parents[1]
+from tests.shared import ROOT
 
 
 def test_imports_go_down() -> None:

@@ -2,15 +2,13 @@ from __future__ import annotations
 
 import csv
 from itertools import groupby
-from pathlib import Path
 
 import pytest
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.published import OVERALL, published, published_acc
 from orchestrator.benchmark.task import benchmark_tasks
-
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
+from tests.shared import MMLA, needs_mmla
 
 
 def test_the_leaderboard_is_the_mean_weighted_by_test_size() -> None:
@@ -52,7 +50,7 @@ def test_one_value() -> None:
     assert published_acc("Llama-3.1-8B", "sft") is None
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason="the released figures (../shared/mmla) are not here")
+@needs_mmla
 def test_values_are_those_that_were_collected() -> None:
     methods = {"zero-shot": "zero_shot", "SFT": "sft", "IT": "it", "SOTA multimodal ML (trained)": "sota"}
     with (MMLA / "paper_results.csv").open() as file:

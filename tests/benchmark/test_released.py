@@ -29,10 +29,9 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import signature
 from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
 from orchestrator.toolkits.llamafactory import TOOLKIT
+from tests.recipes import shipped, write_rows
+from tests.shared import MMLA, RECIPES, needs_mmla
 
-ROOT = Path(__file__).resolve().parents[2]
-MMLA = ROOT.parent / "shared" / "mmla"
-needs_mmla = pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")
 MM = "Based on the text, video, and audio content, what is the"
 SAYS = "You are presented with a video in which the speaker says:"
 
@@ -357,14 +356,9 @@ def test_rows_are_written_one_at_a_time() -> None:
 
 def demo_split(root: Path, task: Task, split: str, videos: bool = True) -> None:
     """A split of our own making: every label once."""
-    folder = root / task.dataset
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["id", "video", "text", "label"])
-        for number, label in enumerate(task.labels):
-            name = f"{task.dataset}_{split}_{number}"
-            writer.writerow([name, f"{name}.mp4" if videos else "", f"I {label}, “you” 说.", label])
+    names = {f"{task.dataset}_{split}_{number}": label for number, label in enumerate(task.labels)}
+    rows = [(name, f"{name}.mp4" if videos else "", f"I {label}, “you” 说.", label) for name, label in names.items()]
+    write_rows(root / task.dataset / f"{split}.tsv", rows)
 
 
 @pytest.mark.parametrize("form", LAYOUTS)
@@ -443,7 +437,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def recipe_of(name: str, *overrides: str, protocol: str = "released") -> Recipe:
-    return load_recipe(ROOT / "recipes" / f"{name}.yaml", [f"protocol={protocol}", *overrides])
+    return shipped(name, f"protocol={protocol}", *overrides)
 
 
 def plan_of(name: str, data: Path, *overrides: str, protocol: str = "released") -> Plan:
@@ -659,7 +653,7 @@ def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypat
 
 def test_validate_shows_both_forms(data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     def said(*overrides: str) -> str:
-        path = ROOT / "recipes" / "tiny_qwen2_sft.yaml"
+        path = RECIPES / "tiny_qwen2_sft.yaml"
         validate_recipes(RecipeFiles([path], [f"data.root={data}", *overrides], ["MIntRec"]), tmp_path)
         return capsys.readouterr().out
 

@@ -18,8 +18,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-MMLA = ROOT.parent / "shared" / "mmla" / "text"
+from tests.shared import MMLA, RECIPES, ROOT
+
+TEXTS = MMLA / "text"
 RUNS = 7
 
 
@@ -50,7 +51,7 @@ def per_stage(folder: Path, count: int = 20) -> float:
     from orchestrator.run.stages.context import Context
     from orchestrator.toolkits.base import Command
 
-    plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml"), folder)
+    plan = make_plan(load_recipe(RECIPES / "demo.yaml"), folder)
     job = plan.jobs[0]
 
     def work(context: Context, stage: Stage) -> dict[str, Any]:
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str]) -> None:
 
     rows: list[tuple[str, str, str]] = []
     rows.append(("`python -m orchestrator --help`", "0.15 s", f"{median('--help'):.3f} s"))
-    recipes = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "recipes").glob("*.yaml"))
+    recipes = sorted(str(path.relative_to(ROOT)) for path in RECIPES.glob("*.yaml"))
     planned = json.loads(
         subprocess.run(
             [sys.executable, "-m", "orchestrator", "plan", "--json", *recipes],
@@ -96,13 +97,13 @@ def main(arguments: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         rows.append(("the orchestrator's own cost per stage", "50 ms", f"{1000 * per_stage(folder):.0f} ms"))
-        if MMLA.is_dir() and "--no-toolkit" not in arguments:
-            run = ("run", "recipes/tiny_qwen2_zero_shot.yaml", "--set", f"data.root={MMLA}",
+        if TEXTS.is_dir() and "--no-toolkit" not in arguments:
+            run = ("run", "recipes/tiny_qwen2_zero_shot.yaml", "--set", f"data.root={TEXTS}",
                    "--runs-dir", f"{folder}/runs", "--results-dir", f"{folder}/results")  # fmt: skip
             first = command(*run)
             rows.append(("all 12 zero-shot tests of tiny_qwen2, 15,710 requests, one load", "-", f"{first:.0f} s"))
             rows.append(("the same run again, all stages done", "0.4 s", f"{median(*run):.3f} s"))
-    rows += bench_convert.rows(MMLA)
+    rows += bench_convert.rows(TEXTS)
     rows += bench_score.rows()
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, median of {RUNS}\n")
     print("| what | bar | measured |\n|---|---|---|")

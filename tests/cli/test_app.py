@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.scores.results import COLUMNS
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = ("run", "plan", "validate", "show", "ls", "status", "convert", "score", "env list", "env build", "env check",
             "data check", "data download")  # fmt: skip
 

@@ -16,8 +16,8 @@ import pytest
 
 from orchestrator.data.demo import write_demo_data
 from tests.media import write_video
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 BASE = f"extends: {ROOT}/recipes/_base/tiny_qwen2.yaml\nmethod: sft\ntasks: [demo]\ndata: {{root: data}}\n"
 
 

@@ -14,17 +14,14 @@ from orchestrator.data.forms import parse_columns
 from orchestrator.data.leaks import leaked, source_id
 from orchestrator.errors import InputError
 from tests.media import write_video
+from tests.recipes import write_rows
+from tests.shared import MMLA, needs_mmla
 
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
-REAL = pytest.mark.skipif(not MMLA.is_dir(), reason=f"the benchmark's data is absent: {MMLA}")
 VIDEOS = "{root}/{dataset}/video"
 
 
 def write(root: Path, name: str, split: str, *rows: tuple[str, str, str]) -> None:
-    path = root / name / f"{split}.tsv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"{ident}\t{ident}.mp4\t{text}\t{label}\n" for ident, text, label in rows]
-    path.write_text("id\tvideo\ttext\tlabel\n" + "".join(lines), encoding="utf-8")
+    write_rows(root / name / f"{split}.tsv", ((ident, f"{ident}.mp4", text, label) for ident, text, label in rows))
 
 
 @pytest.fixture
@@ -129,7 +126,7 @@ def test_videos(root: Path, tmp_path: Path) -> None:
     assert [row.get("videos") for row in data["splits"]] == [3, None, 2]
 
 
-@REAL
+@needs_mmla
 def test_the_benchmarks_leaks() -> None:
     report = examine(MMLA / "text", list(benchmark_tasks("mmla").values()), VIDEOS)
     assert report.problems == []
@@ -158,7 +155,7 @@ def test_the_benchmarks_leaks() -> None:
         assert all(ours[split] == (row.get(f"{split}_dup_textlabel") or 0) for split in ours)
 
 
-@REAL
+@needs_mmla
 def test_the_benchmarks_leaked_samples() -> None:
     everything = list(benchmark_tasks("mmla").values())
     sizes = {task.name: len(leaked(task, everything, MMLA / "text")) for task in everything if task.name not in

@@ -19,8 +19,8 @@ from orchestrator.data.forms import Columns, columns_conflict
 from orchestrator.data.samples import Sample, read_split, scan_split, split_file
 from orchestrator.errors import InputError
 from orchestrator.recipe.recipe import Data
+from tests.shared import MMLA, needs_mmla
 
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
 VIDEOS = "{root}/{dataset}/video"
 MELD, MINTREC = tasks()["MELD"], tasks()["MIntRec"]
 QUESTION = (
@@ -274,7 +274,7 @@ def check(content: str, name: str, count: int) -> None:
 # the benchmark's own files
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason=f"the benchmark's data is absent: {MMLA}")
+@needs_mmla
 @pytest.mark.parametrize(
     ("file", "split"),
     [

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.samples import MOST_PROBLEMS, Sample, file_digest, read_split, split_file
 from orchestrator.errors import InputError
+from tests.shared import MMLA, needs_mmla
 
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
 VIDEOS = "{root}/{dataset}/video"
 MELD = tasks()["MELD"]
 GOOD = "id\tvideo\ttext\tlabel\n1\t1.mp4\tHello there.\tjoy\n"
@@ -168,7 +168,7 @@ def test_any_bytes_give_samples_or_an_input_error(tmp_path: Path, content: bytes
         assert all(sample.label in MELD.labels and sample.id for sample in samples)
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason=f"the benchmark's data is absent: {MMLA / 'text'}")
+@needs_mmla
 def test_the_benchmark_reads_whole() -> None:
     with (MMLA / "text" / "MANIFEST.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -15,6 +15,7 @@ import pytest
 from orchestrator.environments import environment as environments
 from orchestrator.environments.environment import Environment, toolkit_names
 from orchestrator.errors import InputError, StageError
+from tests.shared import needs_git
 
 DEFINITION = """
 python: "{python}"
@@ -187,6 +188,7 @@ def test_a_check_has_a_time_limit(toy: Environment, tmp_path: Path) -> None:
     assert "more than 0.2 s" in load(tmp_path).check(seconds=0.2)
 
 
+@needs_git
 def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
     upstream = tmp_path / "upstream"
     upstream.mkdir()
@@ -216,6 +218,7 @@ def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
         load(tmp_path).build(tmp_path / "log")
 
 
+@needs_git
 def test_only_the_paths_that_are_named_come_from_git(toy: Environment, tmp_path: Path) -> None:
     upstream = tmp_path / "upstream"
     (upstream / "docs").mkdir(parents=True)

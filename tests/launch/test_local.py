@@ -100,8 +100,9 @@ def test_nothing_is_left_running(tmp_path: Path, then: str) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("signals_arrive")
 def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    before = signal.getsignal(number)
 
     def stop() -> None:
         if marked(tmp_path) and "started" in (tmp_path / LOG).read_text():
@@ -110,7 +111,7 @@ def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
     with pytest.raises(Interrupted, match=number.name), interruptible(), Launcher() as launcher:
         launcher.run([python(ESCAPING.format(then="time.sleep(600)"))], tmp_path, bin_folder=BIN, report=stop)
     assert not marked(tmp_path)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is before
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
@@ -118,7 +119,7 @@ def test_what_nohup_ignores_stays_ignored() -> None:
         "import os, signal; from orchestrator.machine.signals import interruptible\n"
         "with interruptible(): os.kill(os.getpid(), signal.SIGHUP); print('alive')"
     )
-    done = subprocess.run(["nohup", sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(["nohup", sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
     assert done.stdout == "alive\n", done.stderr
 
 
@@ -174,7 +175,7 @@ def test_ignored_sigterm_is_followed_by_sigkill(tmp_path: Path) -> None:
     assert child.stdout is not None
     child.stdout.readline()
     assert processes.end(processes.STAGE_MARK, str(tmp_path.resolve()), grace=0.3) == 1
-    assert child.wait() == -signal.SIGKILL
+    assert child.wait(30) == -signal.SIGKILL
     child.stdout.close()
 
 
@@ -190,7 +191,7 @@ def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
     orchestrator = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
     wait_until(lambda: len(marked(tmp_path)) == 2)
     orchestrator.kill()
-    orchestrator.wait()
+    orchestrator.wait(30)
     wait_until(lambda: not marked(tmp_path))
 
 

@@ -14,20 +14,19 @@ from pathlib import Path
 from orchestrator.benchmark.task import SPLITS, tasks
 from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
+from tests.recipes import write_rows
+from tests.shared import RECIPES
 
 HERE = Path(__file__).resolve().parent
-RECIPES = HERE.parents[1] / "recipes"
 
 
 def write_small(root: Path) -> None:
     """Two rows of each label for every split of every task; the clips that they name are not there."""
     for task in tasks().values():
         for split in SPLITS:
-            file = root / task.folders[0] / f"{split}.tsv"
-            file.parent.mkdir(parents=True, exist_ok=True)
             names = [(f"{split}_{number}", label) for number, label in enumerate(task.labels * 2)]
-            rows = [f"{name}\t{name}.mp4\tI say {name}.\t{label}\n" for name, label in names]
-            file.write_text("id\tvideo\ttext\tlabel\n" + "".join(rows), encoding="utf-8")
+            rows = [(name, f"{name}.mp4", f"I say {name}.", label) for name, label in names]
+            write_rows(root / task.folders[0] / f"{split}.tsv", rows)
 
 
 def lines(folder: Path) -> Iterator[str]:

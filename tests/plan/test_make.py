@@ -12,12 +12,10 @@ from orchestrator.data.demo import write_demo_data
 from orchestrator.machine.files import write_json
 from orchestrator.plan import identity
 from orchestrator.plan.commands import command_of
-from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
-from orchestrator.recipe.load import load_recipe
+from tests import recipes
 from tests.media import write_video
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.shared import ROOT
 
 
 @pytest.fixture
@@ -27,8 +25,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def plan_of(root: Path, *overrides: str, recipe: str = "demo", **options: Any) -> Plan:
-    path = ROOT / "recipes" / f"{recipe}.yaml"
-    return make_plan(load_recipe(path, [f"data.root={root}", *overrides]), Path("runs"), **options)
+    return recipes.plan_of(recipe, f"data.root={root}", *overrides, **options)
 
 
 def keys(plan: Plan) -> dict[str, str]:
@@ -43,14 +40,14 @@ def changed(before: Plan, after: Plan) -> set[str]:
 
 
 def test_jobs_of_the_methods() -> None:
-    sft = make_plan(load_recipe(ROOT / "recipes" / "qwen2_7b_sft.yaml"), Path("runs"))
+    sft = recipes.plan_of("qwen2_7b_sft")
     assert len(sft.jobs) == 12
     assert [stage.kind for stage in sft.jobs[0].stages] == ["convert", "train", "select", "infer", "score"]
-    it = make_plan(load_recipe(ROOT / "recipes" / "qwen2_7b_it.yaml"), Path("runs"), merge=True)
+    it = recipes.plan_of("qwen2_7b_it", merge=True)
     assert [job.name for job in it.jobs] == ["it"]
     assert len(it.jobs[0].tasks) == 12
     assert [stage.kind for stage in it.jobs[0].stages] == ["convert", "train", "select", "merge", "infer", "score"]
-    zero = make_plan(load_recipe(ROOT / "recipes" / "qwen2_7b_zero_shot.yaml"), Path("runs"))
+    zero = recipes.plan_of("qwen2_7b_zero_shot")
     assert [[stage.kind for stage in job.stages] for job in zero.jobs] == [["infer", "score"]]
 
 
@@ -139,7 +136,7 @@ def test_planning_writes_nothing(data: Path, tmp_path: Path, monkeypatch: pytest
 
 
 def test_commands(data: Path, tmp_path: Path) -> None:
-    plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml", [f"data.root={data}"]), tmp_path / "runs")
+    plan = plan_of(data, runs=tmp_path / "runs")
     (job,) = plan.jobs
     commands = {stage.kind: command_of(plan, stage, "cpu") for stage in job.stages}
     assert commands["convert"] is commands["select"] is commands["score"] is None
@@ -199,7 +196,7 @@ def test_a_variable_that_counts_is_part_of_the_digest(data: Path) -> None:
 
 
 def test_a_removed_training_is_wanted_only_by_what_is_not_done(data: Path, tmp_path: Path) -> None:
-    plan = make_plan(load_recipe(ROOT / "recipes" / "demo.yaml", [f"data.root={data}"]), tmp_path / "runs")
+    plan = plan_of(data, runs=tmp_path / "runs")
     (job,) = plan.jobs
     for stage in job.stages:
         write_json(stage.folder / "stage.json", {"state": "done"})

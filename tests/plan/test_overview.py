@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from orchestrator.plan.make import make_plan
 from orchestrator.plan.overview import row_of, table
-from orchestrator.plan.plan import Plan
-from orchestrator.recipe.load import load_recipe
-
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-
-
-def plan_of(name: str, *overrides: str) -> Plan:
-    return make_plan(load_recipe(RECIPES / f"{name}.yaml", overrides), Path("runs"))
+from tests.recipes import plan_of
 
 
 @pytest.mark.parametrize(

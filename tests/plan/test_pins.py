@@ -19,9 +19,10 @@ from orchestrator.plan.pins import pin, pinned
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.runners import hub_pins
+from tests import recipes
+from tests.shared import RECIPES
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `hub`)")
-ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("mistralai/Mistral-7B-Instruct-v0.2", "DAMO-NLP-SG/VideoLLaMA2-7B-Base", "DAMO-NLP-SG/VideoLLaMA2-7B")
 MODEL, OLD, NEW = "Qwen/Qwen2-7B-Instruct", "a" * 40, "b" * 40
 
@@ -70,8 +71,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
 
 
 def plan_of(folder: Path, *overrides: str) -> Plan:
-    recipe = load_recipe(ROOT / "recipes" / "qwen2_7b_it.yaml", ["tasks=[MELD]", *overrides])
-    return make_plan(recipe, folder / "runs")
+    return recipes.plan_of("qwen2_7b_it", "tasks=[MELD]", *overrides, runs=folder / "runs")
 
 
 def revision_of(plan: Plan) -> str:
@@ -133,7 +133,7 @@ def test_local_models_are_not_asked_about(tmp_path: Path, hub: Hub) -> None:
 def test_parts_are_pinned_through_the_environment(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "clip").mkdir()
     recipe = load_recipe(
-        ROOT / "recipes" / "videollama2_7b_it.yaml",
+        RECIPES / "videollama2_7b_it.yaml",
         ["tasks=[MELD]", f"model.parts.vision_tower={tmp_path}/clip", f"model.parts.projector={PARTS[1]}/p.bin"],
     )
     plan = make_plan(recipe, tmp_path / "runs")
@@ -148,7 +148,7 @@ def test_parts_are_pinned_through_the_environment(hub: Hub, tmp_path: Path) -> N
     hub.commits["main"] = NEW
     assert pin(make_plan(recipe, tmp_path / "runs"), print) == first
     assert hub.asked == 3
-    zero = load_recipe(ROOT / "recipes" / "videollama2_7b_zero_shot.yaml", ["tasks=[MELD]", f"model.path={tmp_path}"])
+    zero = load_recipe(RECIPES / "videollama2_7b_zero_shot.yaml", ["tasks=[MELD]", f"model.path={tmp_path}"])
     with pytest.raises(InputError, match="openai/clip"):  # of the parts, the tower alone is loaded
         pin(make_plan(zero, tmp_path / "other"), print)
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from orchestrator.benchmark.task import tasks
 from orchestrator.errors import InputError
 from orchestrator.prompts import template as prompts
+from tests.shared import MMLA, needs_mmla
 
-RELEASED = Path(__file__).resolve().parents[3] / "shared" / "mmla" / "released"
-needs_released = pytest.mark.skipif(not RELEASED.is_dir(), reason=f"the released files are absent: {RELEASED}")
+RELEASED = MMLA / "released"
 MELD = tasks()["MELD"]
 
 
@@ -41,7 +41,7 @@ def test_the_two_prompts() -> None:
     assert prompts.load("mmla/text.j2").answer(tasks()["MELD-DA"], "question") == "dialogue act: question"
 
 
-@needs_released
+@needs_mmla
 def test_equals_the_released_prompts() -> None:
     """The video prompt as in LLaMA-Factory's training files; the text prompt as MIntRec's, but for its capitals."""
     task = tasks()["MIntRec"]

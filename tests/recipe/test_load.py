@@ -16,8 +16,8 @@ from orchestrator.checked_yaml.nodes import Node, at_node, merge, plain
 from orchestrator.checked_yaml.reader import MAX_BYTES, scalar
 from orchestrator.errors import InputError
 from orchestrator.recipe.load import known_toolkits, load_recipe, recipe_schema
+from tests.shared import RECIPES
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 GOOD = "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\n"
 
 

@@ -13,9 +13,9 @@ from orchestrator.benchmark.task import benchmark_tasks
 from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from tests.recipes import shipped
+from tests.shared import MMLA, RECIPES, needs_mmla
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
 # of the benchmark: the models that are not made from scratch
 MODELS = {name: entry for name, entry in models().items() if "init" not in entry}
 # a hosted model can only be asked
@@ -30,13 +30,9 @@ DEEPSPEED = {"none": None, "ds_z3_offload_config.json": "zero3_offload", "zero3_
              "zero2.json": "zero2", "zero2": "zero2"}  # fmt: skip
 
 
-def recipe_of(model: str, method: str) -> Recipe:
-    return load_recipe(RECIPES / f"{model}_{method}.yaml")
-
-
 @pytest.mark.parametrize(("model", "method"), [(model, method) for model in MODELS for method in METHODS[model]])
 def test_every_model_and_method_has_a_recipe(model: str, method: str) -> None:
-    recipe = recipe_of(model, method)
+    recipe = shipped(f"{model}_{method}")
     assert (recipe.method, recipe.model.name) == (method, MODELS[model]["name"])
     assert recipe.tasks == tuple(benchmark_tasks("mmla"))
     assert (recipe.train is None) == (method == "zero_shot")
@@ -64,7 +60,7 @@ def test_tables_have_a_row_for_each_of_the_tasks() -> None:
         assert not train.per_task or set(train.per_task) == set(benchmark_tasks("mmla")), path
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason="the released hyper-parameters (../shared/mmla) are not here")
+@needs_mmla
 def test_hyper_parameters_are_the_released_ones() -> None:
     keys = {entry["name"]: key for key, entry in MODELS.items()}
     with (MMLA / "hparams.csv").open() as file:
@@ -76,7 +72,7 @@ def test_hyper_parameters_are_the_released_ones() -> None:
         model, method = keys.get(SPELLED.get(row["model"], row["model"])), row["method"].lower()
         if model is None or not row["learning_rate"] or row["grad_accum"] == "0.0001":  # a shifted row
             continue
-        recipe = recipes.setdefault((model, method), recipe_of(model, method))
+        recipe = recipes.setdefault((model, method), shipped(f"{model}_{method}"))
         train = recipe.train_for(None if row["dataset"] == "ALL" else row["dataset"])
         where = f"{model} {method} {row['dataset']}"
         gpus, micro = int(row["gpus"]), int(row["per_device_batch"])

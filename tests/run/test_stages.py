@@ -22,15 +22,13 @@ from orchestrator.run.stages.train import _forget
 from orchestrator.run.stages.work import WORK
 from orchestrator.scores.signature import signature
 from tests.media import write_video
+from tests.recipes import write_rows
 
 GOOD, EMPTY, MISSING = ("good", "empty", "missing")
 
 
 def table(root: Path, name: str, split: str, *rows: tuple[str, str, str]) -> None:
-    path = root / name / f"{split}.tsv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [f"{ident}\t{ident}.mp4\t{text}\t{label}\n" for ident, text, label in rows]
-    path.write_text("id\tvideo\ttext\tlabel\n" + "".join(lines), encoding="utf-8")
+    write_rows(root / name / f"{split}.tsv", ((ident, f"{ident}.mp4", text, label) for ident, text, label in rows))
 
 
 def plan_of(folder: Path, text: str, root: Path, *overrides: str) -> Plan:

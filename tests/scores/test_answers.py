@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -10,14 +9,11 @@ from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import tasks
 from orchestrator.scores.answers import Answer, Parser
-
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
-needs_mmla = pytest.mark.skipif(not MMLA.is_dir(), reason=f"the released files are absent: {MMLA}")
+from tests.shared import GOLDEN
 
 
-@needs_mmla
 def test_golden_parse_cases() -> None:
-    cases = json.loads((MMLA / "golden" / "parse_cases.json").read_text())
+    cases = json.loads((GOLDEN / "parse_cases.json").read_text())
     assert len(cases) == 40
     for case in cases:
         assert case["rc"] == 0

@@ -19,10 +19,8 @@ from orchestrator.data.samples import read_split
 from orchestrator.errors import InputError
 from orchestrator.scores.files import score_file, score_files
 from orchestrator.scores.results import COLUMNS
+from tests.shared import GOLDEN, GOLDEN_SETS, MMLA, needs_mmla
 
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
-GOLDEN = MMLA / "golden"
-needs_golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"the released outputs are absent: {GOLDEN}")
 MELD = tasks()["MELD"]
 NAMES = {"ACC": "acc", "F1": "f1", "Precision": "precision", "Recall": "recall", "WF1": "wf1", "WP": "wp"}
 PAIRS = [("emotion: joy", "joy"), ("joy or fear", "fear"), ("dunno", "anger"), ("", "neutral")]
@@ -32,17 +30,15 @@ def metrics(row: dict[str, Any]) -> dict[str, float]:
     return {golden: row[ours] for golden, ours in NAMES.items()}
 
 
-@needs_golden
-@pytest.mark.parametrize("name", ["small_sets.json", "synthetic_metrics.json"])
-def test_golden_files(name: str) -> None:
-    for case in json.loads((GOLDEN / name).read_text()):
-        file = next((GOLDEN / case["name"]).glob("*.csv"))
+@pytest.mark.parametrize("expected", GOLDEN_SETS)
+def test_golden_files(expected: Path) -> None:
+    for case in json.loads(expected.read_text()):
+        file = next((expected.parent / case["name"]).glob("*.csv"))
         (scored,) = score_file(file, tasks()[case["dataset"]])
         assert metrics(scored.row) == case["metrics"], case["name"]
         assert bool(scored.notes) == (case["name"] == "small/s8_label_outside_list")
 
 
-@needs_golden
 def test_golden_edge_cases(tmp_path: Path) -> None:
     """The released script's edge cases. Where it crashes (rc 1) this scores:
 
@@ -210,7 +206,7 @@ def test_the_overall_score_is_weighted_by_the_published_sizes(tmp_path: Path) ->
         score_files(files[:1] * 2, chosen[:1] * 2)
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason=f"the benchmark's data is absent: {MMLA}")
+@needs_mmla
 def test_all_majority_over_the_12_tests(tmp_path: Path) -> None:
     file = tmp_path / "majority.csv"
     with file.open("w", encoding="utf-8", newline="") as stream:

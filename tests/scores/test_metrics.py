@@ -15,9 +15,7 @@ from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 from orchestrator.benchmark.task import benchmark_tasks, tasks
 from orchestrator.scores.answers import EMPTY, ERROR, MULTI, UNKNOWN, Answer, Parser
 from orchestrator.scores.metrics import classification, overall, score, wilson
-
-MMLA = Path(__file__).resolve().parents[3] / "shared" / "mmla"
-needs_mmla = pytest.mark.skipif(not MMLA.is_dir(), reason=f"the released files are absent: {MMLA}")
+from tests.shared import GOLDEN_SETS, MMLA, needs_mmla
 
 GOLDEN_NAMES = {"ACC": "acc", "F1": "f1", "Precision": "precision", "Recall": "recall", "WF1": "wf1", "WP": "wp"}
 
@@ -26,11 +24,10 @@ def right(label: str) -> Answer:
     return Answer(label, "label")
 
 
-@needs_mmla
-@pytest.mark.parametrize("name", ["small_sets.json", "synthetic_metrics.json"])
-def test_golden_metrics(name: str) -> None:
-    for case in json.loads((MMLA / "golden" / name).read_text()):
-        file = next((MMLA / "golden" / case["name"]).glob("*.csv"))
+@pytest.mark.parametrize("expected", GOLDEN_SETS)
+def test_golden_metrics(expected: Path) -> None:
+    for case in json.loads(expected.read_text()):
+        file = next((expected.parent / case["name"]).glob("*.csv"))
         with file.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
         task = tasks()[case["dataset"]]

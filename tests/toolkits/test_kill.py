@@ -22,9 +22,9 @@ import pytest
 from orchestrator.data.demo import write_demo_data
 from orchestrator.machine.processes import STAGE_MARK, marked
 from tests.running import answers, start
+from tests.shared import ROOT
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
-ROOT = Path(__file__).resolve().parents[2]
 KILLS = int(os.environ.get("KILLS", "3"))
 VICTIMS = ("orchestrator", "toolkit", "group")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
@@ -16,10 +15,11 @@ import pytest
 
 from orchestrator.data.demo import write_demo_data
 from tests.media import write_video
+from tests.recipes import write_rows
 from tests.running import stage_folder, texts
+from tests.shared import ROOT, needs_compiler
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def orchestrator(*arguments: object, code: int = 0) -> str:
@@ -60,14 +60,13 @@ def video_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     labels = ("statement", "question", "command", "apology")
     number = 0
     for split, count in (("train", 16), ("dev", 4), ("test", 4)):
-        with (root / "Demo" / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-            writer.writerow(["id", "video", "text", "label"])
-            for _ in range(count):
-                name = f"demo_{number}.mp4"
-                write_video(root / "Demo" / "video" / name, seed=number, frames=8 + number % 5)
-                writer.writerow([f"demo_{number}", name, f"Utterance {number} says <video>.", labels[number % 4]])
-                number += 1
+        rows = []
+        for _ in range(count):
+            name = f"demo_{number}.mp4"
+            write_video(root / "Demo" / "video" / name, seed=number, frames=8 + number % 5)
+            rows.append((f"demo_{number}", name, f"Utterance {number} says <video>.", labels[number % 4]))
+            number += 1
+        write_rows(root / "Demo" / f"{split}.tsv", rows)
     return root
 
 
@@ -149,6 +148,7 @@ inference: {{batch_size: 3, max_new_tokens: 6}}
     assert converted[0]["conversations"][0]["value"].count("<video>") == 1
 
 
+@needs_compiler
 @pytest.mark.parametrize(("stage", "finetuning"), [("zero2", "lora"), ("zero3", "full")])
 def test_deepspeed_on_two_processes(tmp_path: Path, demo_data: Path, stage: str, finetuning: str) -> None:
     recipe = recipe_file(

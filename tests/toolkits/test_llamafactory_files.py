@@ -6,7 +6,6 @@ import io
 import json
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,9 +15,8 @@ from orchestrator.data.samples import Sample
 from orchestrator.prompts.examples import Example
 from orchestrator.toolkits.base import Progress
 from orchestrator.toolkits.llamafactory import neutralise
+from tests.shared import MMLA, needs_mmla
 
-ROOT = Path(__file__).resolve().parents[2]
-MMLA = ROOT.parent / "shared" / "mmla"
 TOOLKIT = toolkits.get("llamafactory")
 
 
@@ -100,7 +98,7 @@ def test_media_tokens_in_an_utterance() -> None:
     assert neutralise(text) == "< video> < image>< audio> <b> <video < |im_end|> < /s>"
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")
+@needs_mmla
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released LLaMA-Factory file, in our own layout."""
     out = tmp_path / "dev.json"

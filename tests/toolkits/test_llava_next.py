@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -30,10 +29,11 @@ from orchestrator.runners import loop
 from orchestrator.runners.llava_next_train import PROJECTOR, flags
 from orchestrator.toolkits.base import TrainInputs
 from tests.media import write_video
+from tests.recipes import write_rows
 from tests.running import answers, stage_folder, write_jsonl
+from tests.shared import ROOT, needs_compiler
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
-ROOT = Path(__file__).resolve().parents[2]
 RUNNERS = Path(loop.__file__).parent
 LABELS = {"Demo": ("statement", "question", "command", "apology"), "MUStARD": ("sarcastic", "sincere")}
 TOWER = "tiny/siglip-tiny-patch14-384"
@@ -51,27 +51,25 @@ def environment(llava_next_env: Environment) -> Environment:
     return llava_next_env
 
 
-def write_rows(root: Path, dataset: str, split: str, numbers: range) -> None:
+def write_split(root: Path, dataset: str, split: str, numbers: range) -> None:
     folder = root / dataset
     (folder / "video").mkdir(parents=True, exist_ok=True)
-    labels = LABELS[dataset]
-    with (folder / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-        writer.writerow(["id", "video", "text", "label"])
-        for number in numbers:
-            name = f"{dataset.lower()}_{number}"
-            write_video(folder / "video" / f"{name}.mp4", seed=number, frames=8 + number % 5)
-            text = f"Utterance {number} says <image> {'and more ' * (number % 7)}."
-            writer.writerow([name, f"{name}.mp4", text, labels[number % len(labels)]])
+    labels, rows = LABELS[dataset], []
+    for number in numbers:
+        name = f"{dataset.lower()}_{number}"
+        write_video(folder / "video" / f"{name}.mp4", seed=number, frames=8 + number % 5)
+        text = f"Utterance {number} says <image> {'and more ' * (number % 7)}."
+        rows.append((name, f"{name}.mp4", text, labels[number % len(labels)]))
+    write_rows(folder / f"{split}.tsv", rows)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     for dataset in LABELS:
-        write_rows(root, dataset, "train", range(16))
-        write_rows(root, dataset, "dev", range(16, 18))
-        write_rows(root, dataset, "test", range(18, 26))
+        write_split(root, dataset, "train", range(16))
+        write_split(root, dataset, "dev", range(16, 18))
+        write_split(root, dataset, "test", range(18, 26))
     return root
 
 
@@ -157,6 +155,7 @@ def test_the_adapter_answers(trained: Path) -> None:
     assert [path.parent.name for path in output.glob("*/optimizer.pt")] == ["checkpoint-32"], "only to go on from it"
 
 
+@needs_compiler
 def test_instruction_tuning_with_zero2_on_two_processes(tiny: Path, data: Path, tmp_path: Path) -> None:
     """With gradient accumulation, which newer DeepSpeed refuses, and a resumption from DeepSpeed's own states."""
     train = "{deepspeed: zero2, batch_size: 4, micro_batch_size: 1, max_steps: 8, save_steps: 2, max_length: 640}"

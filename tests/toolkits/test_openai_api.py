@@ -25,8 +25,8 @@ from orchestrator.environments.environment import Environment
 from orchestrator.machine.processes import STAGE_MARK, marked
 from orchestrator.runners import loop
 from tests.media import write_video
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 KEY = "sk-test-0123456789abcdef-never-to-be-seen"
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("openai_env")]
 # status, body (a message is made into the body of an error), headers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 import subprocess
@@ -20,9 +19,10 @@ from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import RecipeFiles, load_recipe
 from orchestrator.run.run import run_recipes
 from tests.media import write_video
+from tests.recipes import write_rows
+from tests.shared import ROOT
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(folder: Path, text: str) -> dict[str, Path]:
@@ -94,13 +94,11 @@ def test_video(tmp_path: Path) -> None:
     folder = tmp_path / "data" / "Demo"
     (folder / "video").mkdir(parents=True)
     for split, count in (("train", 8), ("dev", 2), ("test", 2)):
-        with (folder / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-            writer.writerow(["id", "video", "text", "label"])
-            for number in range(count):
-                name = f"{split}_{number}"
-                write_video(folder / "video" / f"{name}.mp4", seed=number, frames=12)
-                writer.writerow([name, f"{name}.mp4", f"<video> {number}", "question"])
+        names = [f"{split}_{number}" for number in range(count)]
+        for number, name in enumerate(names):
+            write_video(folder / "video" / f"{name}.mp4", seed=number, frames=12)
+        rows = [(name, f"{name}.mp4", f"<video> {number}", "question") for number, name in enumerate(names)]
+        write_rows(folder / f"{split}.tsv", rows)
     recipe = f"""model: tiny_qwen2_vl
 tasks: [demo]
 data: {{root: {tmp_path}/data}}

@@ -6,7 +6,6 @@ its code, is tested by itself.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -32,7 +31,9 @@ from orchestrator.recipe.load import load_recipe
 from orchestrator.runners import loop
 from orchestrator.toolkits.base import TrainInputs
 from tests.media import write_video
+from tests.recipes import write_rows
 from tests.running import answers, records, stage_folder, start, texts, write_jsonl
+from tests.shared import needs_compiler
 from tests.toolkits.test_llamafactory import orchestrator
 
 HERE = Path(__file__).resolve().parent
@@ -58,14 +59,13 @@ def write_task(root: Path, dataset: str, sizes: tuple[int, int, int]) -> None:
     (root / dataset / "video").mkdir(parents=True)
     number = 0
     for split, count in zip(("train", "dev", "test"), sizes, strict=True):
-        with (root / dataset / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-            writer.writerow(["id", "video", "text", "label"])
-            for _ in range(count):
-                name, label = f"{dataset}_{number}.mp4", LABELS[dataset][number % len(LABELS[dataset])]
-                write_video(root / dataset / "video" / name, seed=number, frames=8 + number % 5)
-                writer.writerow([f"{dataset}_{number}", name, f"Utterance {number} <video> says {label}.", label])
-                number += 1
+        rows = []
+        for _ in range(count):
+            name, label = f"{dataset}_{number}.mp4", LABELS[dataset][number % len(LABELS[dataset])]
+            write_video(root / dataset / "video" / name, seed=number, frames=8 + number % 5)
+            rows.append((f"{dataset}_{number}", name, f"Utterance {number} <video> says {label}.", label))
+            number += 1
+        write_rows(root / dataset / f"{split}.tsv", rows)
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +193,7 @@ def test_zero_shot_of_a_text_model(models: Path, data: Path, tmp_path: Path) -> 
     assert len(answers(tmp_path)) == 24
 
 
+@needs_compiler
 def test_deepspeed_on_two_processes(models: Path, data: Path, tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path, "sft", data, models / "qwen2_vl", "deepspeed: zero2, epochs: 1", ", processes: 2")
     recipe.write_text(recipe.read_text().replace("micro_batch_size: 4, precision: fp32", "micro_batch_size: 2"))

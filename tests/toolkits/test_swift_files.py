@@ -20,9 +20,8 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners import swift as runner
 from orchestrator.toolkits.base import Progress, TrainInputs
 from orchestrator.toolkits.swift import neutralise
+from tests.shared import MMLA, needs_mmla
 
-ROOT = Path(__file__).resolve().parents[2]
-MMLA = ROOT.parent / "shared" / "mmla"
 TOOLKIT = toolkits.get("swift")
 
 
@@ -273,7 +272,7 @@ def test_the_merge_command(tmp_path: Path) -> None:
     assert flag(argv, "merge_lora") == "true"
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")
+@needs_mmla
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released file; its <video> swift itself puts in front."""
     out = tmp_path / "dev.jsonl"

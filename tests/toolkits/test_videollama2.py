@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import shutil
@@ -25,11 +24,12 @@ from orchestrator.environments.environment import Environment
 from orchestrator.launch.local import SHOWN_LINES
 from orchestrator.machine.processes import STAGE_MARK, marked
 from tests.media import write_video
+from tests.recipes import write_rows
 from tests.running import records, run, stage_folder, start, texts, write_jsonl
+from tests.shared import ROOT, needs_compiler
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 RUNNERS = ROOT / "orchestrator" / "runners"
 LABELS = {"Demo": ("statement", "question", "command", "apology"), "MUStARD": ("sincere", "sarcastic")}
 
@@ -54,16 +54,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (root / dataset / "video").mkdir(parents=True)
         number = 0
         for split, count in zip(("train", "dev", "test"), sizes, strict=True):
-            with (root / dataset / f"{split}.tsv").open("w", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, delimiter="\t", lineterminator="\n")
-                writer.writerow(["id", "video", "text", "label"])
-                for _ in range(count):
-                    name = f"{dataset}_{number}.mp4"
-                    write_video(root / dataset / "video" / name, seed=number, frames=8 + number % 5)
-                    text = f"Utterance {number} says <video>" + " and more" * (number % 7)
-                    label = LABELS[dataset][number % len(LABELS[dataset])]
-                    writer.writerow([f"{dataset}_{number}", name, text, label])
-                    number += 1
+            rows = []
+            for _ in range(count):
+                name = f"{dataset}_{number}.mp4"
+                write_video(root / dataset / "video" / name, seed=number, frames=8 + number % 5)
+                text = f"Utterance {number} says <video>" + " and more" * (number % 7)
+                rows.append((f"{dataset}_{number}", name, text, LABELS[dataset][number % len(LABELS[dataset])]))
+                number += 1
+            write_rows(root / dataset / f"{split}.tsv", rows)
     return root
 
 
@@ -161,6 +159,7 @@ def test_zero_shot_is_the_complete_model(tmp_path: Path, weights: Path, data: Pa
     assert len(set(texts(stage_folder(tmp_path, "infer") / "predictions.jsonl").values())) > 1
 
 
+@needs_compiler
 def test_it_with_deepspeed_on_two_processes(tmp_path: Path, weights: Path, data: Path) -> None:
     settings = TRAIN.replace("train:", "train:\n  deepspeed: zero2").replace("strategy: last", "strategy: dev_accuracy")
     settings = settings.replace("epochs: 4", "epochs: 2").replace("save_steps: 7", "save_steps: 12")

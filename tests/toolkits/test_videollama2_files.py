@@ -25,9 +25,8 @@ from orchestrator.runners import trainer_hooks as shared
 from orchestrator.runners import videollama2_train as launcher
 from orchestrator.toolkits.base import Progress, TrainInputs
 from orchestrator.toolkits.videollama2 import neutralise
+from tests.shared import MMLA, needs_mmla
 
-ROOT = Path(__file__).resolve().parents[2]
-MMLA = ROOT.parent / "shared" / "mmla"
 TOOLKIT = toolkits.get("videollama2")
 PARTS = {"llm": "a/mistral", "vision_tower": "b/clip-vit", "projector": "c/Base"}
 
@@ -317,7 +316,7 @@ def test_only_the_newest_checkpoint_keeps_the_optimizers_states(
     assert save(twice, "twice", 30) == [10, 20]
 
 
-@pytest.mark.skipif(not MMLA.is_dir(), reason="the released files (../shared/mmla) are not here")
+@needs_mmla
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released VideoLLaMA2 file."""
     out = tmp_path / "train.json"
