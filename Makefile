@@ -26,7 +26,7 @@ $(READY): .ci/requirements.lock pyproject.toml
 install: $(READY)
 
 demo: $(READY)
-	$(BIN)/python -m orchestrator.demo demo/data
+	$(BIN)/python -m orchestrator.data.demo demo/data
 	$(BIN)/python -m orchestrator run recipes/demo.yaml --runs-dir demo/runs --results-dir demo/results
 
 lint: $(READY)
