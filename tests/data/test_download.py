@@ -22,6 +22,7 @@ import pytest
 from orchestrator.data import download as module
 from orchestrator.data.download import MANIFEST, REPOSITORY, download
 from orchestrator.errors import InputError, OrchestratorError
+from tests.shared import ROOT
 
 pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed (extra `hub`)")
 COMMIT, OLDER, TOKEN = "c" * 40, "0" * 40, "hf_donotwritethis"
@@ -334,7 +335,7 @@ def test_offline(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     done = subprocess.run(
         [sys.executable, "-m", "orchestrator", "data", "download", "--out", str(tmp_path)],
-        capture_output=True, text=True, cwd=Path(__file__).resolve().parents[2],
+        capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 1
     assert "HF_HUB_OFFLINE is set" in done.stderr
