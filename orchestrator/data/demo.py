@@ -1,6 +1,6 @@
 """Generates the data of the task ``demo``: short English sentences whose dialogue act their words give away.
 
-``python -m orchestrator.demo DIR`` writes ``DIR/Demo/{train,dev,test}.tsv``. No two sentences are the same, so
+``python -m orchestrator.data.demo DIR`` writes ``DIR/Demo/{train,dev,test}.tsv``. No two sentences are the same, so
 a model that scores well on the test has learnt which words matter, not the sentences.
 """
 
@@ -104,6 +104,6 @@ def _counts(size: int) -> dict[str, int]:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit("usage: python -m orchestrator.demo DIR    (writes DIR/Demo/{train,dev,test}.tsv)")
+        sys.exit("usage: python -m orchestrator.data.demo DIR    (writes DIR/Demo/{train,dev,test}.tsv)")
     for path in write_demo_data(Path(sys.argv[1])).values():
         print(path)

@@ -1,7 +1,7 @@
 """kill -9 of the orchestrator, of the toolkit's process and of all of its processes, in training and in inference.
 
 After every kill the same command goes on; the predictions must equal those of a run that nobody disturbed. ``KILLS``
-sets how many moments are tried (default 4, so that CI stays short):
+sets how many moments are tried (default 3, so that CI stays short):
 ``KILLS=10 python -m pytest tests/toolkits/test_kill.py``.
 """
 
