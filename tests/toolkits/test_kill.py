@@ -57,6 +57,7 @@ def strike(victim: str, orchestrator: subprocess.Popen[bytes], folder: Path, kin
     return True
 
 
+@pytest.mark.long
 def test_random_moments(tmp_path: Path) -> None:
     write_demo_data(tmp_path / "data", sizes=(320, 16, 240))
     recipe = tmp_path / "killed.yaml"

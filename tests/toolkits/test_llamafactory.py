@@ -149,7 +149,9 @@ inference: {{batch_size: 3, max_new_tokens: 6}}
 
 
 @needs_compiler
-@pytest.mark.parametrize(("stage", "finetuning"), [("zero2", "lora"), ("zero3", "full")])
+@pytest.mark.parametrize(
+    ("stage", "finetuning"), [("zero2", "lora"), pytest.param("zero3", "full", marks=pytest.mark.long)]
+)
 def test_deepspeed_on_two_processes(tmp_path: Path, demo_data: Path, stage: str, finetuning: str) -> None:
     recipe = recipe_file(
         tmp_path,
@@ -189,6 +191,7 @@ model: {{name: Broken, path: {incomplete}, toolkit: llamafactory, template: qwen
     assert "what to do: the model's folder is incomplete" in said
 
 
+@pytest.mark.long
 def test_out_of_memory_is_told(tmp_path: Path, demo_data: Path) -> None:
     """The toolkit's process may have 12 GB of address space, and the model wants more."""
     recipe = recipe_file(
@@ -213,6 +216,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.mark.long
 def test_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path, demo_data: Path, small_disk: Path) -> None:
     recipe = recipe_file(tmp_path, f"method: zero_shot\ntasks: [demo]\ndata: {{root: {demo_data}}}\n")
     filler = small_disk / "filler"

@@ -155,6 +155,7 @@ def test_the_adapter_answers(trained: Path) -> None:
     assert [path.parent.name for path in output.glob("*/optimizer.pt")] == ["checkpoint-32"], "only to go on from it"
 
 
+@pytest.mark.long
 @needs_compiler
 def test_instruction_tuning_with_zero2_on_two_processes(tiny: Path, data: Path, tmp_path: Path) -> None:
     """With gradient accumulation, which newer DeepSpeed refuses, and a resumption from DeepSpeed's own states."""
@@ -206,6 +207,7 @@ def wait_for(event: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.long
 def test_killed_in_training_and_in_inference(tiny: Path, data: Path, trained: Path, tmp_path: Path) -> None:
     recipe = recipe_file(tiny, data, tmp_path, "sft", train=TRAIN)
     process = start(recipe)
@@ -271,6 +273,7 @@ llava_next_train.main()
 """
 
 
+@pytest.mark.long
 def test_bad_clips_in_training(tiny: Path, tmp_path: Path) -> None:
     """Without the preflight. By itself LLaVA-NeXT takes the next sample for a bad one and ends with status 0, which our
     check sees; our launcher stops at the first, in a worker process, too.
@@ -308,6 +311,7 @@ def test_bad_clips_in_training(tiny: Path, tmp_path: Path) -> None:
         assert not list((tmp_path / name).glob("output/checkpoint-*"))
 
 
+@pytest.mark.long
 def test_samples_that_would_be_cut_end_the_training(tiny: Path, tmp_path: Path) -> None:
     clip = str(write_video(tmp_path / "good.mp4", 1))
     turns = [{"from": "human", "value": "<image>\n" + "why " * 600}, {"from": "gpt", "value": "dialogue act: question"}]
@@ -435,6 +439,7 @@ json.dump(ends, open("ends.json", "w"))
 """
 
 
+@pytest.mark.long
 def test_checkpoints_that_lack_weights(environment: Environment, tiny: Path, tmp_path: Path) -> None:
     """Those without a vision tower get the one that they name; others would answer with random weights."""
     shutil.copytree(tiny / "model", tmp_path / "model")
@@ -462,6 +467,7 @@ def answer_with(environment: Environment, tiny: Path, folder: Path, **config: An
     return {record["id"]: {key: record.get(key) for key in ("text", "error")} for record in records}
 
 
+@pytest.mark.long
 def test_batches_shards_and_bad_clips(environment: Environment, tiny: Path, tmp_path: Path) -> None:
     """40 requests of which four have bad clips and a few no clip: in batches, one by one, by two processes."""
     bad = bad_clips(tmp_path)

@@ -89,6 +89,7 @@ print(json.dumps([answerer.tokenizer.decode(answerer.encode(request).ids) for re
     assert longer == f"{head}{turn}<|im_start|>user\n{tail}"
 
 
+@pytest.mark.long
 def test_video(tmp_path: Path) -> None:
     """Two frames a second in training, four in inference; and training without any system message, if so wished."""
     folder = tmp_path / "data" / "Demo"

@@ -185,6 +185,7 @@ def test_it_from_recipe_to_csv(calm: Path) -> None:
     assert not (output.parent / "cache").exists()
 
 
+@pytest.mark.long
 def test_zero_shot_of_a_text_model(models: Path, data: Path, tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path, "zero_shot", data, models / "qwen2")
     recipe.write_text(recipe.read_text().replace("qwen2_vl/qwen2_vl, type: MLLM", "qwen2/qwen, type: LLM"))
@@ -193,6 +194,7 @@ def test_zero_shot_of_a_text_model(models: Path, data: Path, tmp_path: Path) -> 
     assert len(answers(tmp_path)) == 24
 
 
+@pytest.mark.long
 @needs_compiler
 def test_deepspeed_on_two_processes(models: Path, data: Path, tmp_path: Path) -> None:
     recipe = recipe_file(tmp_path, "sft", data, models / "qwen2_vl", "deepspeed: zero2, epochs: 1", ", processes: 2")

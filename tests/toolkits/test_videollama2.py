@@ -152,6 +152,7 @@ CLIPVisionConfig.from_pretrained("some/clip")
     assert asked[0] == f"/some/clip/resolve/{'b' * 40}/config.json", done.stderr[-2000:]
 
 
+@pytest.mark.long
 def test_zero_shot_is_the_complete_model(tmp_path: Path, weights: Path, data: Path) -> None:
     run(recipe_file(tmp_path, weights, data, f"method: zero_shot\ntasks: [demo]\n{ONE_PROCESS}"), tmp_path)
     row = pd.read_csv(tmp_path / "tiny.csv").iloc[0]
@@ -159,6 +160,7 @@ def test_zero_shot_is_the_complete_model(tmp_path: Path, weights: Path, data: Pa
     assert len(set(texts(stage_folder(tmp_path, "infer") / "predictions.jsonl").values())) > 1
 
 
+@pytest.mark.long
 @needs_compiler
 def test_it_with_deepspeed_on_two_processes(tmp_path: Path, weights: Path, data: Path) -> None:
     settings = TRAIN.replace("train:", "train:\n  deepspeed: zero2").replace("strategy: last", "strategy: dev_accuracy")
@@ -190,6 +192,7 @@ def strike(folder: Path, kind: str, done: str) -> None:
     assert orchestrator.wait() == -signal.SIGKILL
 
 
+@pytest.mark.long
 def test_killed_and_resumed_gives_the_same(tmp_path: Path, weights: Path, data: Path, trained: Path) -> None:
     recipe = recipe_file(tmp_path, weights, data, SFT)
     strike(tmp_path, "train", "output/checkpoint-14/trainer_state.json")
@@ -373,6 +376,7 @@ def test_the_toolkits_parser_takes_our_flags(inside: Path) -> None:
     assert {name: values[name] for name in expected} == expected
 
 
+@pytest.mark.long
 def test_bad_videos_in_training(
     environment: Environment, trained: Path, clips: dict[str, Path], tmp_path: Path
 ) -> None:
