@@ -32,11 +32,12 @@ data_app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 
+DataRoot = Annotated[Path | None, typer.Option(help="The folder with the data sets.")]
+VideoRoot = Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")]
 Columns = Annotated[
     str | None, typer.Option(help="As data.columns: text=Utterance,label=Emotion or id,video,text,label.")
 ]
 Recipes = Annotated[list[Path], typer.Argument(help="Recipe files.", metavar="RECIPE...")]
-Recipe = Annotated[Path, typer.Argument(help="A recipe file.", metavar="RECIPE")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task (repeatable); `ls tasks` names them.")]
 Set = Annotated[
     list[str] | None,
@@ -71,8 +72,8 @@ def run(
     from orchestrator.recipe.load import RecipeFiles
     from orchestrator.run.run import run_recipes
 
-    asked = RecipeFiles(recipes, set_ or (), task or (), limit)
-    raise typer.Exit(run_recipes(asked, runs_dir, results_dir, make_view, merge=merge))
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit)
+    raise typer.Exit(run_recipes(chosen, runs_dir, results_dir, make_view, merge=merge))
 
 
 @app.command()
@@ -92,11 +93,11 @@ def plan(
 
     Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
     """
-    from orchestrator.cli.show import print_plans
+    from orchestrator.cli.plan import print_plans
     from orchestrator.recipe.load import RecipeFiles
 
-    asked = RecipeFiles(recipes, set_ or (), task or (), limit)
-    print_plans(asked, runs_dir, merge=merge, files_too=files, as_json=json)
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit)
+    print_plans(chosen, runs_dir, merge=merge, with_files=files, as_json=json)
 
 
 @app.command()
@@ -107,7 +108,7 @@ def validate(
 
     Example: python -m orchestrator validate recipes/*.yaml
     """
-    from orchestrator.cli.show import validate_recipes
+    from orchestrator.cli.validate import validate_recipes
     from orchestrator.recipe.load import RecipeFiles
 
     validate_recipes(RecipeFiles(recipes, set_ or (), task or (), limit), runs_dir)
@@ -141,7 +142,7 @@ def list_(
 
     Example: python -m orchestrator ls tasks
     """
-    from orchestrator.cli.listing import list_things
+    from orchestrator.cli.ls import list_things
 
     list_things(what, runs_dir, as_json=json)
 
@@ -156,7 +157,7 @@ def status(
 
     Example: python -m orchestrator status tiny_qwen2_sft
     """
-    from orchestrator.cli.listing import print_status
+    from orchestrator.cli.status import print_status
 
     print_status(run, runs_dir, as_json=json)
 
@@ -168,8 +169,8 @@ def convert(
     out: Annotated[str, typer.Option(help="The file to write; - for standard output.", metavar="FILE")],
     split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
     modality: Annotated[str, typer.Option(help="text or video.")] = "text",
-    data_root: Annotated[Path | None, typer.Option(help="The folder with the data sets.")] = None,
-    video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
+    data_root: DataRoot = None,
+    video_root: VideoRoot = None,
     prompt: Annotated[str | None, typer.Option(help="A prompt template.")] = None,
     limit: Limit = None,
     protocol: Annotated[
@@ -181,9 +182,10 @@ def convert(
 
     Example: python -m orchestrator convert --task MIntRec --split dev --toolkit llamafactory --out dev.json
     """
-    from orchestrator.cli.convert import convert_split
+    from orchestrator.cli.convert import Conversion, convert_split
 
-    convert_split(task, split, toolkit, modality, data_root, video_root, prompt, limit, out, protocol, columns)
+    chosen = Conversion(task, toolkit, split, modality, protocol, data_root, video_root, prompt, columns, limit)
+    convert_split(chosen, out)
 
 
 @app.command()
@@ -206,7 +208,7 @@ def score(
 
     Example: python -m orchestrator score MELD_emotion_results.csv --task MELD
     """
-    from orchestrator.cli.show import print_score
+    from orchestrator.cli.score import print_score
 
     print_score(files, task or (), split, label_column, answer_column, as_json=json)
 
@@ -217,7 +219,7 @@ def env_list(json: Json = False) -> None:
 
     Example: python -m orchestrator env list
     """
-    from orchestrator.cli.listing import list_environments
+    from orchestrator.cli.env import list_environments
 
     list_environments(as_json=json)
 
@@ -231,7 +233,7 @@ def env_build(
 
     Example: python -m orchestrator env build llamafactory
     """
-    from orchestrator.cli.listing import build_environments
+    from orchestrator.cli.env import build_environments
 
     build_environments(names, force=force)
 
@@ -244,17 +246,17 @@ def env_check(
 
     Example: python -m orchestrator env check llamafactory
     """
-    from orchestrator.cli.listing import check_environments
+    from orchestrator.cli.env import check_environments
 
     check_environments(names or [])
 
 
 @data_app.command("check")
 def data_check(
-    data_root: Annotated[Path | None, typer.Option(help="The folder with the data sets.")] = None,
+    data_root: DataRoot = None,
     task: Tasks = None,
     videos: Annotated[bool, typer.Option("--videos", help="Also unpack and decode the videos.")] = False,
-    video_root: Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")] = None,
+    video_root: VideoRoot = None,
     columns: Columns = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,

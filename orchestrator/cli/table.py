@@ -1,21 +1,34 @@
-"""Tables for people."""
+"""What people read, as plain text: tables, and counts in words."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows as aligned plain text under their keys."""
+def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str:
+    """Rows as aligned plain text under their keys.
+
+    Args:
+        rows: what is shown, all with the same keys in the same order; ``None`` is an empty cell.
+        right: the columns that end, not begin, at the same place: those with numbers.
+    """
     if not rows:
         return "nothing"
-    cells = [list(rows[0]), *([("" if value is None else str(value)) for value in row.values()] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in cells)
+    cells = [list(rows[0]), *(["" if value is None else str(value) for value in row.values()] for row in rows)]
+    columns = []
+    for column in zip(*cells, strict=True):
+        width, pad = max(map(len, column)), str.rjust if column[0] in right else str.ljust
+        columns.append([pad(cell, width) for cell in column])
+    return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
 
 
-def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as JSON for programs."""
     print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else table(rows))
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things in words: 1 job, 1,101 stages."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orchestrator.cli.results import results_table, rich_table
 from orchestrator.errors import OrchestratorError
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.run.listener import Listener
-from orchestrator.scores.results import Row, results_table, rich_table
+from orchestrator.scores.results import Row
 from orchestrator.toolkits.base import Progress
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def amount(progress: Progress, kind: str) -> str:
+    """How much of a stage is done: step 30/90, loss 0.5."""
+    loss = "" if progress.loss is None else f", loss {progress.loss:.4g}"
+    return f"{_unit(kind)} {progress.done}/{progress.total}{loss}"
+
+
+def _unit(kind: str) -> str:
+    return "step" if kind == "train" else "sample"
+
+
 class Rate:
     """Speed and remaining time, from the first progress that was seen: right after a resume as well."""
 
@@ -44,16 +55,12 @@ class Rate:
         now = time.monotonic()
         if self.first is None or progress.done < self.first[1]:
             self.first = (now, progress.done)
-        unit = "step" if kind == "train" else "sample"
-        parts = [f"{unit} {progress.done}/{progress.total}"]
-        if progress.loss is not None:
-            parts.append(f"loss {progress.loss:.4g}")
         seconds, done = now - self.first[0], progress.done - self.first[1]
-        if done > 0 and seconds > 0:
-            speed = done / seconds
-            parts.append(f"{speed:.3g} {unit}s/s")
-            parts.append(f"{clock((progress.total - progress.done) / speed)} left")
-        return ", ".join(parts)
+        if done <= 0 or seconds <= 0:
+            return amount(progress, kind)
+        speed = done / seconds
+        left = clock((progress.total - progress.done) / speed)
+        return f"{amount(progress, kind)}, {speed:.3g} {_unit(kind)}s/s, {left} left"
 
 
 class View(Listener):
@@ -91,25 +98,31 @@ class View(Listener):
     def progress(self, progress: Progress) -> None:
         """A running stage is this far."""
         assert self.stage is not None
-        text = self.rate.text(progress, self.stage.kind)
+        self.moving(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}")
+
+    def moving(self, text: str) -> None:
+        """Say how far the running stage is, which is old news soon."""
         if time.monotonic() - self.spoken >= PLAIN_SECONDS:
             self.spoken = time.monotonic()
-            self.line(f"{self._head(self.stage)} {text}")
+            self.line(text)
 
     def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
         """A stage is done."""
+        self.close()
         self.line(f"{self._head(stage)} done in {clock(seconds)}{_summary(stage, outputs)}")
 
     def failed(self, stage: Stage, error: OrchestratorError) -> None:
         """A stage failed."""
+        self.close()
         self.line(f"{self._head(stage)} FAILED: {error}")
 
     def stopped(self, stage: Stage) -> None:
         """The user stopped the run in this stage."""
+        self.close()
         self.line(f"{self._head(stage)} stopped; the same command goes on from here")
 
     def close(self) -> None:
-        """The run ended."""
+        """No stage runs any more: take away what told of it."""
 
     def results(self, rows: Sequence[Row], path: Path) -> None:
         """Results rows stand in a file."""
@@ -128,43 +141,28 @@ class LiveView(View):
         from rich.console import Console
 
         super().__init__()
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, markup=False, emoji=False)
         self.status: Status | None = None
 
     def line(self, text: str) -> None:
         """Say one line, above the moving one."""
-        from rich.markup import escape
-
-        style = "red" if "FAILED:" in text else "green" if " done in " in text else ""
+        style = "red" if "FAILED:" in text else "green" if " done in " in text else None
         # long lines are the terminal's to break: paths stay whole for who copies them
-        self.console.print(f"[{style}]{escape(text)}[/{style}]" if style else escape(text), soft_wrap=True)
+        self.console.print(text, style=style, soft_wrap=True)
 
     def begin(self, stage: Stage, *, resumed: bool) -> None:
         """A stage begins."""
         super().begin(stage, resumed=resumed)
-        self.status = self.console.status(self._escaped(f"{self._head(stage)} starting"))
+        self.status = self.console.status("")
+        self.moving(f"{self._head(stage)} starting")
         self.status.start()
 
-    def progress(self, progress: Progress) -> None:
-        """A running stage is this far."""
-        assert self.stage is not None
+    def moving(self, text: str) -> None:
+        """Say how far the running stage is, in the moving line."""
+        from rich.text import Text
+
         if self.status:
-            self.status.update(self._escaped(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}"))
-
-    def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
-        """A stage is done."""
-        self.close()
-        super().end(stage, seconds, outputs)
-
-    def failed(self, stage: Stage, error: OrchestratorError) -> None:
-        """A stage failed."""
-        self.close()
-        super().failed(stage, error)
-
-    def stopped(self, stage: Stage) -> None:
-        """The user stopped the run in this stage."""
-        self.close()
-        super().stopped(stage)
+            self.status.update(Text(text))
 
     def close(self) -> None:
         """Take the moving line away."""
@@ -181,12 +179,6 @@ class LiveView(View):
             return
         console.print(table)
         self.line(f"results: {path}")
-
-    @staticmethod
-    def _escaped(text: str) -> str:
-        from rich.markup import escape
-
-        return escape(text)
 
 
 def _summary(stage: Stage, outputs: dict[str, Any]) -> str:

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.errors import InputError
+
 ROOT = Path(__file__).resolve().parents[2]
 PROMPTS = ROOT / "prompts"
 RECIPES = ROOT / "recipes"
 THIRD_PARTY = ROOT / "third_party"
+
+
+def need_checkout() -> None:
+    """See that what lies beside the package in a checkout is there.
+
+    Raises:
+        InputError: it is not: this is a copy that was installed from a wheel.
+    """
+    if missing := [f"{folder.name}/" for folder in (RECIPES, PROMPTS, THIRD_PARTY) if not folder.is_dir()]:
+        names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        raise InputError(f"this is an installed copy without {names}: use a checkout (git clone ..., make install)")
 
 
 def git_commit() -> str:

@@ -1,29 +1,41 @@
-"""What is on disk: atomic writes, content keys, a stage's state, the lock on a run."""
+"""Files: atomic writes, JSON, digests of contents."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
-def atomic_write(path: Path, data: str | bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextlib.contextmanager
+def atomic_open(path: Path) -> Iterator[TextIO]:
+    """A file to write, so that a reader, or a crash at any moment, sees the old content or the new, never half.
+
+    Raises:
+        OSError: the file cannot be written; what stood there stands.
+    """
     # the process id keeps two writers of the same file apart
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def atomic_write(path: Path, data: str | bytes) -> None:
+    """Write a file as `atomic_open` does, in a folder that is made where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_open(path) as file:
+        file.buffer.write(data.encode() if isinstance(data, str) else data)
 
 
 def write_json(path: Path, value: object) -> None:

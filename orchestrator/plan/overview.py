@@ -18,7 +18,7 @@ BYTES_PER_PARAMETER = 2  # merged weights are written in bf16
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """One plan in numbers; ``released_*`` is ``None`` where the release has no script for the model and method.
 
     ``merged_tb``: terabytes of merged weights that the scripts write.
@@ -57,7 +57,7 @@ def _scripts() -> dict[str, dict[str, dict[str, Any]]]:
     return content
 
 
-def row_of(plan: Plan) -> Row:
+def row_of(plan: Plan) -> PlanRow:
     """One plan in numbers."""
     recipe, model = plan.recipe, plan.recipe.model
     stages = list(plan.stages)
@@ -68,7 +68,7 @@ def row_of(plan: Plan) -> Row:
         released = script.get("loads", 0) + count * script["loads_per_task"]
         models = script.get("merged", 0) + count * script.get("merged_per_task", 0)
         merged = models * (model.params_b or 0) * BYTES_PER_PARAMETER / 1000
-    return Row(
+    return PlanRow(
         recipe=recipe.name,
         method=recipe.method,
         toolkit=model.toolkit,
@@ -82,46 +82,8 @@ def row_of(plan: Plan) -> Row:
     )
 
 
-def table(plans: Sequence[Plan]) -> str:
-    """The plans as lines of text, and their sum; the sum of our loads beside the release's covers the same rows."""
-    rows = [row_of(plan) for plan in plans]
-    head = ("recipe", "method", "toolkit", "jobs", "stages", "done", "loads", "GPUs", "released loads", "merged TB")
-    lines = [head, *(_cells(row) for row in rows)]
-    both = [row for row in rows if row.released_loads is not None]
-    total = Row(
-        recipe="all",
-        method="",
-        toolkit="",
-        jobs=sum(row.jobs for row in rows),
-        stages=sum(row.stages for row in rows),
-        done=sum(row.done for row in rows),
-        loads=sum(row.loads for row in rows),
-        gpus=max(row.gpus for row in rows),
-        released_loads=sum(row.released_loads or 0 for row in both),
-        merged_tb=sum(row.merged_tb or 0 for row in both),
-    )
-    lines.append(_cells(total))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [
-        "  ".join(
-            cell.ljust(width) if column < 3 else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-    rule = "-" * max(map(len, text))
-    said = [
-        text[0], rule, *text[1:-1], rule, text[-1],
-        "loads: how often the model is loaded. released: what the benchmark's own scripts do for the same, and the",
-        "merged weights that they write; empty where there is no script. GPUs: the most that one stage needs.",
-    ]  # fmt: skip
-    if len(both) < len(rows):
-        said.append(f"Where there are both: {sum(row.loads for row in both)} loads here, {total.released_loads} there.")
-    return "\n".join(said)
-
-
-def _cells(row: Row) -> tuple[str, ...]:
-    released = "" if row.released_loads is None else str(row.released_loads)
-    merged = f"{row.merged_tb:.2f}" if row.merged_tb else ""
-    numbers = (row.jobs, row.stages, row.done, row.loads, row.gpus)
-    return (row.recipe, row.method, row.toolkit, *map(str, numbers), released, merged)
+def total_of(rows: Sequence[PlanRow]) -> PlanRow:
+    """The sum of several plans; of GPUs the most that one needs."""
+    summed = ("jobs", "stages", "done", "loads", "released_loads", "merged_tb")
+    sums: dict[str, Any] = {name: sum(getattr(row, name) or 0 for row in rows) for name in summed}
+    return PlanRow("all", method="", toolkit="", gpus=max(row.gpus for row in rows), **sums)

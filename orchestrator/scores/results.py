@@ -1,4 +1,4 @@
-"""The results CSV: its schema, writing, reading, and the table shown to people."""
+"""The results CSV: its schema, writing and reading."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.files import atomic_write
 from orchestrator.scores.metrics import COLUMNS as SCORES
 from orchestrator.scores.metrics import Scores
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 Row = dict[str, Any]
 
@@ -64,8 +61,6 @@ INTEGERS = frozenset({"n", "frames", "seed", "gpus"})
 FLOATS = frozenset({"params_b", "train_seconds", "infer_seconds", *SCORES}) - INTEGERS
 MAJORITY = "majority"  # a row may carry this baseline for the table; it is no column of the file
 OVERALL = "overall"
-
-_SHOWN = ("task", "n", "acc", "95% CI", "majority", "f1", "wf1", "unknown", "multi", "empty", "error")
 
 
 def overall_row(rows: Sequence[Row], scores: Scores, **known: Any) -> Row:
@@ -129,48 +124,3 @@ def read_results(path: Path) -> list[Row]:
     if problems:
         raise InputError(problems)
     return rows
-
-
-def results_table(rows: Sequence[Row]) -> str:
-    """The rows as aligned plain text, for files and pipes.
-
-    A row may carry ``majority``: the share (percent) of the most frequent true label, the accuracy of always
-    saying it.
-    """
-    lines = [_SHOWN, *(_shown(row) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            field.rjust(width) if at else field.ljust(width)
-            for at, (field, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
-
-
-def rich_table(rows: Sequence[Row]) -> Table:
-    """The same table for a terminal; an accuracy is green above the majority baseline and red below it."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table()
-    for at, name in enumerate(_SHOWN):
-        table.add_column(name, justify="right" if at else "left", no_wrap=True)
-    for row in rows:
-        fields = [escape(field) for field in _shown(row)]
-        baseline = row.get(MAJORITY)
-        if not _absent(baseline) and not _absent(row.get("acc")) and row["acc"] != baseline:
-            fields[2] = f"[{'green' if row['acc'] > baseline else 'red'}]{fields[2]}[/]"
-        table.add_row(*fields, style="bold" if row["task"] == OVERALL else None)
-    return table
-
-
-def _shown(row: Row) -> tuple[str, ...]:
-    def number(value: Any) -> str:
-        return "" if _absent(value) else f"{value:.2f}"
-
-    low, high = number(row.get("acc_ci_low")), number(row.get("acc_ci_high"))
-    return (
-        str(row["task"]), str(row.get("n") or ""), number(row.get("acc")), f"{low}-{high}" if low and high else "",
-        number(row.get(MAJORITY)), *(number(row.get(name)) for name in _SHOWN[5:]),
-    )  # fmt: skip

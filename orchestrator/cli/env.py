@@ -1,0 +1,58 @@
+"""``env``: the toolkits' environments."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from orchestrator.cli.table import print_rows
+from orchestrator.environments.environment import Environment, toolkit_names
+from orchestrator.errors import OrchestratorError
+
+
+def list_environments(*, as_json: bool) -> None:
+    """Print the toolkits' environments and whether they are built."""
+    rows = []
+    for environment in map(Environment.load, toolkit_names()):
+        state = environment.state()
+        version = environment.toolkit_version() if state == "ready" else ""
+        rows.append({"name": environment.name, "state": state, "version": version, "folder": str(environment.folder)})
+    print_rows(rows, as_json=as_json)
+
+
+def build_environments(chosen: Sequence[str], *, force: bool) -> None:
+    """Build some environments.
+
+    Raises:
+        InputError: a name is unknown.
+        StageError: a build failed.
+    """
+    for environment in list(map(Environment.load, chosen)):
+        if environment.state() == "ready" and not force:
+            print(f"{environment.name}: up to date")
+            continue
+        log = environment.folder / "build.log"
+        print(f"{environment.name}: building ({log})", flush=True)
+        environment.build(log, force=force)
+        print(f"{environment.name}: ready")
+
+
+def check_environments(chosen: Sequence[str]) -> None:
+    """Import in each environment what will be used there; in all that are built if none is named.
+
+    Raises:
+        InputError: a name is unknown.
+        OrchestratorError: one of them does not work.
+    """
+    environments = list(map(Environment.load, chosen or toolkit_names()))
+    built = [environment for environment in environments if chosen or environment.state() != "missing"]
+    if not built:
+        print("no environment is built; build one with: python -m orchestrator env build NAME")
+    failed = []
+    for environment in built:
+        problem = environment.check()
+        print(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout)
+        if problem:
+            failed.append(environment.name)
+    if failed:
+        raise OrchestratorError(f"not working: {', '.join(failed)}; build again with env build --force NAME")

@@ -1,0 +1,84 @@
+"""``ls``: the tasks, the models, the recipes and the runs."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark.model import models
+from orchestrator.benchmark.task import SPLITS, tasks
+from orchestrator.cli.status import is_running, run_folders, stages_on_disk
+from orchestrator.cli.table import print_rows
+from orchestrator.errors import InputError, one_of
+from orchestrator.machine.checkout import RECIPES
+from orchestrator.recipe.load import load_recipe
+
+Rows = list[dict[str, Any]]
+
+
+def list_things(what: str, runs_dir: Path, *, as_json: bool) -> None:
+    """Print the tasks, the models, the recipes or the runs.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    lists: dict[str, Callable[[], Rows]] = {"tasks": _tasks, "models": _models, "recipes": _recipes}
+    lists["runs"] = partial(_runs, runs_dir)
+    print_rows(lists[one_of("list", what, tuple(lists))](), as_json=as_json)
+
+
+def _tasks() -> Rows:
+    return [
+        {
+            "task": task.name,
+            "dimension": task.dimension,
+            "labels": len(task.labels),
+            "language": task.language,
+            **{split: task.sizes.get(split) for split in SPLITS},
+            "benchmark": task.benchmark,
+            "licence": task.licence,
+        }
+        for task in tasks().values()
+    ]
+
+
+def _models() -> Rows:
+    return [
+        {
+            "model": name,
+            "name": model["name"],
+            "type": model["type"],
+            "params_b": model.get("params_b"),
+            "gpus": model.get("gpus", 1),
+            "toolkit": model["toolkit"],
+            "path": model.get("path") or "made from scratch",
+        }
+        for name, model in models().items()
+    ]
+
+
+def _recipes() -> Rows:
+    rows = []
+    for file in sorted(RECIPES.glob("*.yaml")):
+        cells: tuple[Any, ...]
+        try:
+            recipe = load_recipe(file)
+            cells = (os.path.relpath(file), recipe.model.name, recipe.method, len(recipe.tasks), recipe.description)
+        except InputError as error:
+            cells = (str(file), "", "", "", f"wrong: {error}")
+        rows.append(dict(zip(("recipe", "model", "method", "tasks", "about"), cells, strict=True)))
+    return rows
+
+
+def _runs(runs_dir: Path) -> Rows:
+    rows = []
+    for name, folder in run_folders(runs_dir).items():
+        states = Counter(stage["state"] for stage in stages_on_disk(folder))
+        stages = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
+        now = "running" if is_running(folder) else "not running"
+        rows.append({"run": name, "now": now, "stages": stages, "folder": str(folder)})
+    return rows

@@ -1,0 +1,41 @@
+"""``score``: answers from anywhere, scored the benchmark's own way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.benchmark.task import SPLITS, task_named
+from orchestrator.cli.results import results_table
+from orchestrator.errors import one_of
+from orchestrator.scores.files import score_files
+from orchestrator.scores.results import MAJORITY
+
+
+def print_score(
+    files: Sequence[Path], tasks: Sequence[str], split: str, label: str | None, answer: str | None, *, as_json: bool
+) -> None:
+    """Score files of answers and print a row for each task, behind several the overall score.
+
+    Args:
+        files: tables of labels and answers.
+        tasks: the task of each file; none where a column names it.
+        split: whose published sizes weight the overall score.
+        label: the column with the true label, where it is not found by its name.
+        answer: the column with the answer, likewise.
+        as_json: print one JSON object per task.
+
+    Raises:
+        InputError: a task is unknown or a file cannot be read so.
+    """
+    one_of("split", split, SPLITS)
+    found = score_files(files, [task_named(name) for name in tasks], split, label, answer)
+    for note in (note for scored in found for note in scored.notes):
+        print(f"note: {note}", file=sys.stderr)
+    if as_json:
+        for scored in found:
+            print(json.dumps(scored.row, ensure_ascii=False))
+    else:
+        print(results_table([scored.row | {MAJORITY: scored.scores.majority} for scored in found]))

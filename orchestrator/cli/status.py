@@ -1,0 +1,93 @@
+"""``status``: how far runs are, read from disk."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+from pathlib import Path
+from typing import Any
+
+from orchestrator import toolkits
+from orchestrator.cli.table import table
+from orchestrator.cli.view import amount
+from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.plan.commands import REQUESTS
+from orchestrator.plan.record import STATE, state_in
+from orchestrator.run.journals import JournalProgress
+from orchestrator.toolkits.base import Progress
+
+
+def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
+    """Print the stages of the runs, or of one.
+
+    Raises:
+        InputError: there is no such run.
+    """
+    folders = run_folders(runs_dir)
+    if run is not None:
+        name = Path(run).stem if run.endswith(".yaml") else run
+        if name not in folders:
+            hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
+            raise InputError(Problem(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir"))
+        folders = {name: folders[name]}
+    if as_json:
+        print(json.dumps({name: stages_on_disk(folder) for name, folder in folders.items()}, indent=2))
+        return
+    for name, folder in folders.items():
+        print(f"{name}: {'running' if is_running(folder) else 'not running'}")
+        print(table(stages_on_disk(folder)) + "\n")
+    if not folders:
+        print(f"no runs in {runs_dir}")
+
+
+def run_folders(runs_dir: Path) -> dict[str, Path]:
+    """The folders of runs, by name."""
+    return {path.parent.name: path.parent for path in sorted(runs_dir.glob("*/lock"))}
+
+
+def is_running(folder: Path) -> bool:
+    """Whether an orchestrator holds the lock of a run folder."""
+    try:
+        with (folder / "lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
+    """Every stage of a run folder with its state, in the order in which they began."""
+    running = is_running(folder)
+    found = []
+    states = [(path.parent, state) for path in folder.glob(f"*/*/{STATE}") if (state := state_in(path.parent))]
+    for path, state in sorted(states, key=lambda entry: str(entry[1]["attempts"][0]["started_at"])):
+        name = state["state"]
+        if name == "running" and not running:
+            name = "stopped"  # whoever ran it was killed before it could say so
+        found.append(
+            {
+                "stage": f"{state['job']}/{state['stage']}",
+                "state": name,
+                "progress": _progress(path, state) if name != "done" else "",
+                "seconds": state.get("seconds"),
+                "began": state["attempts"][0]["started_at"][:19],
+                "error": (state.get("error") or "").split("\n")[0],
+                "folder": str(path),
+            }
+        )
+    return found
+
+
+def _progress(folder: Path, state: dict[str, Any]) -> str:
+    """How far the toolkit's log, or the journals, say that a stage is."""
+    progress = None
+    if state["stage"] == "train" and "toolkit" in state:
+        progress = toolkits.get(state["toolkit"]).train_progress(folder)
+    elif state["stage"] == "infer":
+        with contextlib.suppress(OSError):  # it has not come to its requests
+            total = (folder / REQUESTS).read_bytes().count(b"\n")
+            progress = JournalProgress(folder, total)() or Progress(0, total)
+    return amount(progress, state["stage"]) if progress else ""
