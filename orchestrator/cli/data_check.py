@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,43 +17,35 @@ from orchestrator.recipe.recipe import Data
 
 
 def check_data(
-    data_root: Path | None,
-    task_names: Sequence[str],
-    video_root: str | None = None,
-    columns: str | None = None,
-    *,
-    videos: bool = False,
-    cache: Path | None = None,
-    as_json: bool = False,
-) -> int:
+    data_root: Path | None, task_names: Sequence[str], video_root: str | None, columns: str | None,
+    *, videos: bool, cache: Path, as_json: bool,
+) -> int:  # fmt: skip
     """Print what is found about the tasks' data; 0 where it is sound, 1 where anything is wrong.
 
     Published rows that are missing are told and no error: some data sets may not be passed on.
 
+    Args:
+        data_root: the folder with the data sets.
+        task_names: the tasks; none means all of the benchmark, and no label distributions.
+        video_root: where the videos lie.
+        columns: how the data's columns are called, as ``--columns`` has it.
+        videos: also decode the videos.
+        cache: the file that knows which videos are sound.
+        as_json: print JSON, for programs.
+
     Raises:
         InputError: an unknown task, or no data at all.
     """
-    defaults = Data()
-    root = data_root or Path(defaults.root)
+    root, clips = data_root or Path(Data().root), video_root or Data().video_root
     chosen = [task_named(name) for name in dict.fromkeys(task_names)] or list(benchmark_tasks("mmla").values())
-    report = examine(root, chosen, video_root or defaults.video_root, parse_columns(columns))
+    report = examine(root, chosen, clips, parse_columns(columns))
     if videos:
-        check_videos_of(report, root, video_root or defaults.video_root, chosen, parse_columns(columns), cache)
+        check_videos_of(report, root, clips, chosen, parse_columns(columns), cache)
     if as_json:
-        print(json.dumps(_data(report), ensure_ascii=False, indent=2))
+        print(json.dumps({"sound": not report.problems} | asdict(report), ensure_ascii=False, indent=2))
     else:
         _print(report, labels=bool(task_names))
     return 1 if report.problems else 0
-
-
-def _data(report: Report) -> dict[str, Any]:
-    return {
-        "sound": not report.problems,
-        "splits": report.splits,
-        "leaks": [dataclasses.asdict(leak) for leak in report.leaks],
-        "problems": [dataclasses.asdict(problem) for problem in report.problems],
-        "warnings": report.warnings,
-    }
 
 
 def _print(report: Report, *, labels: bool) -> None:

@@ -33,30 +33,17 @@ def list_things(what: str, runs_dir: Path, *, as_json: bool) -> None:
 
 def _tasks() -> Rows:
     return [
-        {
-            "task": task.name,
-            "dimension": task.dimension,
-            "labels": len(task.labels),
-            "language": task.language,
-            **{split: task.sizes.get(split) for split in SPLITS},
-            "benchmark": task.benchmark,
-            "licence": task.licence,
-        }
+        {"task": task.name, "dimension": task.dimension, "labels": len(task.labels), "language": task.language}
+        | {split: task.sizes.get(split) for split in SPLITS}
+        | {"benchmark": task.benchmark, "licence": task.licence}
         for task in tasks().values()
     ]
 
 
 def _models() -> Rows:
     return [
-        {
-            "model": name,
-            "name": model["name"],
-            "type": model["type"],
-            "params_b": model.get("params_b"),
-            "gpus": model.get("gpus", 1),
-            "toolkit": model["toolkit"],
-            "path": model.get("path") or "made from scratch",
-        }
+        {"model": name, "name": model["name"], "type": model["type"], "params_b": model.get("params_b")}
+        | {"gpus": model.get("gpus", 1), "toolkit": model["toolkit"], "path": model.get("path") or "made from scratch"}
         for name, model in models().items()
     ]
 

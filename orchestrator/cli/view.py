@@ -67,7 +67,7 @@ class View(Listener):
     """Plain lines: one when a stage ends, and while a long one runs one every half minute."""
 
     def __init__(self) -> None:
-        self.total = self.number = self.already = 0
+        self.total = self.number = 0
         self.stage: Stage | None = None
         self.rate = Rate()
         self.spoken = 0.0

@@ -15,8 +15,8 @@ import yaml
 from orchestrator.benchmark import released
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import Task, benchmark_tasks, tasks
-from orchestrator.cli.convert import convert_split
-from orchestrator.cli.show import validate_recipes
+from orchestrator.cli.convert import Conversion, convert_split
+from orchestrator.cli.validate import validate_recipes
 from orchestrator.data.samples import Sample, read_split
 from orchestrator.errors import InputError
 from orchestrator.plan.commands import command_of
@@ -67,7 +67,7 @@ def test_equals_the_released_file(
 ) -> None:
     root, out = MMLA / "text", tmp_path / "out"
     videos = template or f"/data/MMLA/{task}/video"
-    convert_split(task, split, toolkit, modality, root, videos, None, None, str(out), "released")
+    convert_split(Conversion(task, toolkit, split, modality, "released", root, videos), str(out))
     written = out.read_bytes()
     if template:
         written = written.replace(str(root).encode(), b"/data/MMLA")
@@ -370,18 +370,16 @@ def test_what_convert_writes_can_be_read_again(tmp_path: Path, form: str, capsys
         again = tmp_path / "again" / task.dataset
         again.mkdir(parents=True)
         suffix = "jsonl" if layout.lines else "json"
-        convert_split(
-            task.name, "train", layout.toolkit, layout.modality, tmp_path / "data", "/gone/{dataset}/video",
-            None, None, str(again / f"train.{suffix}"), "released",
-        )  # fmt: skip
+        conversion = Conversion(
+            task.name, layout.toolkit, "train", layout.modality, "released", tmp_path / "data", "/gone/{dataset}/video"
+        )
+        convert_split(conversion, str(again / f"train.{suffix}"))
         first = read_split(task, "train", tmp_path / "data", "/gone/{dataset}/video")
         second = read_split(task, "train", tmp_path / "again", "/gone/{dataset}/video")
         assert [(one.text, one.label) for one in second] == [(one.text, one.label) for one in first]
         if layout.media and task.name != "Ch-sims":
             assert [one.video for one in second] == [one.video for one in first]
-    convert_split(
-        "MELD", "train", layout.toolkit, layout.modality, tmp_path / "data", None, None, None, "-", "released"
-    )
+    convert_split(Conversion("MELD", layout.toolkit, "train", layout.modality, "released", tmp_path / "data"), "-")
     assert capsys.readouterr().out.startswith("{" if layout.lines else "[\n    {\n")
 
 
@@ -397,7 +395,7 @@ def test_what_convert_writes_can_be_read_again(tmp_path: Path, form: str, capsys
 )
 def test_convert_refuses(tmp_path: Path, toolkit: str, modality: str, protocol: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        convert_split("MELD", "dev", toolkit, modality, tmp_path, None, None, None, str(tmp_path / "o"), protocol)
+        convert_split(Conversion("MELD", toolkit, "dev", modality, protocol, tmp_path), str(tmp_path / "o"))
     assert not (tmp_path / "o").exists()
 
 
@@ -408,8 +406,8 @@ def test_convert_wants_a_video_for_every_sample(tmp_path: Path) -> None:
 
     def convert(modality: str, columns: str = "text=Utterance,label=Mood") -> str:
         convert_split(
-            "MELD", "dev", "llamafactory", modality, tmp_path, None, None, None, str(out), columns=columns
-        )  # fmt: skip
+            Conversion("MELD", "llamafactory", "dev", modality, data_root=tmp_path, columns=columns), str(out)
+        )
         return out.read_text()
 
     with pytest.raises(InputError, match=r"dev\.tsv: 2 of 2 samples name no video") as raised:

@@ -1,13 +1,10 @@
 """Every kind of bad input, through the command line: exit status 2, the message, and nothing launched.
 
-``python -m pytest tests/test_bad_input.py -s`` prints the messages as a user sees them.
+``python -m pytest tests/cli/test_bad_input.py -s`` prints the messages as a user sees them.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.data.demo import write_demo_data
+from tests.cli.conftest import Call
 from tests.media import write_video
 from tests.shared import ROOT
 
@@ -140,33 +138,23 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_bad_input(case: Case, tmp_path: Path) -> None:
+def test_bad_input(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
     write_demo_data(tmp_path / "data", sizes=(40, 8, 8))
     (tmp_path / "tiny.yaml").write_text(case.base + case.recipe)
     case.break_(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MMLA_DATA_ROOT", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     recipe = () if case.name == "no such recipe" else ("tiny.yaml",)
-    environment = {name: value for name, value in os.environ.items() if name != "MMLA_DATA_ROOT"}
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", "run", *recipe, *case.arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        env=environment | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""},
-    )
-    print(f"\n## {case.name}\n{done.stderr}")
-    assert done.returncode == 2, done.stdout + done.stderr
+    said = call("run", *recipe, *case.arguments, code=2)
+    print(f"\n## {case.name}\n{said}")
     for part in case.expected:
-        assert part in done.stderr
-    assert "Traceback" not in done.stderr
+        assert part in said
     assert not list(tmp_path.glob("runs/*/*/*/stage.json"))
 
 
-def test_all_problems_at_once(tmp_path: Path) -> None:
+def test_all_problems_at_once(tmp_path: Path, call: Call) -> None:
     (tmp_path / "tiny.yaml").write_text(f"{BASE}train: {{epoch: 3, learning_rate: fast}}\nseeed: 1\nselect: [last]\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", "run", "tiny.yaml"], cwd=tmp_path, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    assert done.returncode == 2
+    said = call("run", tmp_path / "tiny.yaml", code=2)
     for part in ("`train.epoch`", "learning_rate", "`seeed`", "select"):
-        assert part in done.stderr
+        assert part in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.plan.overview import row_of, table
+from orchestrator.plan.overview import row_of, total_of
 from tests.recipes import plan_of
 
 
@@ -37,9 +37,8 @@ def test_tasks_checkpoints_and_processes_count() -> None:
     assert row_of(plan_of("qwen2_vl_72b_zero_shot", "resources.inference_processes=2")).gpus == 8
 
 
-def test_the_table_sums_up() -> None:
-    plans = [plan_of("qwen2_7b_it"), plan_of("qwen2_7b_zero_shot"), plan_of("demo")]
-    lines = table(plans).splitlines()
-    assert lines[2].split() == ["qwen2_7b_it", "it", "llamafactory", "1", "5", "0", "2", "1", "14", "0.01"]
-    assert lines[-4].split() == ["all", "3", "13", "0", "5", "1", "26", "0.01"]
-    assert lines[-1] == "Where there are both: 3 loads here, 26 there."
+def test_the_sum() -> None:
+    total = total_of([row_of(plan_of(name)) for name in ("qwen2_7b_it", "qwen2_vl_72b_sft", "demo")])
+    assert (total.recipe, total.jobs, total.stages, total.loads) == ("all", 14, 71, 28)
+    assert (total.gpus, total.released_loads) == (8, 50)
+    assert total.merged_tb == pytest.approx(0.014 + 12 * 0.144)

@@ -17,8 +17,6 @@ from orchestrator.scores.results import (
     INTEGERS,
     overall_row,
     read_results,
-    results_table,
-    rich_table,
     write_results,
 )
 
@@ -111,19 +109,3 @@ def test_overall_row() -> None:
     shared = [entry | {"method": "it", "train_seconds": 10.0, "infer_seconds": 4.0} for entry in rows]
     assert overall_row(shared, overall(parts, [1, 1]))["train_seconds"] == 10
     assert overall_row([row("MELD", train_seconds="")], parts[0])["train_seconds"] is None
-    write = [*rows, total]
-    assert "overall" in results_table(write)
-
-
-def test_table_shows_the_baseline_beside_the_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.console import Console
-
-    rows = [row("MELD", n=2610, right=1500, majority=48.12), row("AnnoMi-therapist", majority=33.77), {"task": "MOSI"}]
-    text = results_table(rows)
-    lines = text.splitlines()
-    assert lines[0].split()[:6] == ["task", "n", "acc", "95%", "CI", "majority"]
-    assert len({len(line) for line in lines}) == 1
-    assert lines[1].split()[:5] == ["MELD", "2610", "57.47", "55.56-59.36", "48.12"]
-    assert "33.77" in lines[2]
-    Console(width=120).print(rich_table(rows))
-    assert "55.56-59.36" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import toolkits
-from orchestrator.cli.convert import convert_split
+from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import Sample
 from orchestrator.prompts.examples import Example
 from orchestrator.toolkits.base import Progress
@@ -102,9 +102,8 @@ def test_media_tokens_in_an_utterance() -> None:
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released LLaMA-Factory file, in our own layout."""
     out = tmp_path / "dev.json"
-    convert_split(
-        "MIntRec", "dev", "llamafactory", "video", MMLA / "text", "/data/MMLA/MIntRec/video", None, None, str(out)
-    )
+    clips = "/data/MMLA/MIntRec/video"
+    convert_split(Conversion("MIntRec", "llamafactory", "dev", "video", "mmla", MMLA / "text", clips), str(out))
     ours = json.loads(out.read_text())
     theirs = json.loads((MMLA / "released" / "llamafactory_video_MIntRec_dev.json").read_text())
     assert len(ours) == len(theirs) == 445

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import toolkits
-from orchestrator.cli.convert import convert_split
+from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import Sample
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.load import load_recipe
@@ -276,7 +276,8 @@ def test_the_merge_command(tmp_path: Path) -> None:
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released file; its <video> swift itself puts in front."""
     out = tmp_path / "dev.jsonl"
-    convert_split("MIntRec", "dev", "swift", "video", MMLA / "text", "/data/MMLA/MIntRec/video", None, None, str(out))
+    clips = "/data/MMLA/MIntRec/video"
+    convert_split(Conversion("MIntRec", "swift", "dev", "video", "mmla", MMLA / "text", clips), str(out))
     ours = [json.loads(line) for line in out.read_text().splitlines()]
     released = (MMLA / "released" / "swift_MIntRec_dev.jsonl").read_text().splitlines()
     assert len(ours) == len(released) == 445

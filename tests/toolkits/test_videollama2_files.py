@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator import toolkits
-from orchestrator.cli.convert import convert_split
+from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import Sample
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
@@ -320,8 +320,8 @@ def test_only_the_newest_checkpoint_keeps_the_optimizers_states(
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released VideoLLaMA2 file."""
     out = tmp_path / "train.json"
-    video_root = "/data/MMLA/MUStARD/video"
-    convert_split("MUStARD", "train", "videollama2", "video", MMLA / "text", video_root, None, None, str(out))
+    clips = "/data/MMLA/MUStARD/video"
+    convert_split(Conversion("MUStARD", "videollama2", "train", "video", "mmla", MMLA / "text", clips), str(out))
     ours = json.loads(out.read_text())
     theirs = json.loads((MMLA / "released" / "videollama2_MUStARD_train.json").read_text())
     assert len(ours) == len(theirs)

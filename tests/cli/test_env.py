@@ -1,0 +1,81 @@
+"""The commands that build and check environments, with one that takes no minutes to build."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from orchestrator.cli import env
+from orchestrator.errors import InputError
+from tests.cli.conftest import Call
+
+
+@dataclass
+class Fake:
+    """Stands for an environment: in a state, and with what its check finds."""
+
+    name: str
+    now: str = "missing"
+    problem: str = ""
+    folder: Path = Path("there")
+    forced: list[bool] = field(default_factory=list)
+    known: ClassVar[dict[str, Fake]] = {}
+
+    @classmethod
+    def load(cls, name: str) -> Fake:
+        if name not in cls.known:
+            raise InputError(f"no toolkit environment `{name}`")
+        return cls.known[name]
+
+    def state(self) -> str:
+        return self.now
+
+    def toolkit_version(self) -> str:
+        return f"{self.name} 1.0"
+
+    def build(self, log: Path, force: bool) -> None:
+        assert log == Path("there/build.log")
+        self.now = "ready"
+        self.forced.append(force)
+
+    def check(self) -> str:
+        return self.problem
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
+    known = {"a": Fake("a", "ready"), "b": Fake("b"), "c": Fake("c", "stale", "no module named c")}
+    monkeypatch.setattr(Fake, "known", known)
+    monkeypatch.setattr(env, "Environment", Fake)
+    monkeypatch.setattr(env, "toolkit_names", lambda: list(known))
+    return known
+
+
+def test_list(call: Call) -> None:
+    assert call("env", "list").splitlines() == [
+        "name  state    version  folder", "a     ready    a 1.0    there", "b     missing           there",
+        "c     stale             there",
+    ]  # fmt: skip
+    assert [row["state"] for row in json.loads(call("env", "list", "--json"))] == ["ready", "missing", "stale"]
+
+
+def test_build(known: dict[str, Fake], call: Call) -> None:
+    assert call("env", "build", "a", "b") == "a: up to date\nb: building (there/build.log)\nb: ready\n"
+    assert call("env", "build", "a", "--force").endswith("a: ready\n")
+    assert (known["a"].forced, known["b"].forced) == ([True], [False])
+    assert "no toolkit environment `x`" in call("env", "build", "b", "x", "--force", code=2)
+    assert known["b"].forced == [False]  # a wrong name is found before anything is built
+
+
+def test_check(known: dict[str, Fake], call: Call) -> None:
+    said = call("env", "check", code=1)
+    assert said.splitlines() == [
+        "a: works", "c: no module named c", "error: not working: c; build again with env build --force NAME",
+    ]  # fmt: skip
+    assert call("env", "check", "b") == "b: works\n"
+    known.clear()
+    assert call("env", "check").startswith("no environment is built; build one with")

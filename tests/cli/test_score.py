@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.scores.results import COLUMNS
+from tests.cli.conftest import Call
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> Path:
+    path = tmp_path / "answers.jsonl"
+    path.write_text('{"label": "joy", "prediction": "emotion: joy"}\n{"label": "anger", "prediction": "no idea"}\n')
+    return path
+
+
+def test_json_has_the_columns_of_the_results(answers: Path, call: Call) -> None:
+    printed, note = call("score", answers, "--task", "MELD", "--json").splitlines()  # the note goes to stderr
+    assert note == "note: 2 rows, but the test split of MELD has 2,610 published ones"
+    row = json.loads(printed)
+    assert list(row) == list(COLUMNS)
+    assert (row["n"], row["acc"], row["unknown"]) == (2, 50.0, 50.0)
+
+
+def test_table_with_the_overall_score(answers: Path, call: Call) -> None:
+    said = call("score", answers, answers, "--task", "MELD", "--task", "IEMOCAP").splitlines()
+    assert [line.split()[0] for line in said[:4]] == ["task", "MELD", "IEMOCAP", "overall"]
+    assert said[1].split()[2] == "50.00"
+
+
+def test_no_such_split_or_task(answers: Path, call: Call) -> None:
+    assert "unknown split `tset`" in call("score", answers, "--task", "MELD", "--split", "tset", code=2)
+    assert "did you mean `MELD`?" in call("score", answers, "--task", "MELDD", code=2)

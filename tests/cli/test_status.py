@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli.status import is_running
+from orchestrator.machine.locks import run_lock
+from tests.cli.conftest import Call
+
+
+def write_stage(folder: Path, kind: str, state: str, at: str, **more: Any) -> Path:
+    stage = folder / "demo" / f"{kind}-0"
+    stage.mkdir(parents=True)
+    content = {"state": state, "job": "demo", "stage": kind, "attempts": [{"started_at": at}], "seconds": 1.0}
+    (stage / "stage.json").write_text(json.dumps(content | more))
+    return stage
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """A run that was killed while it trained."""
+    folder = tmp_path / "mine"
+    write_stage(folder, "convert", "done", "2026-01-01T00:00:01.100")
+    train = write_stage(folder, "train", "running", "2026-01-01T00:00:01.200", toolkit="llamafactory")
+    write_stage(folder, "init", "done", "2026-01-01T00:00:00.900")
+    (folder / "lock").touch()
+    (train / "output").mkdir()
+    (train / "output" / "trainer_log.jsonl").write_text('{"current_steps": 30, "total_steps": 90, "loss": 0.5}\n')
+    return folder
+
+
+def test_what_was_done_and_that_it_does_not_run(mine: Path, tmp_path: Path, call: Call) -> None:
+    stages = json.loads(call("status", "mine", "--json", "--runs-dir", tmp_path))["mine"]
+    assert [(stage["stage"], stage["state"], stage["progress"]) for stage in stages] == [
+        ("demo/init", "done", ""),
+        ("demo/convert", "done", ""),
+        ("demo/train", "stopped", "step 30/90, loss 0.5"),
+    ]
+    said = call("status", "recipes/mine.yaml", "--runs-dir", tmp_path)
+    assert said.startswith("mine: not running\nstage ")
+    assert said.endswith(f"{mine / 'demo' / 'train-0'}\n\n")
+
+
+def test_a_run_that_runs(mine: Path, tmp_path: Path, call: Call) -> None:
+    assert not is_running(tmp_path / "none")
+    with run_lock(mine):
+        stages = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]
+        assert call("status", "--runs-dir", tmp_path).startswith("mine: running\n")
+    assert stages[-1]["state"] == "running"
+
+
+def test_answers_are_counted_and_an_error_is_one_line(tmp_path: Path, call: Call) -> None:
+    folder = tmp_path / "mine"
+    infer = write_stage(folder, "infer", "failed", "2026-01-01T00:00:00", error="it broke\nas follows")
+    (folder / "lock").touch()
+
+    def stage() -> dict[str, Any]:
+        (found,) = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]
+        return dict(found)
+
+    assert (stage()["progress"], stage()["error"]) == ("", "it broke")
+    (infer / "requests.jsonl").write_text("{}\n" * 3)
+    assert stage()["progress"] == "sample 0/3"
+    (infer / "predictions.jsonl").write_text("{}\n")
+    (infer / "predictions.1.jsonl").write_text("{}\n")
+    assert stage()["progress"] == "sample 2/3"
+
+
+def test_no_such_run(mine: Path, tmp_path: Path, call: Call) -> None:
+    assert "no runs in" in call("status", "--runs-dir", tmp_path / "none")
+    assert "give its folder with --runs-dir" in call("status", "x", "--runs-dir", tmp_path / "none", code=2)
+    assert "did you mean `mine`?" in call("status", "mien", "--runs-dir", tmp_path, code=2)
+    assert "runs: mine" in call("status", "else", "--runs-dir", tmp_path, code=2)

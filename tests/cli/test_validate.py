@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.machine.checkout import RECIPES
+from tests.cli.conftest import Call
+
+
+def test_one_prompt_for_two_recipes_that_ask_the_same(demo: Path, tmp_path: Path, call: Call) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {RECIPES}/demo.yaml\ndata: {{root: {demo}}}\n")
+    files = (tmp_path / "one.yaml", tmp_path / "two.yaml")
+    said = call("validate", *files, "--set", "resources.device=cpu", "--runs-dir", tmp_path / "runs")
+    assert said.count("--- demo, test, demo_test_00000\n") == 1
+    assert "\n=> " in said
+    assert [line for line in said.splitlines() if "good" in line] == [f"{file}: good (1 job, 1 task)" for file in files]
+
+
+def test_what_training_asks_otherwise_is_shown(demo: Path, tmp_path: Path, call: Call) -> None:
+    (tmp_path / "my.yaml").write_text(
+        f"extends: {RECIPES}/demo.yaml\ndata: {{root: {demo}}}\n"
+        "prompt: {system: Be short., train_system: Be long., history: [[Hello?, Hi.]]}\n"
+    )
+    said = call("validate", tmp_path / "my.yaml", "--set", "resources.device=cpu", "--runs-dir", tmp_path / "runs")
+    assert "--- demo, test, demo_test_00000\nsystem: Be short.\nuser: Hello?\nassistant: Hi.\n" in said
+    assert "--- demo, training, demo_train_00000\nsystem: Be long.\n" in said
+
+
+def test_all_that_is_wrong_and_what_this_machine_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    none = ("--set", f"data.root={tmp_path / 'none'}", "--set", "resources.device=cuda")
+    said = call("validate", RECIPES / "demo.yaml", *none, "--runs-dir", tmp_path / "runs", code=2)
+    assert "note: Tiny-Qwen2 needs 1 GPU, 0 can be seen here" in said
+    assert "no data for demo" in said
+    assert "good" not in said

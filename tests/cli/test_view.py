@@ -1,0 +1,163 @@
+"""What a user sees while stages run."""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.cli import view
+from orchestrator.cli.view import LiveView, Rate, View, clock, make_view
+from orchestrator.errors import StageError
+from orchestrator.machine.checkout import RECIPES
+from orchestrator.plan.make import make_plan
+from orchestrator.plan.plan import Plan
+from orchestrator.recipe.load import load_recipe
+from orchestrator.toolkits.base import Progress
+
+ROW: dict[str, Any] = {"task": "demo", "n": 8, "acc": 50.0, "majority": 40.0}
+
+
+class Clock:
+    """A time that passes when a test says so."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    watch = Clock()
+    monkeypatch.setattr(time, "monotonic", watch)
+    return watch
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Plan:
+    plan = make_plan(load_recipe(RECIPES / "demo.yaml"), tmp_path / "runs")
+    init = plan.jobs[0].stage("init")
+    init.folder.mkdir(parents=True)
+    (init.folder / "stage.json").write_text('{"state": "done"}')
+    return plan
+
+
+def test_durations() -> None:
+    assert [clock(seconds) for seconds in (4.21, 59.6, 187, 3753)] == ["4.2 s", "1:00", "3:07", "1:02:33"]
+
+
+def test_speed_counts_from_what_was_seen_first(watch: Clock) -> None:
+    rate = Rate()
+    assert rate.text(Progress(50, 100), "infer") == "sample 50/100"
+    watch.now += 10
+    assert rate.text(Progress(70, 100, 0.5), "train") == "step 70/100, loss 0.5, 2 steps/s, 15 s left"
+    assert rate.text(Progress(3, 100), "train") == "step 3/100"  # begun anew
+
+
+def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    shown, job = View(), plan.jobs[0]
+    convert, train, select, infer, score = (
+        job.stage(kind) for kind in ("convert", "train", "select", "infer", "score")
+    )
+    shown.start([plan])
+    shown.skipped()
+    shown.begin(convert, resumed=False)
+    shown.end(convert, 1.0, {"rows": {"train": 1200, "dev": 120}})
+    shown.begin(train, resumed=True)
+    for done in (1, 2, 3):
+        shown.progress(Progress(done, 9))
+        watch.now += 29  # a line each half minute
+    shown.end(train, 87, {"steps": 9})
+    shown.begin(select, resumed=False)
+    chosen = {"checkpoint": "checkpoint-9", "strategy": "dev_accuracy", "step": "9"}
+    shown.end(select, 2, chosen | {"accuracy_percent": {"9": 87.5}})
+    shown.end(select, 2, chosen | {"strategy": "last", "accuracy_percent": {}})
+    shown.begin(infer, resumed=False)
+    shown.end(infer, 2, {"requests": 240, "errors": 0})
+    shown.end(infer, 2, {"requests": 240, "errors": 3})
+    shown.begin(score, resumed=False)
+    shown.failed(score, StageError("it broke"))
+    shown.stopped(score)
+    shown.close()
+    shown.results([ROW], Path("r.csv"))
+    assert capsys.readouterr().out.splitlines() == [
+        "1 of 6 stages are done already",
+        "[2/6] demo demo/convert: done in 1.0 s, 1,200 train, 120 dev",
+        "[3/6] demo demo/train: goes on where it was stopped",
+        "[3/6] demo demo/train: step 3/9, 0.0345 steps/s, 2:54 left",
+        "[3/6] demo demo/train: done in 1:27, 9 steps",
+        "[4/6] demo demo/select: done in 2.0 s, checkpoint-9 (dev_accuracy, 87.50 % on dev)",
+        "[4/6] demo demo/select: done in 2.0 s, checkpoint-9 (last)",
+        "[5/6] demo demo/infer: done in 2.0 s, 240 answers",
+        f"[5/6] demo demo/infer: done in 2.0 s, 240 answers, 3 of them errors; to ask again: rm -r {infer.folder}",
+        "[6/6] demo demo/score: FAILED: it broke",
+        "[6/6] demo demo/score: stopped; the same command goes on from here",
+        *view.results_table([ROW]).splitlines(),
+        "results: r.csv",
+    ]
+
+
+def test_a_reader_that_went_away_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Closed(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    View().line("still at work")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def terminal_of(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Standard output, as a terminal from now on: pytest puts its own in place after fixtures are made."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    return terminal
+
+
+def test_a_line_that_moves(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    shown, train = make_view(), plan.jobs[0].stage("train")
+    assert isinstance(shown, LiveView)
+    shown.start([plan])
+    shown.begin(train, resumed=False)
+    assert shown.status is not None
+    assert str(shown.status.status) == "[1/6] demo demo/train: starting"
+    shown.progress(Progress(4, 9))
+    assert str(shown.status.status) == "[1/6] demo demo/train: step 4/9"
+    shown.end(train, 3, {"steps": 9})
+    assert shown.status is None
+    shown.failed(train, StageError("no [such] :smile:"))
+    shown.stopped(train)
+    said = terminal.getvalue()
+    assert "\x1b[32m[1/6] demo demo/train: done in 3.0 s, 9 steps\x1b[0m" in said
+    assert "\x1b[31m[1/6] demo demo/train: FAILED: no [such] :smile:\x1b[0m" in said
+    assert "demo/train: stopped" in said
+
+
+def test_results_are_never_cropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = terminal_of(monkeypatch)
+    make_view().results([ROW], Path("r.csv"))
+    assert "│" in terminal.getvalue()
+    assert "results: r.csv" in terminal.getvalue()
+    terminal.truncate(0)
+    terminal.seek(0)
+    monkeypatch.setenv("COLUMNS", "30")
+    make_view().results([ROW], Path("r.csv"))
+    assert "│" not in terminal.getvalue()
+    assert view.results_table([ROW]) in terminal.getvalue()
+
+
+def test_plain_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert type(make_view()) is View
