@@ -10,15 +10,15 @@ import pytest
 
 from orchestrator.cli import ls
 from orchestrator.errors import Interrupted
-from orchestrator.machine.checkout import RECIPES, ROOT
-from tests.cli.conftest import Call
+from orchestrator.machine.checkout import RECIPES
+from tests.running import ROOT, call
 
 COMMANDS = ("run", "plan", "validate", "show", "ls", "status", "convert", "score", "env list", "env build", "env check",
             "data check", "data download")  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_has_an_example(command: str, call: Call) -> None:
+def test_help_has_an_example(command: str) -> None:
     assert f"Example: python -m orchestrator {command}" in call(*command.split(), "--help")
 
 
@@ -43,9 +43,7 @@ def test_the_module_is_a_program() -> None:
 
 
 @pytest.mark.parametrize(("error", "code"), [(Interrupted("stopped"), 130), (KeyboardInterrupt(), 130)])
-def test_a_stop_has_its_exit_status(
-    error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
+def test_a_stop_has_its_exit_status(error: BaseException, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise error
 
@@ -53,21 +51,20 @@ def test_a_stop_has_its_exit_status(
     call("ls", "tasks", code=code)
 
 
-def test_a_run_says_what_the_recipe_lacks(tmp_path: Path, call: Call) -> None:
+def test_a_run_says_what_the_recipe_lacks(tmp_path: Path) -> None:
     options = ("--runs-dir", tmp_path / "runs", "--results-dir", tmp_path / "results")
     said = call("run", RECIPES / "demo.yaml", "--set", f"data.root={tmp_path / 'none'}", *options, code=2)
     assert "no data for demo" in said
 
 
-def test_download_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
+def test_download_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     from orchestrator.data import download
 
     asked: list[object] = []
     monkeypatch.setattr(download, "download", lambda *args, **options: asked.append((args, options)))
-    monkeypatch.setenv("MMLA_DATA_ROOT", str(tmp_path))
     call("data", "download", "--dataset", "MELD", "--no-videos")
     call("data", "download", "--out", "there", "--revision", "main")
     assert asked == [
-        ((["MELD"], tmp_path, None), {"videos": False}),
+        ((["MELD"], Path("data"), None), {"videos": False}),
         (((), Path("there"), "main"), {"videos": True}),
     ]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.data.demo import write_demo_data
-from tests.cli.conftest import Call
 from tests.media import write_video
+from tests.running import call
 from tests.shared import ROOT
 
 BASE = f"extends: {ROOT}/recipes/_base/tiny_qwen2.yaml\nmethod: sft\ntasks: [demo]\ndata: {{root: data}}\n"
@@ -138,12 +138,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_bad_input(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
+def test_bad_input(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_demo_data(tmp_path / "data", sizes=(40, 8, 8))
     (tmp_path / "tiny.yaml").write_text(case.base + case.recipe)
     case.break_(tmp_path)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MMLA_DATA_ROOT", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     recipe = () if case.name == "no such recipe" else ("tiny.yaml",)
     said = call("run", *recipe, *case.arguments, code=2)
@@ -153,7 +152,7 @@ def test_bad_input(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert not list(tmp_path.glob("runs/*/*/*/stage.json"))
 
 
-def test_all_problems_at_once(tmp_path: Path, call: Call) -> None:
+def test_all_problems_at_once(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(f"{BASE}train: {{epoch: 3, learning_rate: fast}}\nseeed: 1\nselect: [last]\n")
     said = call("run", tmp_path / "tiny.yaml", code=2)
     for part in ("`train.epoch`", "learning_rate", "`seeed`", "select"):

@@ -5,11 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.machine.checkout import ROOT
-from tests.cli.conftest import Call
+from tests.running import ROOT, call
 
 
-def test_a_file_and_what_is_said_of_it(demo: Path, tmp_path: Path, call: Call) -> None:
+def test_a_file_and_what_is_said_of_it(demo: Path, tmp_path: Path) -> None:
     out = tmp_path / "dev.json"
     options = ("--task", "demo", "--split", "dev", "--toolkit", "llamafactory", "--data-root", demo)
     assert call("convert", *options, "--limit", 3, "--out", out) == f"3 rows: {out}\n"
@@ -18,7 +17,7 @@ def test_a_file_and_what_is_said_of_it(demo: Path, tmp_path: Path, call: Call) -
     assert sorted(file.name for file in tmp_path.iterdir()) == ["data", "dev.json"]
 
 
-def test_a_file_that_cannot_be_written(demo: Path, tmp_path: Path, call: Call) -> None:
+def test_a_file_that_cannot_be_written(demo: Path, tmp_path: Path) -> None:
     options = ("--task", "demo", "--toolkit", "swift", "--data-root", demo)
     for out, why in ((tmp_path / "no" / "file", "No such file or directory"), (demo, "Is a directory")):
         assert call("convert", *options, "--out", out, code=2) == (
@@ -27,7 +26,7 @@ def test_a_file_that_cannot_be_written(demo: Path, tmp_path: Path, call: Call) -
     assert list(tmp_path.iterdir()) == [demo]
 
 
-def test_videos_are_asked_for_and_none_is_named(demo: Path, tmp_path: Path, call: Call) -> None:
+def test_videos_are_asked_for_and_none_is_named(demo: Path, tmp_path: Path) -> None:
     options = ("--task", "demo", "--toolkit", "swift", "--modality", "video", "--data-root", demo)
     said = call("convert", *options, "--out", tmp_path / "out", code=2)
     assert "train.tsv: 40 of 40 samples name no video" in said

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Call
 from tests.media import write_video
+from tests.running import call
 
 
-def test_the_demo_data_is_told_split_by_split(demo: Path, call: Call) -> None:
+def test_the_demo_data_is_told_split_by_split(demo: Path) -> None:
     said = call("data", "check", "--data-root", demo, "--task", "demo")
     lines = said.splitlines()
     assert lines[0].split() == ["task", "split", "rows", "published", "wrong", "labels", "most", "frequent", "repeated"]
@@ -21,7 +21,7 @@ def test_the_demo_data_is_told_split_by_split(demo: Path, call: Call) -> None:
     assert said.endswith("\nsound\n")
 
 
-def test_a_label_that_is_none(demo: Path, call: Call) -> None:
+def test_a_label_that_is_none(demo: Path) -> None:
     file = demo / "Demo" / "dev.tsv"
     file.write_text(file.read_text().replace("\tquestion\n", "\tquestoin\n", 1))
     said = call("data", "check", "--data-root", demo, "--task", "demo", code=1)
@@ -32,7 +32,7 @@ def test_a_label_that_is_none(demo: Path, call: Call) -> None:
     assert (data["sound"], len(data["problems"])) == (False, 1)
 
 
-def test_videos_have_columns(demo: Path, tmp_path: Path, call: Call) -> None:
+def test_videos_have_columns(demo: Path, tmp_path: Path) -> None:
     pytest.importorskip("av")
     file = demo / "Demo" / "test.tsv"
     file.write_text(file.read_text().replace("\t\t", "\tgood.mp4\t"))

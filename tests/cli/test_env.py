@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.cli import env
 from orchestrator.errors import InputError
-from tests.cli.conftest import Call
+from tests.running import call
 
 
 @dataclass
@@ -55,7 +55,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
     return known
 
 
-def test_list(call: Call) -> None:
+def test_list() -> None:
     assert call("env", "list").splitlines() == [
         "name  state    version  folder", "a     ready    a 1.0    there", "b     missing           there",
         "c     stale             there",
@@ -63,7 +63,7 @@ def test_list(call: Call) -> None:
     assert [row["state"] for row in json.loads(call("env", "list", "--json"))] == ["ready", "missing", "stale"]
 
 
-def test_build(known: dict[str, Fake], call: Call) -> None:
+def test_build(known: dict[str, Fake]) -> None:
     assert call("env", "build", "a", "b") == "a: up to date\nb: building (there/build.log)\nb: ready\n"
     assert call("env", "build", "a", "--force").endswith("a: ready\n")
     assert (known["a"].forced, known["b"].forced) == ([True], [False])
@@ -71,7 +71,7 @@ def test_build(known: dict[str, Fake], call: Call) -> None:
     assert known["b"].forced == [False]  # a wrong name is found before anything is built
 
 
-def test_check(known: dict[str, Fake], call: Call) -> None:
+def test_check(known: dict[str, Fake]) -> None:
     said = call("env", "check", code=1)
     assert said.splitlines() == [
         "a: works", "c: no module named c", "error: not working: c; build again with env build --force NAME",

@@ -8,16 +8,16 @@ import pytest
 
 from orchestrator.cli import ls
 from orchestrator.machine.checkout import RECIPES
-from tests.cli.conftest import Call
+from tests.running import call
 
 
 @pytest.mark.parametrize(("what", "least"), [("tasks", 13), ("models", 10)])
-def test_tasks_and_models(what: str, least: int, call: Call) -> None:
+def test_tasks_and_models(what: str, least: int) -> None:
     assert len(json.loads(call("ls", what, "--json"))) >= least
     assert len(call("ls", what).splitlines()) >= least + 1
 
 
-def test_every_shipped_recipe_is_good_and_says_what_it_is(call: Call) -> None:
+def test_every_shipped_recipe_is_good_and_says_what_it_is() -> None:
     rows = json.loads(call("ls", "recipes", "--json"))
     assert len(rows) == len(list(RECIPES.glob("*.yaml")))
     for row in rows:
@@ -25,7 +25,7 @@ def test_every_shipped_recipe_is_good_and_says_what_it_is(call: Call) -> None:
         assert row["about"]
 
 
-def test_a_wrong_recipe_is_told_in_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:
+def test_a_wrong_recipe_is_told_in_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(RECIPES / "_base", tmp_path / "_base")
     shutil.copy(RECIPES / "demo.yaml", tmp_path / "demo.yaml")
     (tmp_path / "wrong.yaml").write_text("modle: tiny_qwen2\n")
@@ -37,7 +37,7 @@ def test_a_wrong_recipe_is_told_in_its_row(tmp_path: Path, monkeypatch: pytest.M
     assert "unknown key `modle`" in wrong["about"]
 
 
-def test_runs(tmp_path: Path, call: Call) -> None:
+def test_runs(tmp_path: Path) -> None:
     assert call("ls", "runs", "--runs-dir", tmp_path) == "nothing\n"
     for name, state in (("a", "done"), ("b", "failed")):
         folder = tmp_path / "mine" / "demo" / name
@@ -55,5 +55,5 @@ def test_runs(tmp_path: Path, call: Call) -> None:
     assert new["stages"] == "none"
 
 
-def test_no_such_list(call: Call) -> None:
+def test_no_such_list() -> None:
     assert "did you mean `tasks`?" in call("ls", "task", code=2)

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from orchestrator.machine.checkout import RECIPES
-from tests.cli.conftest import Call
+from tests.running import call
 
 DEMO = RECIPES / "demo.yaml"
 
 
-def test_one_recipe_is_shown_with_its_commands(tmp_path: Path, call: Call) -> None:
+def test_one_recipe_is_shown_with_its_commands(tmp_path: Path) -> None:
     said = call("plan", DEMO, "--runs-dir", tmp_path, "--set", "resources.device=cpu")
     head, *lines = said.splitlines()
     assert head.startswith("demo: sft of Tiny-Qwen2 (llamafactory, cpu), 1 job, 6 stages (0 done), 2 model loads")
@@ -20,14 +20,14 @@ def test_one_recipe_is_shown_with_its_commands(tmp_path: Path, call: Call) -> No
     assert not list(tmp_path.iterdir())
 
 
-def test_files_and_processes(tmp_path: Path, call: Call) -> None:
+def test_files_and_processes(tmp_path: Path) -> None:
     cpu = ("--set", "resources.device=cpu", "--set", "resources.inference_processes=2")
     said = call("plan", DEMO, "--files", "--runs-dir", tmp_path, *cpu)
     assert "         2 processes share the requests; the first of them:\n" in said
     assert "         train.yaml:\n           " in said
 
 
-def test_what_is_done_has_no_command(tmp_path: Path, call: Call) -> None:
+def test_what_is_done_has_no_command(tmp_path: Path) -> None:
     (plan,) = json.loads(call("plan", DEMO, "--json", "--runs-dir", tmp_path))
     for stage in plan["jobs"][0]["stages"]:
         folder = Path(stage["folder"])
@@ -38,7 +38,7 @@ def test_what_is_done_has_no_command(tmp_path: Path, call: Call) -> None:
     assert "cd " not in said
 
 
-def test_as_json(tmp_path: Path, call: Call) -> None:
+def test_as_json(tmp_path: Path) -> None:
     (plan,) = json.loads(call("plan", RECIPES / "qwen2_7b_sft.yaml", "--json", "--runs-dir", tmp_path))
     assert list(plan) == ["recipe", "device", "gpus", "loads", "jobs"]
     assert len(plan["jobs"]) == 12
@@ -49,7 +49,7 @@ def test_as_json(tmp_path: Path, call: Call) -> None:
     assert (convert["argv"], convert["env"], convert["files"]) == ([], {}, {})  # done in this process
 
 
-def test_several_recipes_are_a_table_that_sums_up(tmp_path: Path, call: Call) -> None:
+def test_several_recipes_are_a_table_that_sums_up(tmp_path: Path) -> None:
     files = [RECIPES / f"{name}.yaml" for name in ("qwen2_7b_it", "qwen2_7b_zero_shot", "demo")]
     lines = call("plan", *files, "--runs-dir", tmp_path).splitlines()
     assert lines[2].split() == ["qwen2_7b_it", "it", "llamafactory", "1", "5", "0", "2", "1", "14", "0.01"]
@@ -60,7 +60,7 @@ def test_several_recipes_are_a_table_that_sums_up(tmp_path: Path, call: Call) ->
     assert "Where there are both" not in call("plan", *files[:2], "--runs-dir", tmp_path)
 
 
-def test_two_recipes_of_one_name(tmp_path: Path, call: Call) -> None:
+def test_two_recipes_of_one_name(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "same.yaml").write_text(f"extends: {RECIPES}/tiny_qwen2_zero_shot.yaml\n")

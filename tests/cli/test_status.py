@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.cli.status import is_running
 from orchestrator.machine.locks import run_lock
-from tests.cli.conftest import Call
+from tests.running import call
 
 
 def write_stage(folder: Path, kind: str, state: str, at: str, **more: Any) -> Path:
@@ -32,7 +32,7 @@ def mine(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_was_done_and_that_it_does_not_run(mine: Path, tmp_path: Path, call: Call) -> None:
+def test_what_was_done_and_that_it_does_not_run(mine: Path, tmp_path: Path) -> None:
     stages = json.loads(call("status", "mine", "--json", "--runs-dir", tmp_path))["mine"]
     assert [(stage["stage"], stage["state"], stage["progress"]) for stage in stages] == [
         ("demo/init", "done", ""),
@@ -44,7 +44,7 @@ def test_what_was_done_and_that_it_does_not_run(mine: Path, tmp_path: Path, call
     assert said.endswith(f"{mine / 'demo' / 'train-0'}\n\n")
 
 
-def test_a_run_that_runs(mine: Path, tmp_path: Path, call: Call) -> None:
+def test_a_run_that_runs(mine: Path, tmp_path: Path) -> None:
     assert not is_running(tmp_path / "none")
     with run_lock(mine):
         stages = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]
@@ -52,7 +52,7 @@ def test_a_run_that_runs(mine: Path, tmp_path: Path, call: Call) -> None:
     assert stages[-1]["state"] == "running"
 
 
-def test_answers_are_counted_and_an_error_is_one_line(tmp_path: Path, call: Call) -> None:
+def test_answers_are_counted_and_an_error_is_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     infer = write_stage(folder, "infer", "failed", "2026-01-01T00:00:00", error="it broke\nas follows")
     (folder / "lock").touch()
@@ -69,7 +69,7 @@ def test_answers_are_counted_and_an_error_is_one_line(tmp_path: Path, call: Call
     assert stage()["progress"] == "sample 2/3"
 
 
-def test_no_such_run(mine: Path, tmp_path: Path, call: Call) -> None:
+def test_no_such_run(mine: Path, tmp_path: Path) -> None:
     assert "no runs in" in call("status", "--runs-dir", tmp_path / "none")
     assert "give its folder with --runs-dir" in call("status", "x", "--runs-dir", tmp_path / "none", code=2)
     assert "did you mean `mine`?" in call("status", "mien", "--runs-dir", tmp_path, code=2)

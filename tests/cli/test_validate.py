@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.machine.checkout import RECIPES
-from tests.cli.conftest import Call
+from tests.running import call
 
 
-def test_one_prompt_for_two_recipes_that_ask_the_same(demo: Path, tmp_path: Path, call: Call) -> None:
+def test_one_prompt_for_two_recipes_that_ask_the_same(demo: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / f"{name}.yaml").write_text(f"extends: {RECIPES}/demo.yaml\ndata: {{root: {demo}}}\n")
     files = (tmp_path / "one.yaml", tmp_path / "two.yaml")
@@ -18,7 +18,7 @@ def test_one_prompt_for_two_recipes_that_ask_the_same(demo: Path, tmp_path: Path
     assert [line for line in said.splitlines() if "good" in line] == [f"{file}: good (1 job, 1 task)" for file in files]
 
 
-def test_what_training_asks_otherwise_is_shown(demo: Path, tmp_path: Path, call: Call) -> None:
+def test_what_training_asks_otherwise_is_shown(demo: Path, tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(
         f"extends: {RECIPES}/demo.yaml\ndata: {{root: {demo}}}\n"
         "prompt: {system: Be short., train_system: Be long., history: [[Hello?, Hi.]]}\n"
@@ -28,9 +28,7 @@ def test_what_training_asks_otherwise_is_shown(demo: Path, tmp_path: Path, call:
     assert "--- demo, training, demo_train_00000\nsystem: Be long.\n" in said
 
 
-def test_all_that_is_wrong_and_what_this_machine_lacks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call
-) -> None:
+def test_all_that_is_wrong_and_what_this_machine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     none = ("--set", f"data.root={tmp_path / 'none'}", "--set", "resources.device=cuda")
     said = call("validate", RECIPES / "demo.yaml", *none, "--runs-dir", tmp_path / "runs", code=2)
