@@ -142,9 +142,9 @@ def list_(
 
     Example: python -m orchestrator ls tasks
     """
-    from orchestrator.cli.ls import list_things
+    from orchestrator.cli.ls import print_list
 
-    list_things(what, runs_dir, as_json=json)
+    print_list(what, runs_dir, as_json=json)
 
 
 @app.command()
@@ -219,9 +219,9 @@ def env_list(json: Json = False) -> None:
 
     Example: python -m orchestrator env list
     """
-    from orchestrator.cli.env import list_environments
+    from orchestrator.cli.env import print_environments
 
-    list_environments(as_json=json)
+    print_environments(as_json=json)
 
 
 @env_app.command("build")

@@ -10,8 +10,12 @@ from orchestrator.environments.environment import Environment, toolkit_names
 from orchestrator.errors import OrchestratorError
 
 
-def list_environments(*, as_json: bool) -> None:
-    """Print the toolkits' environments and whether they are built."""
+def print_environments(*, as_json: bool) -> None:
+    """Print the toolkits' environments and whether they are built.
+
+    Raises:
+        InputError: what defines one is malformed.
+    """
     rows = []
     for environment in map(Environment.load, toolkit_names()):
         state = environment.state()

@@ -20,7 +20,7 @@ from orchestrator.recipe.load import load_recipe
 Rows = list[dict[str, Any]]
 
 
-def list_things(what: str, runs_dir: Path, *, as_json: bool) -> None:
+def print_list(what: str, runs_dir: Path, *, as_json: bool) -> None:
     """Print the tasks, the models, the recipes or the runs.
 
     Raises:

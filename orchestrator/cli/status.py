@@ -59,7 +59,11 @@ def is_running(folder: Path) -> bool:
 
 
 def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
-    """Every stage of a run folder with its state, in the order in which they began."""
+    """Every stage of a run folder with its state, in the order in which they began.
+
+    Raises:
+        InputError: a stage that is not done is of a toolkit that is not known here.
+    """
     running = is_running(folder)
     found = []
     states = [(path.parent, state) for path in folder.glob(f"*/*/{STATE}") if (state := state_in(path.parent))]

@@ -98,9 +98,9 @@ class View(Listener):
     def progress(self, progress: Progress) -> None:
         """A running stage is this far."""
         assert self.stage is not None
-        self.moving(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}")
+        self.progress_line(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}")
 
-    def moving(self, text: str) -> None:
+    def progress_line(self, text: str) -> None:
         """Say how far the running stage is, which is old news soon."""
         if time.monotonic() - self.spoken >= PLAIN_SECONDS:
             self.spoken = time.monotonic()
@@ -154,10 +154,10 @@ class LiveView(View):
         """A stage begins."""
         super().begin(stage, resumed=resumed)
         self.status = self.console.status("")
-        self.moving(f"{self._head(stage)} starting")
+        self.progress_line(f"{self._head(stage)} starting")
         self.status.start()
 
-    def moving(self, text: str) -> None:
+    def progress_line(self, text: str) -> None:
         """Say how far the running stage is, in the moving line."""
         from rich.text import Text
 

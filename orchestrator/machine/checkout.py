@@ -18,9 +18,9 @@ def need_checkout() -> None:
     Raises:
         InputError: it is not: this is a copy that was installed from a wheel.
     """
-    if missing := [f"{folder.name}/" for folder in (RECIPES, PROMPTS, THIRD_PARTY) if not folder.is_dir()]:
-        names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
-        raise InputError(f"this is an installed copy without {names}: use a checkout (git clone ..., make install)")
+    if not (RECIPES.is_dir() and PROMPTS.is_dir() and THIRD_PARTY.is_dir()):
+        lacks = "this is an installed copy without recipes/, prompts/ and third_party/"
+        raise InputError(f"{lacks}: use a checkout (git clone ..., make install)")
 
 
 def git_commit() -> str:

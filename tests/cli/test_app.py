@@ -47,7 +47,7 @@ def test_a_stop_has_its_exit_status(error: BaseException, code: int, monkeypatch
     def stop(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(ls, "list_things", stop)
+    monkeypatch.setattr(ls, "print_list", stop)
     call("ls", "tasks", code=code)
 
 
