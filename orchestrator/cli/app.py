@@ -17,20 +17,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-env_app = typer.Typer(
-    help="The toolkits' environments, built from third_party/NAME/."
-    "\n\nExample: python -m orchestrator env build llamafactory",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(env_app, name="env")
-data_app = typer.Typer(
-    help="The benchmark's data: get it, and see whether it is sound."
-    "\n\nExample: python -m orchestrator data check --data-root ~/MMLA",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(data_app, name="data")
+
+
+def _group(name: str, about: str, example: str) -> typer.Typer:
+    text = f"{about}\n\nExample: python -m orchestrator {example}"
+    group = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(group, name=name)
+    return group
+
+
+env_app = _group("env", "The toolkits' environments, built from third_party/NAME/.", "env build llamafactory")
+data_app = _group("data", "The benchmark's data: get it, and see whether it is sound.", "data check --data-root ~/MMLA")
 
 DataRoot = Annotated[Path | None, typer.Option(help="The folder with the data sets.")]
 VideoRoot = Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")]

@@ -71,17 +71,10 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
         name = state["state"]
         if name == "running" and not running:
             name = "stopped"  # whoever ran it was killed before it could say so
-        found.append(
-            {
-                "stage": f"{state['job']}/{state['stage']}",
-                "state": name,
-                "progress": _progress(path, state) if name != "done" else "",
-                "seconds": state.get("seconds"),
-                "began": state["attempts"][0]["started_at"][:19],
-                "error": (state.get("error") or "").split("\n")[0],
-                "folder": str(path),
-            }
-        )
+        progress = "" if name == "done" else _progress(path, state)
+        began, error = state["attempts"][0]["started_at"][:19], (state.get("error") or "").split("\n")[0]
+        row = {"stage": f"{state['job']}/{state['stage']}", "state": name, "progress": progress}
+        found.append(row | {"seconds": state.get("seconds"), "began": began, "error": error, "folder": str(path)})
     return found
 
 

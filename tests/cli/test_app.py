@@ -10,8 +10,8 @@ import pytest
 
 from orchestrator.cli import ls
 from orchestrator.errors import Interrupted
-from orchestrator.machine.checkout import RECIPES
-from tests.running import ROOT, call
+from tests.running import call
+from tests.shared import RECIPES, ROOT
 
 COMMANDS = ("run", "plan", "validate", "show", "ls", "status", "convert", "score", "env list", "env build", "env check",
             "data check", "data download")  # fmt: skip

@@ -5,7 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.running import ROOT, call
+from tests.running import call
+from tests.shared import ROOT
 
 
 def test_a_file_and_what_is_said_of_it(demo: Path, tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import ls
-from orchestrator.machine.checkout import RECIPES
 from tests.running import call
+from tests.shared import RECIPES
 
 
 @pytest.mark.parametrize(("what", "least"), [("tasks", 13), ("models", 10)])

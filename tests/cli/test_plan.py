@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestrator.machine.checkout import RECIPES
 from tests.running import call
+from tests.shared import RECIPES
 
 DEMO = RECIPES / "demo.yaml"
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.machine.checkout import RECIPES
 from tests.running import call
+from tests.shared import RECIPES
 
 
 def test_what_is_shown_is_a_recipe_again(tmp_path: Path) -> None:

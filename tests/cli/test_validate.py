@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.machine.checkout import RECIPES
 from tests.running import call
+from tests.shared import RECIPES
 
 
 def test_one_prompt_for_two_recipes_that_ask_the_same(demo: Path, tmp_path: Path) -> None:

@@ -10,14 +10,12 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli import view
+from orchestrator.cli.results import results_table
 from orchestrator.cli.view import LiveView, Rate, View, clock, make_view
 from orchestrator.errors import StageError
-from orchestrator.machine.checkout import RECIPES
-from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
-from orchestrator.recipe.load import load_recipe
 from orchestrator.toolkits.base import Progress
+from tests.recipes import plan_of
 
 ROW: dict[str, Any] = {"task": "demo", "n": 8, "acc": 50.0, "majority": 40.0}
 
@@ -40,7 +38,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
-    plan = make_plan(load_recipe(RECIPES / "demo.yaml"), tmp_path / "runs")
+    plan = plan_of("demo", runs=tmp_path / "runs")
     init = plan.jobs[0].stage("init")
     init.folder.mkdir(parents=True)
     (init.folder / "stage.json").write_text('{"state": "done"}')
@@ -97,7 +95,7 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
         f"[5/6] demo demo/infer: done in 2.0 s, 240 answers, 3 of them errors; to ask again: rm -r {infer.folder}",
         "[6/6] demo demo/score: FAILED: it broke",
         "[6/6] demo demo/score: stopped; the same command goes on from here",
-        *view.results_table([ROW]).splitlines(),
+        *results_table([ROW]).splitlines(),
         "results: r.csv",
     ]
 
@@ -156,7 +154,7 @@ def test_results_are_never_cropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "30")
     make_view().results([ROW], Path("r.csv"))
     assert "│" not in terminal.getvalue()
-    assert view.results_table([ROW]) in terminal.getvalue()
+    assert results_table([ROW]) in terminal.getvalue()
 
 
 def test_plain_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
