@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checked_yaml.plain import load_yaml
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, Problem, did_you_mean, one_of
 
 SPLITS = ("train", "dev", "test")
 # class names that the scores use for answers without a label: a label of this name could not be told apart
@@ -51,15 +51,8 @@ def tasks() -> dict[str, Task]:
 
 def benchmark_tasks(benchmark: str) -> dict[str, Task]:
     """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order."""
-    chosen = {name: task for name, task in tasks().items() if task.benchmark == benchmark}
-    if not chosen:
-        known = dict.fromkeys(task.benchmark for task in tasks().values())
-        raise InputError(
-            Problem(
-                f"unknown benchmark `{benchmark}`", hint=did_you_mean(benchmark, known) or f"known: {', '.join(known)}"
-            )
-        )
-    return chosen
+    one_of("benchmark", benchmark, dict.fromkeys(task.benchmark for task in tasks().values()))
+    return {name: task for name, task in tasks().items() if task.benchmark == benchmark}
 
 
 def read_tasks(*files: Path) -> dict[str, Task]:
@@ -130,9 +123,4 @@ def task_named(name: str) -> Task:
     Raises:
         InputError: there is none.
     """
-    known = tasks()
-    if name not in known:
-        raise InputError(
-            Problem(f"unknown task `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}")
-        )
-    return known[name]
+    return tasks()[one_of("task", name, tasks())]

@@ -196,6 +196,7 @@ def build_environments(names: Sequence[str], *, force: bool) -> None:
         InputError: a name is unknown.
         StageError: a build failed.
     """
+    from orchestrator.environments.build import build
     from orchestrator.environments.environment import Environment
 
     for environment in [Environment.load(name) for name in names]:
@@ -204,7 +205,7 @@ def build_environments(names: Sequence[str], *, force: bool) -> None:
             continue
         log = environment.folder / "build.log"
         print(f"{environment.name}: building ({log})", flush=True)
-        environment.build(log, force=force)
+        build(environment, log, force=force)
         print(f"{environment.name}: ready")
 
 
@@ -214,10 +215,9 @@ def check_environments(names: Sequence[str]) -> None:
     Raises:
         OrchestratorError: one of them does not work.
     """
-    from orchestrator.environments.environment import Environment
-    from orchestrator.environments.environment import toolkit_names as known
+    from orchestrator.environments.environment import Environment, toolkit_names
 
-    chosen = [Environment.load(name) for name in names or known()]
+    chosen = [Environment.load(name) for name in names or toolkit_names()]
     built = [environment for environment in chosen if names or environment.state() != "missing"]
     if not built:
         print("no environment is built; build one with: python -m orchestrator env build NAME")

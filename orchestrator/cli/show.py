@@ -18,7 +18,8 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.pins import pinned
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.prompts.examples import Example, examples_of, system_of, wording_of
-from orchestrator.recipe.load import RecipeFiles, load_recipe, recipe_schema
+from orchestrator.recipe.load import RecipeFiles, load_recipe
+from orchestrator.recipe.schema import recipe_schema
 from orchestrator.run.prepare import unpack_videos
 
 

@@ -12,9 +12,9 @@ from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks
 from orchestrator.data.archives import ensure_videos
 from orchestrator.data.forms import Columns
 from orchestrator.data.leaks import Leak, leakage, shared_ids, source
-from orchestrator.data.samples import MOST_PROBLEMS, Sample, Scan, scan_split, split_file
+from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError, Problem, capped
 from orchestrator.machine.meter import meter
 
 
@@ -83,7 +83,7 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
         "labels": {label: counts[label] for label in task.labels},
         "file": str(scan.path),
     }
-    report.problems += _capped(scan.problems, str(scan.path))
+    report.problems += capped(scan.problems, str(scan.path))
     if published is not None and scan.rows != published:
         much = f"{abs(published - scan.rows):,} {'missing' if scan.rows < published else 'too many'}"
         report.warnings.append(f"{name}: {scan.rows:,} of {published:,} published rows ({much})")
@@ -119,10 +119,4 @@ def check_videos_of(
     for key, videos in wanted.items():
         wrong = [bad[video] for video in dict.fromkeys(videos) if video in bad]
         rows[key] |= {"videos": len(videos) - sum(video in bad for video in videos), "videos_bad": len(wrong)}
-        report.problems += _capped(wrong, f"{key[0]} {key[1]}")
-
-
-def _capped(problems: Sequence[Problem], where: str) -> list[Problem]:
-    more = len(problems) - MOST_PROBLEMS
-    rest = [Problem(f"and {more:,} more problems", where)] if more > 0 else []
-    return [*problems[:MOST_PROBLEMS], *rest]
+        report.problems += capped(wrong, f"{key[0]} {key[1]}")

@@ -15,9 +15,8 @@ from pathlib import Path
 from orchestrator.benchmark.task import SPLITS, Task
 from orchestrator.data.forms import Columns, Notes, find_other, tsv_rows
 from orchestrator.data.json_forms import json_rows, local_name
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped, did_you_mean
 
-MOST_PROBLEMS = 20  # per file: more of the same does not help
 # what a dot in a name may start, and which of the files beside a clip (subtitles, sound) is the clip
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".f4v", ".m4v", ".mpg", ".mpeg", ".ts", ".mts",
                   ".m2ts", ".vob", ".wmv", ".3gp", ".ogv", ".gif")  # fmt: skip
@@ -79,11 +78,8 @@ def read_split(
     are called otherwise, or the columns of files without a header. InputError lists all problems, with file:line.
     """
     scan = scan_split(task, split, root, video_root, limit=limit, columns=columns)
-    more = len(scan.problems) - MOST_PROBLEMS
-    if more > 0:
-        raise InputError([*scan.problems[:MOST_PROBLEMS], Problem(f"and {more:,} more problems", where=str(scan.path))])
     if scan.problems:
-        raise InputError(scan.problems)
+        raise InputError(capped(scan.problems, str(scan.path)))
     return scan.samples
 
 

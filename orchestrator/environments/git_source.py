@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.errors import InputError, Problem
 
 
-def fetching(target: Path, source: Mapping[str, Any]) -> list[list[str]]:
+def checkout_commands(target: Path, source: Mapping[str, Any]) -> list[list[str]]:
     """The commands that download ``source`` (``git``, ``commit`` and perhaps ``paths``) to a new, empty folder.
 
     Raises:
@@ -30,8 +30,8 @@ def fetching(target: Path, source: Mapping[str, Any]) -> list[list[str]]:
     return [*commands, [*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", "FETCH_HEAD"]]
 
 
-def wrong(target: Path, source: Mapping[str, Any]) -> str:
-    """What is wrong with a checkout; empty where it is the pinned commit, unchanged."""
+def difference(target: Path, source: Mapping[str, Any]) -> str:
+    """How a checkout differs from the pinned commit, in words; empty where it does not."""
     git = ["git", "-C", str(target)]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     if head != source["commit"]:

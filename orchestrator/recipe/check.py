@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -12,13 +13,11 @@ from pydantic import BaseModel, ValidationError
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import benchmark_tasks, tasks
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, plain
-from orchestrator.environments import environment
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.environments.environment import toolkit_names
+from orchestrator.errors import InputError, Problem, unknown
 from orchestrator.recipe import messages as recipe_errors
 from orchestrator.recipe.recipe import Recipe, Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
-
-known_toolkits = environment.toolkit_names
 
 
 def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
@@ -81,17 +80,16 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
     elif isinstance(name.value, str) and not (
         _given(own, "toolkit") and _given(own, "type") and (_given(own, "path") or _given(own, "init"))
     ):
-        hint = did_you_mean(name.value, models()) or f"known: {', '.join(models())}"
-        hint += " (a model outside the catalogue needs toolkit, type, and path or init)"
-        problems.append(Problem(f"unknown model `{name.value}`", name.where, hint))
+        problem = unknown("model", name.value, models(), name.where)
+        hint = f"{problem.hint} (a model outside the catalogue needs toolkit, type, and path or init)"
+        problems.append(replace(problem, hint=hint))
         # stands in for what is missing, so that only what else is wrong is reported
-        entry = {"toolkit": known_toolkits()[0], "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
+        entry = {"toolkit": toolkit_names()[0], "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
     model = merge(at_node(entry, model), Node(own, model.where, model.key_where))
     assert isinstance(model.value, dict)
     toolkit = model.value.get("toolkit")
-    if toolkit and isinstance(toolkit.value, str) and toolkit.value not in known_toolkits():
-        hint = did_you_mean(toolkit.value, known_toolkits()) or f"known: {', '.join(known_toolkits())}"
-        problems.append(Problem(f"unknown toolkit `{toolkit.value}`", toolkit.where, hint))
+    if toolkit and isinstance(toolkit.value, str) and toolkit.value not in toolkit_names():
+        problems.append(unknown("toolkit", toolkit.value, toolkit_names(), toolkit.where))
     return Node({**root.value, "model": model}, root.where), problems
 
 
@@ -118,10 +116,10 @@ def _check_tasks(node: Node) -> list[Problem]:
             continue
         if item.value in seen:
             problems.append(Problem(f"task `{item.value}` is listed twice", item.where, "remove one"))
+        elif item.value == "all":
+            problems.append(Problem("unknown task `all`", item.where, "write `tasks: all`"))
         elif item.value not in tasks():
-            known = f"known: {', '.join(tasks())}"
-            hint = "write `tasks: all`" if item.value == "all" else did_you_mean(item.value, tasks())
-            problems.append(Problem(f"unknown task `{item.value}`", item.where, hint or known))
+            problems.append(unknown("task", item.value, tasks(), item.where))
         seen[item.value] = item.where
     return problems
 
@@ -132,11 +130,7 @@ def _check_rows(root: Node) -> list[Problem]:
     if depth != 2 or not isinstance(node.value, dict):
         return []
     known = tasks()
-    return [
-        Problem(f"unknown task `{name}`", row.named_at, did_you_mean(name, known) or f"known: {', '.join(known)}")
-        for name, row in node.value.items()
-        if name not in known
-    ]
+    return [unknown("task", name, known, row.named_at) for name, row in node.value.items() if name not in known]
 
 
 def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:

@@ -12,11 +12,8 @@ from orchestrator.checked_yaml.nodes import Node, find, merge, tree
 from orchestrator.checked_yaml.reader import read, read_file
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.recipe import messages as recipe_errors
-from orchestrator.recipe.check import known_toolkits, validate
+from orchestrator.recipe.check import validate
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.recipe.schema import recipe_schema
-
-__all__ = ["known_toolkits", "load_recipe", "recipe_schema"]
 
 
 def load_recipe(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import tasks as benchmark_tasks
 from orchestrator.data.archives import ensure_videos
+from orchestrator.environments.build import build
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.meter import meter
 from orchestrator.plan.plan import Plan
@@ -48,4 +49,4 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         if environment.state() != "ready":
             log = environment.folder / "build.log"
             listener.line(f"building the environment of {environment.name}: once, some minutes and gigabytes ({log})")
-            environment.build(log)
+            build(environment, log)

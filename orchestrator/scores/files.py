@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ALIASES
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, Problem, capped, did_you_mean
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.metrics import Scores, overall, score
 from orchestrator.scores.results import COLUMNS, Row, overall_row
 
-MOST_PROBLEMS = 20
 # spellings of the two columns in the wild, the first found wins: ours, the release's, LLaMA-Factory's, ms-swift's, ...
 LABEL_COLUMNS = ("label", "labels", "truth", "ground_truth", "groundtruth", "gold", "target", "reference", "true_label",
                  "y_true", "expected")  # fmt: skip
@@ -75,7 +74,7 @@ def _by_task(path: Path, columns: list[str], records: list[_Record]) -> list[tup
             hint = did_you_mean(name, known) or "or name the task of all rows: --task MELD"
             problems.setdefault(name, Problem(f"`{name}` is not a task", f"{path}:{record.line}", hint))
     if problems:
-        raise InputError(_some(list(problems.values()), path))
+        raise InputError(capped(list(problems.values()), str(path)))
     return [(known[name], group) for name, group in groups.items()]
 
 
@@ -101,7 +100,7 @@ def _score(
             outside[label] += 1
         truth.append(label)
     if problems:
-        raise InputError(_some(problems, path))
+        raise InputError(capped(problems, str(path)))
     parser = Parser(task.labels)
     answers = [parser.parse(_answer(record.fields.get(answers_in))) for record in records]
     scores = score(truth, answers, task.labels)
@@ -218,7 +217,7 @@ def _read(path: Path) -> tuple[list[str], list[_Record]]:
     if not records and not problems:
         problems.append(Problem("no rows to score", where=str(path)))
     if problems:
-        raise InputError(_some(problems, path))
+        raise InputError(capped(problems, str(path)))
     return list(dict.fromkeys(str(name) for record in records for name in record.fields)), records
 
 
@@ -273,9 +272,3 @@ def _table(text: str, path: Path, problems: list[Problem]) -> list[_Record]:
             problems.append(Problem(f"{len(row)} fields, the header has {len(header)}", where=f"{path}:{line}"))
         elif row:
             records.append(_Record(line, dict(zip(header, row, strict=True))))
-
-
-def _some(problems: list[Problem], path: Path) -> list[Problem]:
-    more = len(problems) - MOST_PROBLEMS
-    rest = [Problem(f"and {more:,} more problems", where=str(path))] if more > 0 else []
-    return [*problems[:MOST_PROBLEMS], *rest]
