@@ -12,12 +12,20 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import benchmark_tasks, tasks
+from orchestrator.checked_yaml.explain import Schema, locate
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, plain
 from orchestrator.environments.environment import toolkit_names
 from orchestrator.errors import InputError, Problem, unknown
-from orchestrator.recipe import messages as recipe_errors
 from orchestrator.recipe.recipe import Recipe, Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
+
+SCHEMA = Schema(
+    Recipe,
+    hidden=frozenset({"source"}),
+    reserved=("extends",),
+    examples={"model": "qwen2_7b", "tasks": "all", "toolkit": "llamafactory"},
+    patterns={"name": "letters, digits and . _ - + only, for it names a folder: set `name:`, or rename the file"},
+)
 
 
 def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
@@ -35,7 +43,7 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
     _drop_empty_sections(data, Recipe)
     if "source" in data:  # a field of Recipe, but no key of a file
         del data["source"]
-        problems.append(recipe_errors.unknown_key(("source",), root.value["source"].named_at))
+        problems.append(SCHEMA.unknown_key(("source",), root.value["source"].named_at))
     if "tasks" in root.value:
         problems += _check_tasks(root.value["tasks"])
         if data["tasks"] == "all":
@@ -45,7 +53,7 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
         # JSON mode is strict about types and still takes a list for a tuple
         recipe = Recipe.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        problems += recipe_errors.problems(error, root, file)
+        problems += SCHEMA.explain(error, root, file)
         problems += _check_batch(data, root, file)
     if problems:
         raise InputError(sorted(dict.fromkeys(problems), key=_position))
@@ -157,6 +165,6 @@ def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
             )
         ]
         if all(type(number) is int for number in numbers) and (conflict := batch_conflict(*numbers)):
-            where = recipe_errors.locate(root, (), batch_fields(task), file)[0]
+            where = locate(root, (), batch_fields(task), file)[0]
             problems.append(Problem(conflict[0], where, conflict[1]))
     return problems

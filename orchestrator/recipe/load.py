@@ -11,8 +11,7 @@ from orchestrator.benchmark import task as benchmark
 from orchestrator.checked_yaml.nodes import Node, find, merge, tree
 from orchestrator.checked_yaml.reader import read, read_file
 from orchestrator.errors import InputError, Problem, did_you_mean
-from orchestrator.recipe import messages as recipe_errors
-from orchestrator.recipe.check import validate
+from orchestrator.recipe.check import SCHEMA, validate
 from orchestrator.recipe.recipe import Recipe
 
 
@@ -145,9 +144,9 @@ class _Reader:
         if not equals or not all(path):
             self.problems.append(Problem("an override is KEY=VALUE", where, "for example --set train.epochs=1"))
             return Node({}, where)
-        expected: Any = recipe_errors.annotation(path)
+        expected: Any = SCHEMA.annotation(path)
         if expected is str or get_origin(expected) is Literal:
-            null = raw in ("", "null", "~") and recipe_errors.optional(path)
+            null = raw in ("", "null", "~") and SCHEMA.optional(path)
             value = Node(None if null else "" if raw in ("''", '""') else raw, where)
         else:
             try:
