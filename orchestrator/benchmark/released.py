@@ -97,7 +97,7 @@ def form(name: str, task: Task, split: str) -> Form:
     return Form(entry["template"], entry.get("task", words), tuple(labels), entry.get("answer") == "capitalised")
 
 
-def brought(entry: Family, section: str, given: set[str]) -> dict[str, Any]:
+def protocol_values(entry: Family, section: str, given: set[str]) -> dict[str, Any]:
     """The values that the protocol brings to a recipe's section in which ``given`` keys have values of their own."""
     own: Mapping[str, Any] = getattr(entry, section)
     if section == "prompt":

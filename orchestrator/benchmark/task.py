@@ -65,7 +65,7 @@ def read_tasks(*files: Path) -> dict[str, Task]:
             problems.append(Problem("must hold a mapping of task names", where=str(file)))
             continue
         for name, entry in content.items():
-            wrong = _wrong(entry)
+            wrong = _entry_problems(entry)
             if name in found:
                 wrong.append(f"is defined twice, in `{found[name].benchmark}` too")
             problems += [Problem(f"task `{name}`: {message}", where=str(file)) for message in wrong]
@@ -76,7 +76,7 @@ def read_tasks(*files: Path) -> dict[str, Task]:
     return found
 
 
-def _wrong(entry: Any) -> list[str]:
+def _entry_problems(entry: Any) -> list[str]:
     """What is wrong with a task's entry; the rest of the program relies on these and checks them no more."""
     if not isinstance(entry, dict):
         return ["must be a mapping"]

@@ -24,7 +24,7 @@ def refuse(field: str | Fields, message: str, hint: str = "") -> PydanticCustomE
 Path_ = TypeVar("Path_", str, str | None)
 
 
-def home(value: Path_) -> Path_:
+def expand_home(value: Path_) -> Path_:
     """A path with a leading ``~`` expanded: the shell does not do so behind ``--set key=``."""
     return str(Path(value).expanduser()) if value and value.startswith("~") else value
 

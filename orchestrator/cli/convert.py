@@ -13,7 +13,7 @@ from orchestrator.benchmark.task import task_named
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.samples import read_split, split_file
 from orchestrator.errors import InputError, Problem, one_of
-from orchestrator.prompts.examples import worded
+from orchestrator.prompts.examples import wording_from
 from orchestrator.recipe.recipe import Data
 from orchestrator.toolkits._released import layout_of, write_released
 
@@ -57,7 +57,7 @@ def convert_split(
         where = str(split_file(task, split, root))
         raise InputError(Problem(f"{unnamed:,} of {len(samples):,} samples name no video", where, hint))
     own = TEMPLATE if layout else f"mmla/{modality}.j2"
-    wording = worded(task, split, template or own, layout.name if layout else None)
+    wording = wording_from(task, split, template or own, layout.name if layout else None)
     examples = (wording.example(sample) for sample in samples)
 
     def write(file: TextIO) -> int:

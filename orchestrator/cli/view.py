@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.errors import OrchestratorError
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.run.listener import Listener
-from orchestrator.scores.results import Row, results_table, rich_table
+from orchestrator.scores.results import ResultsRow, results_table, rich_table
 from orchestrator.toolkits.base import Progress
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class View(Listener):
     def close(self) -> None:
         """The run ended."""
 
-    def results(self, rows: Sequence[Row], path: Path) -> None:
+    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
         """Results rows stand in a file."""
         print(results_table(rows), f"results: {path}", sep="\n", flush=True)
 
@@ -172,7 +172,7 @@ class LiveView(View):
             self.status.stop()
             self.status = None
 
-    def results(self, rows: Sequence[Row], path: Path) -> None:
+    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
         """Results rows stand in a file."""
         table, console = rich_table(rows), self.console
         # rich's own measure never exceeds the width that it is given

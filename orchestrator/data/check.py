@@ -10,8 +10,8 @@ from typing import Any
 
 from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks
 from orchestrator.data.archives import ensure_videos
-from orchestrator.data.forms import Columns
-from orchestrator.data.leaks import Leak, leakage, shared_ids, source
+from orchestrator.data.forms import ColumnNames
+from orchestrator.data.leaks import Leak, leakage, shared_ids, source_dataset
 from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
 from orchestrator.errors import InputError, Problem, capped
@@ -28,7 +28,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
 
-def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Columns = None) -> Report:
+def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: ColumnNames = None) -> Report:
     """Read all splits of some tasks, and the training splits of others that share their source.
 
     Raises:
@@ -55,15 +55,15 @@ def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Column
             report.warnings.append(f"{task.name}: its splits come from two folders: {listed}")
     if chosen and len(missing) == len(chosen):
         raise missing[0]
-    sources = {source(task) for task in chosen}
+    sources = {source_dataset(task) for task in chosen}
     for task in benchmark_tasks("mmla").values():
-        if (task.name, "train") not in kept and source(task) in sources and split_file(task, "train", root):
+        if (task.name, "train") not in kept and source_dataset(task) in sources and split_file(task, "train", root):
             kept[task.name, "train"] = scan_split(task, "train", root, video_root, columns=columns).samples
     report.leaks = leakage(chosen, {key: samples for key, samples in kept.items() if samples})
     return report
 
 
-def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, columns: Columns) -> Scan | None:
+def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, columns: ColumnNames) -> Scan | None:
     """Read one split and add its row, and what there is to say about it."""
     published = task.sizes.get(split)
     name = f"{task.name} {split}"
@@ -95,7 +95,7 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
 
 
 def check_videos_of(
-    report: Report, root: Path, video_root: str, chosen: Sequence[Task], columns: Columns, cache: Path | None
+    report: Report, root: Path, video_root: str, chosen: Sequence[Task], columns: ColumnNames, cache: Path | None
 ) -> None:
     """Add how many videos each split has, and what is wrong with them; published archives are unpacked first."""
     wanted: dict[tuple[str, str], list[str]] = {}

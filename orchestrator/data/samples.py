@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.benchmark.task import SPLITS, Task
-from orchestrator.data.forms import Columns, Notes, find_other, tsv_rows
+from orchestrator.data.forms import ColumnNames, Notes, find_other, tsv_rows
 from orchestrator.data.json_forms import json_rows, local_name
 from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped, did_you_mean
 
@@ -67,7 +67,7 @@ def _find(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
 
 
 def read_split(
-    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: Columns = None
+    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
 ) -> list[Sample]:
     """The samples of one split, in the file's order; the first ``limit`` (and only they are checked) if given.
 
@@ -84,7 +84,7 @@ def read_split(
 
 
 def scan_split(
-    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: Columns = None
+    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
 ) -> Scan:
     """As ``read_split``, but what is wrong is returned beside what is sound. InputError where there is no file."""
     found = _find(task, split, root)

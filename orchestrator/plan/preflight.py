@@ -8,7 +8,7 @@ from itertools import chain, product
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.leaks import leaked, shared_ids, untold
+from orchestrator.data.leaks import id_problems, leaked_ids, shared_ids
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.errors import InputError, Problem, capped
 from orchestrator.plan.devices import machine_problems
@@ -141,10 +141,10 @@ def _leaks(survey: Survey) -> Iterator[Problem | Note]:
     if not survey.recipe.it.exclude_leaks:
         return
     try:
-        found = untold(chosen, Path(data.root), data.columns)
+        found = id_problems(chosen, Path(data.root), data.columns)
         yield from found
         for task in chosen if not found else ():
-            if count := len(leaked(task, chosen, Path(data.root), columns=data.columns)):
+            if count := len(leaked_ids(task, chosen, Path(data.root), columns=data.columns)):
                 yield Note(f"{task.name}: it.exclude_leaks leaves out {count:,} of its training samples")
     except InputError:
         return  # the data is wrong, and that was said

@@ -17,7 +17,7 @@ from orchestrator.data.samples import Sample, read_split, split_file
 from orchestrator.prompts import template as prompts
 from orchestrator.recipe.recipe import Recipe
 
-Chosen = Callable[[Sequence[Sample]], Sequence[Sample]]
+SampleFilter = Callable[[Sequence[Sample]], Sequence[Sample]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Wording:
         return [self.prompt.digest, self.task.word, self.task.labels, self.capitalised]
 
 
-def worded(task: Task, split: str, template: str, form: str | None) -> Wording:
+def wording_from(task: Task, split: str, template: str, form: str | None) -> Wording:
     """The wording of a task's split by a template and, under the published protocol, the name of a prompt form.
 
     Raises:
@@ -73,7 +73,7 @@ def wording_of(recipe: Recipe, task: Task, split: str, *, training: bool = False
     """
     entry = recipe.released
     form = None if entry is None else entry.train if training else entry.infer
-    return worded(task, split, template_name(recipe), form)
+    return wording_from(task, split, template_name(recipe), form)
 
 
 def samples_of(recipe: Recipe, task: Task, split: str) -> list[Sample]:
@@ -121,7 +121,7 @@ def corpus_split(recipe: Recipe, task: Task) -> str:
 
 
 def examples_of(
-    recipe: Recipe, task: Task, split: str, chosen: Chosen = list, *, training: bool = False
+    recipe: Recipe, task: Task, split: str, chosen: SampleFilter = list, *, training: bool = False
 ) -> Iterator[Example]:
     """The samples of a split with prompt and answer, in the data's order, as in training or as in inference.
 
@@ -132,7 +132,7 @@ def examples_of(
         yield wording.example(sample, system)
 
 
-def request_lines(recipe: Recipe, tasks: Sequence[Task], split: str, chosen: Chosen = list) -> Iterator[str]:
+def request_lines(recipe: Recipe, tasks: Sequence[Task], split: str, chosen: SampleFilter = list) -> Iterator[str]:
     """One JSON line per sample of all the tasks; order and ids come from the data alone. ``chosen``: as above.
 
     Only where a recipe has them: ``history``, [user, assistant] turns before the question, and ``media``, the

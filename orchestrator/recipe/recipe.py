@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from orchestrator.benchmark import released
 from orchestrator.benchmark.model import ModelSpec
-from orchestrator.checked_yaml.section import Section, home, refuse
+from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import columns_conflict
 from orchestrator.machine.files import digest
 from orchestrator.recipe.train import SECRET, Precision, Train, batch_conflict, batch_fields
@@ -65,12 +65,12 @@ class Data(Section):
     @field_validator("root")
     @classmethod
     def _expanded(cls, value: str) -> str:
-        return home(value)
+        return expand_home(value)
 
     @field_validator("video_root")
     @classmethod
     def _known_fields(cls, value: str) -> str:
-        value = home(value)
+        value = expand_home(value)
         names = set(re.findall(r"\{([^{}]*)\}", value))
         if unknown := sorted(names - {"root", "dataset"}):
             raise refuse("", f"unknown placeholder {{{unknown[0]}}}", "use {root} and {dataset}")
@@ -111,7 +111,7 @@ class Prompt(Section):
     @field_validator("template")
     @classmethod
     def _expanded(cls, value: str) -> str:
-        return home(value)
+        return expand_home(value)
 
 
 class Select(Section):
@@ -255,7 +255,7 @@ class Recipe(Section):
         for name in ("prompt", "inference", "video"):
             section: Section = getattr(self, name)
             given = {key: getattr(section, key) for key in section.model_fields_set}
-            values = released.brought(entry, name, set(given))
+            values = released.protocol_values(entry, name, set(given))
             object.__setattr__(self, name, type(section).model_validate(values | given))
 
     @property

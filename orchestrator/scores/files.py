@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,10 +11,11 @@ from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ALIASES
+from orchestrator.data.lines import csv_lines, json_lines
 from orchestrator.errors import InputError, Problem, capped, did_you_mean
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.metrics import Scores, overall, score
-from orchestrator.scores.results import COLUMNS, Row, overall_row
+from orchestrator.scores.results import COLUMNS, ResultsRow, overall_row
 
 # spellings of the two columns in the wild, the first found wins: ours, the release's, LLaMA-Factory's, ms-swift's, ...
 LABEL_COLUMNS = ("label", "labels", "truth", "ground_truth", "groundtruth", "gold", "target", "reference", "true_label",
@@ -27,7 +27,7 @@ ANSWER_COLUMNS = ("predict", "prediction", "predictions", "pred", "predicted", "
 class Scored(NamedTuple):
     """The results row, the scores behind it, and notes for the user on what was odd but scored all the same."""
 
-    row: Row
+    row: ResultsRow
     scores: Scores
     notes: list[str]
 
@@ -235,40 +235,27 @@ def _json_list(text: str, path: Path, problems: list[Problem]) -> list[_Record]:
 
 def _json_lines(text: str, path: Path, problems: list[Problem]) -> list[_Record]:
     records = []
-    # not splitlines(): U+2028 and others may stand inside a JSON text
-    for line, content in enumerate(text.split("\n"), 1):
-        if not content.strip():
-            continue
-        try:
-            value = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(f"not valid JSON: {error}", where=f"{path}:{line}"))
-            continue
+    for line, value in json_lines(text):
         if isinstance(value, dict):
             records.append(_Record(line, value))
         else:
-            problems.append(Problem("not a JSON object", where=f"{path}:{line}"))
+            message = f"not valid JSON: {value}" if isinstance(value, Exception) else "not a JSON object"
+            problems.append(Problem(message, where=f"{path}:{line}"))
     return records
 
 
 def _table(text: str, path: Path, problems: list[Problem]) -> list[_Record]:
     first = text.split("\n", 1)[0]
     delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") or first.count("\t") > first.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
     records: list[_Record] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return records
-        except csv.Error as error:
-            problems.append(Problem(f"not a valid table: {error}", where=f"{path}:{line}"))
-            continue
-        if not header:
+    for line, row in csv_lines(text, delimiter):
+        if isinstance(row, csv.Error):
+            problems.append(Problem(f"not a valid table: {row}", where=f"{path}:{line}"))
+        elif not header:
             header = row
         elif row and len(row) != len(header):
             problems.append(Problem(f"{len(row)} fields, the header has {len(header)}", where=f"{path}:{line}"))
         elif row:
             records.append(_Record(line, dict(zip(header, row, strict=True))))
+    return records

@@ -17,7 +17,7 @@ from orchestrator.scores.metrics import Scores
 if TYPE_CHECKING:
     from rich.table import Table
 
-Row = dict[str, Any]
+ResultsRow = dict[str, Any]
 
 # every column in the file's order; rates and scores are percent with two decimals; empty = not known
 COLUMNS: dict[str, str] = {
@@ -68,14 +68,14 @@ OVERALL = "overall"
 _SHOWN = ("task", "n", "acc", "95% CI", "majority", "f1", "wf1", "unknown", "multi", "empty", "error")
 
 
-def overall_row(rows: Sequence[Row], scores: Scores, **known: Any) -> Row:
+def overall_row(rows: Sequence[ResultsRow], scores: Scores, **known: Any) -> ResultsRow:
     """The row of all tasks: ``scores`` from ``metrics.overall``, and of the tasks' rows what they have in common.
 
     Times are summed for `sft` and taken once else, where all tasks share one training and one inference. The
     signature is a hash of the tasks' own. ``known`` sets columns by name.
     """
     common = {name: rows[0].get(name) for name in COLUMNS if len({row.get(name) for row in rows}) == 1}
-    times: Row = {}
+    times: ResultsRow = {}
     for name in ("train_seconds", "infer_seconds"):
         seconds = [row[name] for row in rows if not _absent(row.get(name))]
         times[name] = (round(sum(seconds), 3) if common.get("method") == "sft" else max(seconds)) if seconds else None
@@ -89,7 +89,7 @@ def _absent(value: Any) -> bool:
     return value is None or value == ""
 
 
-def write_results(path: Path, rows: Sequence[Row]) -> None:
+def write_results(path: Path, rows: Sequence[ResultsRow]) -> None:
     """Write the results CSV, atomically: UTF-8, comma, ``\\n``; what is absent or ``None`` becomes an empty field."""
     if unknown := {name for row in rows for name in row} - COLUMNS.keys() - {MAJORITY}:
         raise ValueError(f"not columns of the results: {', '.join(sorted(unknown))}")
@@ -101,7 +101,7 @@ def write_results(path: Path, rows: Sequence[Row]) -> None:
     atomic_write(path, text.getvalue())
 
 
-def read_results(path: Path) -> list[Row]:
+def read_results(path: Path) -> list[ResultsRow]:
     """The rows of a results CSV, numbers as numbers, empty fields as ``None``; InputError with all problems."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -117,7 +117,7 @@ def read_results(path: Path) -> list[Row]:
         if len(fields) != len(header):
             problems.append(Problem(f"{len(fields)} fields, the header has {len(header)}", where=f"{path}:{line}"))
             continue
-        row: Row = dict.fromkeys(COLUMNS)
+        row: ResultsRow = dict.fromkeys(COLUMNS)
         for name, value in zip(header, fields, strict=True):
             try:
                 # columns of one's own are left out
@@ -131,7 +131,7 @@ def read_results(path: Path) -> list[Row]:
     return rows
 
 
-def results_table(rows: Sequence[Row]) -> str:
+def results_table(rows: Sequence[ResultsRow]) -> str:
     """The rows as aligned plain text, for files and pipes.
 
     A row may carry ``majority``: the share (percent) of the most frequent true label, the accuracy of always
@@ -148,7 +148,7 @@ def results_table(rows: Sequence[Row]) -> str:
     )
 
 
-def rich_table(rows: Sequence[Row]) -> Table:
+def rich_table(rows: Sequence[ResultsRow]) -> Table:
     """The same table for a terminal; an accuracy is green above the majority baseline and red below it."""
     from rich.markup import escape
     from rich.table import Table
@@ -165,7 +165,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def _shown(row: Row) -> tuple[str, ...]:
+def _shown(row: ResultsRow) -> tuple[str, ...]:
     def number(value: Any) -> str:
         return "" if _absent(value) else f"{value:.2f}"
 
