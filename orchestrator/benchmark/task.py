@@ -23,9 +23,12 @@ _OPTIONAL = ("dataset", "word", "folders", "licence", "video")
 class Task:
     """One task: a data set with its dimension, ordered label list, language and published split sizes.
 
-    ``word`` is the dimension as prompts and answers spell it (``dialogue act``); ``sizes`` counts the published
-    samples of each split; ``folders`` are the names the data set may have on disk, the first found wins; ``video``
-    says whether the benchmark publishes videos for it.
+    Attributes:
+        word: the dimension as prompts and answers spell it (``dialogue act``).
+        sizes: the number of published samples of each split.
+        folders: the names that the data set may have on disk; the first found wins.
+        benchmark: the name of the file that it stands in.
+        video: whether the benchmark publishes videos for it.
     """
 
     name: str
@@ -43,20 +46,32 @@ class Task:
 
 @cache
 def tasks() -> dict[str, Task]:
-    """All tasks by name: each benchmark's in its published order. InputError lists what is wrong in the YAML."""
+    """All tasks by name: each benchmark's in its published order.
+
+    Raises:
+        InputError: see `read_tasks`.
+    """
     return read_tasks(
         *sorted((Path(__file__).parent / "tasks").glob("*.yaml"), key=lambda file: (file.stem != "mmla", file.stem))
     )
 
 
 def benchmark_tasks(benchmark: str) -> dict[str, Task]:
-    """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order."""
+    """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order.
+
+    Raises:
+        InputError: there is no such benchmark.
+    """
     one_of("benchmark", benchmark, dict.fromkeys(task.benchmark for task in tasks().values()))
     return {name: task for name, task in tasks().items() if task.benchmark == benchmark}
 
 
 def read_tasks(*files: Path) -> dict[str, Task]:
-    """The tasks in some YAML files, by name; a file's stem names its benchmark. InputError with all problems."""
+    """The tasks in some YAML files, by name; a file's stem names its benchmark.
+
+    Raises:
+        InputError: a file is no YAML, or entries are wrong; all problems at once.
+    """
     found: dict[str, Task] = {}
     problems: list[Problem] = []
     for file in files:

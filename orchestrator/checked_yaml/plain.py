@@ -9,9 +9,11 @@ from orchestrator.errors import InputError, Problem
 
 
 def load_yaml(path: Path) -> Any:
-    """The content of a YAML file, loaded safely; InputError with file:line:column where it is not YAML.
+    """The content of a YAML file, loaded safely.
 
-    A name that stands twice in the outermost mapping is an error, too: YAML would take the last without a word.
+    Raises:
+        InputError: it cannot be read or is not YAML (with file:line:column), or a name stands twice in its outermost
+            mapping, of which YAML would take the last without a word.
     """
     import yaml
 

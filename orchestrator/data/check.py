@@ -20,7 +20,14 @@ from orchestrator.machine.meter import meter
 
 @dataclass
 class Report:
-    """What was found: a row per split, the leaks, what is wrong, and what is only to be known."""
+    """What was found.
+
+    Attributes:
+        splits: one row for each, with its numbers by name.
+        leaks: held-out utterances in training splits.
+        problems: what is wrong.
+        warnings: what is only to be known.
+    """
 
     splits: list[dict[str, Any]] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
@@ -97,7 +104,11 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
 def check_videos_of(
     report: Report, root: Path, video_root: str, chosen: Sequence[Task], columns: ColumnNames, cache: Path | None
 ) -> None:
-    """Add how many videos each split has, and what is wrong with them; published archives are unpacked first."""
+    """Add how many videos each split has, and what is wrong with them; published archives are unpacked first.
+
+    Raises:
+        InputError: there is no PyAV to open them with, or an archive is not safe to unpack.
+    """
     wanted: dict[tuple[str, str], list[str]] = {}
     for task in chosen:
         if video_root == "{root}/{dataset}/video":

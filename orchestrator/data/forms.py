@@ -55,7 +55,11 @@ def columns_conflict(columns: ColumnNames) -> tuple[str, str] | None:
 
 
 def parse_columns(text: str | None) -> ColumnNames:
-    """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping."""
+    """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping.
+
+    Raises:
+        InputError: they cannot be meant, see `columns_conflict`.
+    """
     if not text:
         return None
     parts = [part.strip() for part in text.split(",")]

@@ -27,10 +27,15 @@ Splits = Mapping[tuple[str, str], Sequence[Sample]]  # by task name and split
 
 @dataclass(frozen=True)
 class Leak:
-    """How many of a split's ``rows`` stand in a task's training split.
+    """How many rows of a split stand in a task's training split.
 
-    ``utterance``: by the source's id; ``text_label``: by text (letter case ignored) and label, ``None`` across tasks,
-    whose labels differ.
+    Attributes:
+        task, split: the split that is held out.
+        rows: how many it has.
+        train: the task of the training split.
+        utterance: how many stand there by the source's id.
+        text_label: how many stand there by text (letter case ignored) and label; ``None`` across tasks, whose labels
+            differ.
     """
 
     task: str

@@ -1,6 +1,6 @@
 """Reads a data set's splits into samples, and refuses what is not sound, all at once.
 
-A split is ``<folder>/{train,dev,test}.tsv``, or one of the other files that ``data_forms.find_other`` knows.
+A split is ``<folder>/{train,dev,test}.tsv``, or one of the other files that ``forms.find_other`` knows.
 """
 
 from __future__ import annotations
@@ -38,8 +38,12 @@ class Sample:
 class Scan:
     """One split as read: its sound samples in the file's order, and all that is wrong with the other rows.
 
-    ``rows`` = ``len(samples)`` + the rows with a problem: nothing is dropped without one. What cannot be told apart
-    into rows (a file that is not UTF-8, JSON behind a syntax error) is one problem and no row.
+    Attributes:
+        path: the file.
+        samples: those of the sound rows.
+        problems: all of them, with file:line.
+        rows: ``len(samples)`` + the rows with a problem: nothing is dropped without one. What cannot be told apart
+            into rows (a file that is not UTF-8, JSON behind a syntax error) is one problem and no row.
     """
 
     path: Path
@@ -51,7 +55,7 @@ class Scan:
 def split_file(task: Task, split: str, root: Path) -> Path | None:
     """The file that holds a split; ``None`` where there is none.
 
-    The first of the task's folders with a TSV of that name, else the first of ``data_forms.find_other``.
+    The first of the task's folders with a TSV of that name, else the first of ``forms.find_other``.
     """
     found = _find(task, split, root)
     return found[0] if found else None
@@ -69,13 +73,22 @@ def _find(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
 def read_split(
     task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
 ) -> list[Sample]:
-    """The samples of one split, in the file's order; the first ``limit`` (and only they are checked) if given.
+    """The samples of one split, in the file's order.
 
-    ``video_root`` is where the videos lie, with ``{root}`` and ``{dataset}`` (the name of the folder found) to be
-    filled in. A video's path must stay beneath it, judged by its text: symbolic links are followed, as the owner of
-    the data made them (the files of a hub's cache are links out of their folder). That the videos exist and can
-    be decoded is for ``videos.check_videos``. ``columns`` is the recipe's ``data.columns``: names for columns that
-    are called otherwise, or the columns of files without a header. InputError lists all problems, with file:line.
+    Args:
+        task: whose labels count.
+        split: train, dev or test.
+        root: the folder of the data sets' folders.
+        video_root: where the videos lie, with ``{root}`` and ``{dataset}`` (the name of the folder found) to be filled
+            in. A video's path must stay beneath it, judged by its text: symbolic links are followed, as the owner of
+            the data made them (the files of a hub's cache are links out of their folder). That the videos exist and
+            can be decoded is for `check_videos`.
+        limit: only the first rows, so many, are read and checked.
+        columns: the recipe's ``data.columns``: names for columns that are called otherwise, or the columns of files
+            without a header.
+
+    Raises:
+        InputError: there is no file, or rows are wrong; all problems at once, with file:line.
     """
     scan = scan_split(task, split, root, video_root, limit=limit, columns=columns)
     if scan.problems:
@@ -86,7 +99,11 @@ def read_split(
 def scan_split(
     task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
 ) -> Scan:
-    """As ``read_split``, but what is wrong is returned beside what is sound. InputError where there is no file."""
+    """As `read_split`, but what is wrong with rows is returned beside what is sound.
+
+    Raises:
+        InputError: there is no file, or it cannot be opened.
+    """
     found = _find(task, split, root)
     if found is None:
         raise InputError(_missing(task, split, root))

@@ -40,7 +40,11 @@ class Wording:
     capitalised: bool = False
 
     def example(self, sample: Sample, system: str | None = None) -> Example:
-        """The sample with prompt and answer; InputError where the template fails."""
+        """The sample with prompt and answer.
+
+        Raises:
+            InputError: the template fails.
+        """
         label = sample.label.capitalize() if self.capitalised else sample.label
         prompt = self.prompt.render(self.task, text=sample.text)
         return Example(sample, prompt, self.prompt.answer(self.task, label), system)
@@ -102,7 +106,11 @@ def system_of(recipe: Recipe, *, training: bool = False) -> str | None:
 def wording_inputs(
     recipe: Recipe, tasks: Iterable[Task], splits: Sequence[str], *, training: bool = False
 ) -> dict[str, Any]:
-    """What decides the questions about some splits besides the data, as JSON values: part of stage keys."""
+    """What decides the questions about some splits besides the data, as JSON values: part of stage keys.
+
+    Raises:
+        InputError: a template does not exist or is none.
+    """
     found: dict[str, Any] = {"system": system_of(recipe, training=training), "modality": recipe.modality}
     if training and recipe.prompt.train_system == "":
         found["system"] = ""
@@ -126,6 +134,9 @@ def examples_of(
     """The samples of a split with prompt and answer, in the data's order, as in training or as in inference.
 
     ``chosen`` may leave samples out or change them.
+
+    Raises:
+        InputError: the data or the template is wrong.
     """
     wording, system = wording_of(recipe, task, split, training=training), system_of(recipe, training=training)
     for sample in chosen(samples_of(recipe, task, split)):
@@ -137,6 +148,9 @@ def request_lines(recipe: Recipe, tasks: Sequence[Task], split: str, chosen: Sam
 
     Only where a recipe has them: ``history``, [user, assistant] turns before the question, and ``media``, the
     placeholder that stands for the video where it is not the toolkit's own.
+
+    Raises:
+        InputError: the data or the template is wrong.
     """
     encode = json.JSONEncoder(ensure_ascii=False).encode
     video = recipe.modality == "video"

@@ -35,7 +35,11 @@ class Prompt:
         self.path, self.digest, self._template = path, digest, template
 
     def render(self, task: Task, *, text: str) -> str:
-        """The prompt for one utterance of a task; InputError with file:line where the template fails."""
+        """The prompt for one utterance of a task.
+
+        Raises:
+            InputError: the template fails (with file:line).
+        """
         try:
             return self._template.render(
                 text=text, task=task.word, labels=task.labels, dataset=task.dataset, dimension=task.dimension,
@@ -52,7 +56,8 @@ class Prompt:
 def load(template: str) -> Prompt:
     """A template by its name in ``prompts/`` (``mmla/text.j2``) or by the path of a file of one's own.
 
-    InputError with file:line where it is missing, is no valid template or uses an unknown variable.
+    Raises:
+        InputError: it is missing, is no valid template or uses an unknown variable (with file:line).
     """
     try:
         shipped = PROMPTS / template

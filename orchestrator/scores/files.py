@@ -46,13 +46,23 @@ def score_file(
 ) -> list[Scored]:
     """Score a CSV, TSV, JSONL or JSON-list file that holds a true label and a model's answer in each row.
 
-    The columns are found by their usual names or given. A label may stand behind a colon (``emotion: joy``); as in
-    the release, what counts is what stands between the first colon and the next. A JSON ``null`` (or a missing
-    key) is an answer that was never given (``error``); an empty field is ``empty``; "None" and "nan" are texts.
-    A label outside the task's list is scored as a class that no answer hits, with a note. Without a ``task`` each row
-    names its own in a column `task`, and there is one result per task, in the order of the file. With a ``split`` a
-    note says where the rows are not as many as the task's published ones.
-    InputError: no such file, no rows, no such column (with those found), a damaged row (with its line).
+    A label may stand behind a colon (``emotion: joy``); as in the release, what counts is what stands between the
+    first colon and the next. A JSON ``null`` (or a missing key) is an answer that was never given (``error``); an empty
+    field is ``empty``; "None" and "nan" are texts. A label outside the task's list is scored as a class that no answer
+    hits, with a note.
+
+    Args:
+        path: the file.
+        task: of all rows; ``None``: each row names its own in a column `task`.
+        label_column: that of the true labels; ``None``: found by its usual names.
+        answer_column: that of the answers; ``None``: found by its usual names.
+        split: a note says where the rows are not as many as the task has published ones there.
+
+    Returns:
+        One result per task, in the order of the file.
+
+    Raises:
+        InputError: no such file, no rows, no such column (with those found), a damaged row (with its line).
     """
     columns, records = _read(path)
     groups = [(task, records)] if task else _by_task(path, columns, records)
@@ -118,9 +128,15 @@ def score_files(
 ) -> list[Scored]:
     """Score several files, and behind several tasks their overall score: the mean weighted by the published sizes.
 
-    ``chosen``: the tasks of the files, in their order; one task for a single file, or none where a column `task`
-    names them row by row. A task whose split has no published size counts with its rows.
-    InputError: as in `score_file`; another number of tasks than of files; a task that occurs twice.
+    Args:
+        paths: the files.
+        chosen: their tasks, in their order; none where a column `task` names them row by row.
+        split: whose published sizes weigh the tasks; where it has none the task's rows count.
+        label_column: see `score_file`.
+        answer_column: see `score_file`.
+
+    Raises:
+        InputError: as in `score_file`; another number of tasks than of files; a task that occurs twice.
     """
     if chosen and len(chosen) != len(paths):
         hint = "give --task once per file, in the files' order, or leave it out where a column `task` names them"
@@ -199,7 +215,7 @@ def _column(given: str | None, usual: Iterable[str], columns: list[str], kind: s
 
 
 def _read(path: Path) -> tuple[list[str], list[_Record]]:
-    """The columns and rows of a file whose kind is told by its first character; InputError with all problems."""
+    """The columns and rows of a file whose kind is told by its first character."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:

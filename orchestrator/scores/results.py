@@ -90,7 +90,11 @@ def _absent(value: Any) -> bool:
 
 
 def write_results(path: Path, rows: Sequence[ResultsRow]) -> None:
-    """Write the results CSV, atomically: UTF-8, comma, ``\\n``; what is absent or ``None`` becomes an empty field."""
+    """Write the results CSV, atomically: UTF-8, comma, ``\\n``; what is absent or ``None`` becomes an empty field.
+
+    Raises:
+        ValueError: a row holds what is no column.
+    """
     if unknown := {name for row in rows for name in row} - COLUMNS.keys() - {MAJORITY}:
         raise ValueError(f"not columns of the results: {', '.join(sorted(unknown))}")
     text = io.StringIO()
@@ -102,7 +106,11 @@ def write_results(path: Path, rows: Sequence[ResultsRow]) -> None:
 
 
 def read_results(path: Path) -> list[ResultsRow]:
-    """The rows of a results CSV, numbers as numbers, empty fields as ``None``; InputError with all problems."""
+    """The rows of a results CSV, numbers as numbers, empty fields as ``None``.
+
+    Raises:
+        InputError: it cannot be read, lacks columns or holds damaged rows; all problems at once.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file, strict=True)
