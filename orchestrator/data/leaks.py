@@ -98,12 +98,7 @@ def leakage(chosen: Iterable[Task], splits: Splits) -> list[Leak]:
 
 
 def leaked_ids(
-    task: Task,
-    others: Iterable[Task],
-    root: Path,
-    *,
-    splits: Sequence[str] = HELD_OUT,
-    columns: ColumnNames = None,
+    task: Task, others: Iterable[Task], root: Path, *, splits: Sequence[str] = HELD_OUT, columns: ColumnNames = None
 ) -> set[str]:
     """The ids of a task's training samples to leave out, for none of the others' held-out utterances to be trained on.
 

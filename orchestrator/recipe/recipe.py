@@ -196,9 +196,7 @@ class Recipe(Section):
     """One model, one method, some tasks: everything that decides what a run computes."""
 
     name: str = Field(
-        max_length=100,
-        pattern=r"^\w[\w.+-]*$",
-        description="of the results and run folder (default: the file's)",
+        max_length=100, pattern=r"^\w[\w.+-]*$", description="of the results and run folder (default: the file's)"
     )
     description: str = Field("", description="a line for people")
     method: Method = Field(description="zero_shot: prompt only; sft: trains per task; it: once for all")

@@ -198,11 +198,7 @@ class LlavaNext(TrainerToolkit):
         if not found and state["global_step"] not in steps:
             found.append(f"the checkpoint of its last step, {state['global_step']}, is missing or incomplete")
         counts = re.findall(r"Loaded (\d+) samples from", log)
-        if not counts:
-            found.append("its log does not say on how many samples it trained")
-        elif int(counts[-1]) != rows:
-            found.append(f"it trained on {counts[-1]} of {rows} samples")
-        return found + self._replaced(log)
+        return found + hf_trainer.row_problems(counts, rows) + self._replaced(log)
 
     @staticmethod
     def _replaced(log: str) -> list[str]:

@@ -122,12 +122,7 @@ class VideoLlama2(TrainerToolkit):
             found.append(f"the checkpoint of its last step, {steps}, is missing or lacks the adapter or the projector")
         if replaced := REPLACED.findall(log):
             found.append(f"{len(replaced)} samples were replaced by others, the first because of {replaced[0]}")
-        counts = [int(count.replace(",", "")) for count in re.findall(r"Num examples = ([\d,]+)", log)]
-        if not counts:
-            found.append("its log does not say on how many samples it trained")
-        elif counts[-1] != rows:
-            found.append(f"it trained on {counts[-1]} of {rows} samples")
-        return found
+        return found + hf_trainer.row_problems(re.findall(r"Num examples = ([\d,]+)", log), rows)
 
 
 def _weights(recipe: Recipe) -> list[str]:
