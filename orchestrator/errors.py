@@ -29,13 +29,19 @@ class OrchestratorError(Exception):
 
 
 class InputError(OrchestratorError):
-    """The input is wrong: all problems found, before anything is launched (exit status 2)."""
+    """The input is wrong: all problems found, before anything is launched (exit status 2).
+
+    Args:
+        problems: all of them; or the message of the only one, followed by its ``where`` and ``hint``.
+        where: see `Problem`.
+        hint: see `Problem`.
+    """
 
     exit_code = 2
 
-    def __init__(self, problems: Sequence[Problem] | Problem | str):
+    def __init__(self, problems: Sequence[Problem] | Problem | str, where: str = "", hint: str = ""):
         if isinstance(problems, str):
-            problems = Problem(problems)
+            problems = Problem(problems, where, hint)
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 

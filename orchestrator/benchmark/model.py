@@ -70,7 +70,7 @@ def read_models(file: Path) -> dict[str, dict[str, Any]]:
     """
     content = load_yaml(file)
     if not isinstance(content, dict):
-        raise InputError(Problem("must hold a mapping of model names", where=str(file)))
+        raise InputError("must hold a mapping of model names", where=str(file))
     known = list(ModelSpec.model_fields)
     problems = []
     for name, entry in content.items():

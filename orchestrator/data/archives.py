@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from orchestrator.benchmark.task import Task
-from orchestrator.errors import InputError, OrchestratorError, Problem
+from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.meter import Meter
 
@@ -103,12 +103,10 @@ def unpack(archive: Path, target: Path, progress: Meter | None = None) -> Path:
             content.rename(target)
         except (tarfile.TarError, EOFError, zlib.error) as error:
             hint = "it is damaged or incomplete: download it again (data download goes on where it stopped)"
-            raise InputError(
-                Problem(f"cannot be unpacked: {error or 'it ends too early'}", str(archive), hint)
-            ) from error
+            raise InputError(f"cannot be unpacked: {error or 'it ends too early'}", str(archive), hint) from error
         except OSError as error:
             if isinstance(error, tarfile.ReadError) or error.errno is None:  # gzip's own errors
-                raise InputError(Problem(f"cannot be unpacked: {error}", str(archive), "download it again")) from error
+                raise InputError(f"cannot be unpacked: {error}", str(archive), "download it again") from error
             raise OrchestratorError(f"{archive}: unpacking failed: {error.strerror}") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -169,7 +167,7 @@ def _inside(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
 
 def _refused(archive: Path, message: str) -> InputError:
     hint = "nothing of it was kept; unpack it by hand into a folder `video` beside it if you trust it"
-    return InputError(Problem(message, str(archive), hint))
+    return InputError(message, str(archive), hint)
 
 
 def _below_common(folder: Path, files: list[PurePosixPath]) -> Path:

@@ -173,11 +173,9 @@ def _need_room(out: Path, todo: Sequence[Remote], chosen: Sequence[Remote]) -> N
     free = shutil.disk_usage(place).free - KEPT_FREE
     if files + unpacked > free:
         raise InputError(
-            Problem(
-                f"needs {_size(files)} and {_size(unpacked)} for the unpacked videos, {_size(max(0, free))} are free",
-                str(out),
-                "choose another folder with --out, fewer data sets with --dataset, or --no-videos",
-            )
+            f"needs {_size(files)} and {_size(unpacked)} for the unpacked videos, {_size(max(0, free))} are free",
+            str(out),
+            "choose another folder with --out, fewer data sets with --dataset, or --no-videos",
         )
 
 

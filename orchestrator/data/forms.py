@@ -66,7 +66,7 @@ def parse_columns(text: str | None) -> ColumnNames:
     mapped = [part.partition("=")[::2] for part in parts if "=" in part]
     columns: ColumnNames = dict(mapped) if len(mapped) == len(parts) else parts
     if wrong := columns_conflict(columns):
-        raise InputError(Problem(wrong[0], "--columns", wrong[1]))
+        raise InputError(wrong[0], "--columns", wrong[1])
     return columns
 
 

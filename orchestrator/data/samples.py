@@ -190,7 +190,7 @@ def _text(path: Path) -> tuple[str, list[Problem]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", where=str(path))) from error
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
     def where(offset: int) -> str:
         line = content.count(b"\n", 0, offset) + 1
@@ -215,10 +215,8 @@ def _fill(video_root: str, root: Path, dataset: str) -> str:
     values = {"root": str(root), "dataset": dataset}
     if unknown := sorted(set(re.findall(r"\{([^{}]*)\}", video_root)) - values.keys()):
         raise InputError(
-            Problem(
-                f"data.video_root: unknown {', '.join(f'{{{name}}}' for name in unknown)} in `{video_root}`",
-                hint="known: {root}, {dataset}",
-            )
+            f"data.video_root: unknown {', '.join(f'{{{name}}}' for name in unknown)} in `{video_root}`",
+            hint="known: {root}, {dataset}",
         )
     return re.sub(r"\{(root|dataset)\}", lambda match: values[match[1]], video_root)
 

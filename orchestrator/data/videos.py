@@ -92,7 +92,7 @@ def _need_av() -> None:
         import av  # noqa: F401
     except ImportError as error:
         hint = "run `make install`, or pip install -e '.[video]' in the checkout"
-        raise InputError(Problem("checking videos needs PyAV, which is not installed", hint=hint)) from error
+        raise InputError("checking videos needs PyAV, which is not installed", hint=hint) from error
 
 
 def _probe(name: str) -> str | None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.environments import git_source
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.checkout import THIRD_PARTY
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import read_json
@@ -78,7 +78,7 @@ class Environment:
         if path is None:
             known = toolkit_names(roots)
             hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
-            raise InputError(Problem(f"no toolkit environment `{name}`", ", ".join(map(str, roots)), hint))
+            raise InputError(f"no toolkit environment `{name}`", ", ".join(map(str, roots)), hint)
         try:
             content = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
             needs = tuple(Need(**need) for need in content.get("needs") or ())
@@ -92,7 +92,7 @@ class Environment:
             return cls(name, path.parent, str(content["python"]), source, content["check"], needs)
         except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
             hint = "it needs python, source and check; see third_party/llamafactory/environment.yaml"
-            raise InputError(Problem(f"not an environment: {error}", str(path), hint)) from error
+            raise InputError(f"not an environment: {error}", str(path), hint) from error
 
     @property
     def venv(self) -> Path:
@@ -136,7 +136,7 @@ class Environment:
         try:
             content = self.lock.read_bytes()
         except OSError as error:
-            raise InputError(Problem(f"cannot read the lock: {error.strerror}", str(self.lock))) from error
+            raise InputError(f"cannot read the lock: {error.strerror}", str(self.lock)) from error
         return sha256(content + json.dumps([self.python_version, dict(self.source)]).encode()).hexdigest()
 
     @property

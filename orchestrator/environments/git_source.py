@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError
 
 
 def checkout_commands(target: Path, source: Mapping[str, Any]) -> list[list[str]]:
@@ -18,7 +18,7 @@ def checkout_commands(target: Path, source: Mapping[str, Any]) -> list[list[str]
         InputError: there is no git.
     """
     if not shutil.which("git"):
-        raise InputError(Problem(f"{source['git']} comes by git, and there is no git", hint="apt-get install git"))
+        raise InputError(f"{source['git']} comes by git, and there is no git", hint="apt-get install git")
     git = ["git", "-C", str(target)]
     commands = [[*git, "init", "--quiet"], [*git, "remote", "add", "origin", source["git"]]]
     fetch = ["fetch", "--quiet", "--depth", "1"]

@@ -46,7 +46,7 @@ class Prompt:
                 language=task.language,
             )  # fmt: skip
         except Exception as error:  # the template is the user's program: whatever it raises is an input error
-            raise InputError(Problem(f"the template fails: {error}", where=_line_of(error, self.path))) from error
+            raise InputError(f"the template fails: {error}", where=_line_of(error, self.path)) from error
 
     def answer(self, task: Task, label: str) -> str:
         """The answer that a model is trained to give: ``dialogue act: question``."""
@@ -68,7 +68,7 @@ def load(template: str) -> Prompt:
     if not found:
         known = sorted(str(file.relative_to(PROMPTS)) for file in PROMPTS.rglob("*.j2"))
         hint = did_you_mean(template, known) or f"in {PROMPTS}: {', '.join(known)}; or give the path of a file"
-        raise InputError(Problem(f"no prompt template `{template}`", hint=hint))
+        raise InputError(f"no prompt template `{template}`", hint=hint)
     return _load(path, changed)
 
 

@@ -72,7 +72,7 @@ def score_file(
 def _by_task(path: Path, columns: list[str], records: list[_Record]) -> list[tuple[Task, list[_Record]]]:
     column = next((name for name in columns if name.strip().lower() == "task"), None)
     if column is None:
-        raise InputError(Problem("no column `task`", where=str(path), hint="name the task of all rows: --task MELD"))
+        raise InputError("no column `task`", where=str(path), hint="name the task of all rows: --task MELD")
     known = {name.lower(): task for name, task in tasks().items()}
     groups: dict[str, list[_Record]] = {}
     problems: dict[str, Problem] = {}
@@ -140,13 +140,13 @@ def score_files(
     """
     if chosen and len(chosen) != len(paths):
         hint = "give --task once per file, in the files' order, or leave it out where a column `task` names them"
-        raise InputError(Problem(f"{len(paths)} files, but {len(chosen)} tasks", hint=hint))
+        raise InputError(f"{len(paths)} files, but {len(chosen)} tasks", hint=hint)
     found: list[Scored] = []
     given: Sequence[Task | None] = chosen or [None] * len(paths)
     for path, task in zip(paths, given, strict=True):
         for scored in score_file(path, task, label_column, answer_column, split):
             if any(scored.row["task"] == other.row["task"] for other in found):
-                raise InputError(Problem(f"{scored.row['task']} is in two files", where=str(path)))
+                raise InputError(f"{scored.row['task']} is in two files", where=str(path))
             found.append(scored)
     if len(found) > 1:
         sizes = [tasks()[scored.row["task"]].sizes.get(split) or scored.scores.n for scored in found]
@@ -211,7 +211,7 @@ def _column(given: str | None, usual: Iterable[str], columns: list[str], kind: s
             return folded[name.strip().lower()]
     message = f"no column `{given}`" if given is not None else f"cannot tell which column holds the {kind}"
     guess = did_you_mean(given, columns) if given is not None else f"name it: --{kind}-column NAME."
-    raise InputError(Problem(message, where=str(path), hint=f"{guess} columns found: {', '.join(columns)}".strip()))
+    raise InputError(message, where=str(path), hint=f"{guess} columns found: {', '.join(columns)}".strip())
 
 
 def _read(path: Path) -> tuple[list[str], list[_Record]]:
@@ -219,9 +219,9 @@ def _read(path: Path) -> tuple[list[str], list[_Record]]:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", where=str(path))) from error
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
-        raise InputError(Problem(f"not UTF-8 text: {error.reason} at byte {error.start}", where=str(path))) from error
+        raise InputError(f"not UTF-8 text: {error.reason} at byte {error.start}", where=str(path)) from error
     start = text.lstrip()[:1]
     problems: list[Problem] = []
     if start == "[":

@@ -22,7 +22,7 @@ from pathlib import PurePosixPath
 from typing import Any, TextIO
 
 from orchestrator.benchmark.task import tasks
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, did_you_mean
 from orchestrator.prompts.examples import Example
 from orchestrator.runners.utterance import neutraliser
 
@@ -126,10 +126,10 @@ def layout_of(toolkit: str, modality: str) -> Layout:
         return there[modality]
     if there:
         message = f"the release has no {modality} files for {toolkit}"
-        raise InputError(Problem(message, hint=f"its files are of modality {', '.join(there)}"))
+        raise InputError(message, hint=f"its files are of modality {', '.join(there)}")
     known = list(dict.fromkeys(layout.toolkit for layout in LAYOUTS.values()))
     hint = did_you_mean(toolkit, known) or f"it has files for {', '.join(known)}"
-    raise InputError(Problem(f"the release has no files for a toolkit `{toolkit}`", hint=hint))
+    raise InputError(f"the release has no files for a toolkit `{toolkit}`", hint=hint)
 
 
 def write_released(layout: Layout, examples: Iterable[Example], file: TextIO) -> int:
