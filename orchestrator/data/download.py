@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.benchmark.task import Task, benchmark_tasks
-from orchestrator.data.archives import ensure_videos
+from orchestrator.data.archives import KEPT_FREE, ensure_videos
 from orchestrator.errors import InputError, OrchestratorError, Problem, did_you_mean
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.hub import endpoint, explained, hub
@@ -29,7 +29,6 @@ from orchestrator.machine.meter import meter
 REPOSITORY = "THUIAR/MMLA-Datasets"
 MANIFEST = "manifest.json"
 SPLIT_SUFFIXES = (".tsv", ".csv", ".json", ".jsonl")
-KEPT_FREE = 1 << 28  # bytes of the disk that are left to others
 _CHUNK = 1 << 20
 
 

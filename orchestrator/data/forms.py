@@ -112,14 +112,12 @@ def find_other(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
 def tsv_rows(text: str, notes: Notes, columns: ColumnNames) -> Iterator[FormRow]:
     """The rows of a table that are not blank, each with the physical line it starts on."""
     lines: Iterator[tuple[int, list[str] | None]] = _csv_rows(text, notes)
-    first = next(lines, None)
-    while first is not None and first[1] is None:  # not TSV, and said so
-        first = next(lines, None)
-    if first is None or first[1] is None:
+    # a row of None is not TSV, and that was said
+    line, header = next(((line, row) for line, row in lines if row is not None), (1, None))
+    if header is None:
         if not notes.problems:
             notes.add("the file is empty", 1)
         return
-    line, header = first[0], first[1]
     places = _places(header, line, notes, columns)
     if places is None:
         return
@@ -136,13 +134,8 @@ def tsv_rows(text: str, notes: Notes, columns: ColumnNames) -> Iterator[FormRow]
                       "a text that holds a tab, a line break or a double quote must be quoted")  # fmt: skip
             yield None
         else:
-            yield (
-                line,
-                None if id_at is None else row[id_at],
-                None if video_at is None else row[video_at],
-                row[text_at],
-                row[label_at],
-            )
+            name, video = None if id_at is None else row[id_at], None if video_at is None else row[video_at]
+            yield line, name, video, row[text_at], row[label_at]
 
 
 def _csv_rows(text: str, notes: Notes) -> Iterator[tuple[int, list[str] | None]]:

@@ -97,9 +97,7 @@ def leakage(chosen: Iterable[Task], splits: Splits) -> list[Leak]:
     return found
 
 
-def leaked_ids(
-    task: Task, others: Iterable[Task], root: Path, *, splits: Sequence[str] = HELD_OUT, columns: ColumnNames = None
-) -> set[str]:
+def leaked_ids(task: Task, others: Iterable[Task], root: Path, *, columns: ColumnNames = None) -> set[str]:
     """The ids of a task's training samples to leave out, for none of the others' held-out utterances to be trained on.
 
     Utterances are the same by their source's id, which only tasks of one source share; equal short texts ("Yeah.") in
@@ -111,7 +109,7 @@ def leaked_ids(
     held: set[str] = set()
     for other in others:
         if source_dataset(other) == source_dataset(task):
-            for split in splits:
+            for split in HELD_OUT:
                 if split_file(other, split, root):
                     held.update(map(source_id(other), _ids(_read(other, split, root, columns))))
     if not held:

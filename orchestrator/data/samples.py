@@ -214,10 +214,8 @@ def _fill(video_root: str, root: Path, dataset: str) -> str:
     """``{root}`` and ``{dataset}`` filled in: no ``str.format``, which would reach into objects."""
     values = {"root": str(root), "dataset": dataset}
     if unknown := sorted(set(re.findall(r"\{([^{}]*)\}", video_root)) - values.keys()):
-        raise InputError(
-            f"data.video_root: unknown {', '.join(f'{{{name}}}' for name in unknown)} in `{video_root}`",
-            hint="known: {root}, {dataset}",
-        )
+        shown = ", ".join(f"{{{name}}}" for name in unknown)
+        raise InputError(f"data.video_root: unknown {shown} in `{video_root}`", hint="known: {root}, {dataset}")
     return re.sub(r"\{(root|dataset)\}", lambda match: values[match[1]], video_root)
 
 

@@ -123,8 +123,7 @@ class _Build:
             file.flush()
             start = file.tell()
             env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
-            done = subprocess.run(argv, env=env, stdout=file, stderr=subprocess.STDOUT, check=False,
-                close_fds=False)  # fmt: skip
+            done = subprocess.run(argv, env=env, stdout=file, stderr=subprocess.STDOUT, close_fds=False)
         if done.returncode:
             raise StageError(self.failure(start, argv, done.returncode))
 

@@ -190,17 +190,9 @@ class Environment:
             return f"not built; run: python -m orchestrator env build {self.name}"
         if "git" in self.source and (difference := git_source.difference(self.sources, self.source)):
             return f"{difference}\n    rebuild it: python -m orchestrator env build {self.name} --force"
-        argv = [str(self.python), "-c", self.statements]
+        argv, env = [str(self.python), "-c", self.statements], clean_environment()
         try:
-            done = subprocess.run(
-                argv,
-                env=clean_environment(),
-                cwd=self.venv,
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-                check=False,
-            )
+            done = subprocess.run(argv, env=env, cwd=self.venv, capture_output=True, text=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             return f"its imports took more than {seconds:g} s; is the disk or the machine overloaded?"
         if done.returncode == 0:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark import released
-from orchestrator.benchmark.task import Task
+from orchestrator.benchmark.task import SPLITS, Task
 from orchestrator.data.samples import Sample, read_split, split_file
 from orchestrator.prompts import template as prompts
 from orchestrator.recipe.recipe import Recipe
@@ -125,7 +125,7 @@ def wording_inputs(
 def corpus_split(recipe: Recipe, task: Task) -> str:
     """The split whose text a model made from scratch learns its tokens from: train, or what there is."""
     root = Path(recipe.data.root)
-    return next((split for split in ("train", "dev", "test") if split_file(task, split, root)), "train")
+    return next((split for split in SPLITS if split_file(task, split, root)), "train")
 
 
 def examples_of(

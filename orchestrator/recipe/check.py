@@ -156,14 +156,8 @@ def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
     problems = []
     for task in dict.fromkeys(used or [None]):
         own = train if task is None else train | rows[task]
-        numbers = [
-            section.get(key, model.model_fields[key].default)
-            for model, section, key in (
-                (Train, own, "batch_size"),
-                (Train, own, "micro_batch_size"),
-                (Resources, resources, "processes"),
-            )
-        ]
+        numbers = [own.get(key, Train.model_fields[key].default) for key in ("batch_size", "micro_batch_size")]
+        numbers.append(resources.get("processes", Resources.model_fields["processes"].default))
         if all(type(number) is int for number in numbers) and (conflict := batch_conflict(*numbers)):
             where = locate(root, (), batch_fields(task), file)[0]
             problems.append(Problem(conflict[0], where, conflict[1]))

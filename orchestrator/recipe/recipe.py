@@ -137,11 +137,8 @@ class Inference(Section):
     @model_validator(mode="after")
     def _sampling(self) -> Inference:
         if self.top_p != 1 and self.temperature == 0:
-            raise refuse(
-                "top_p",
-                f"`inference.top_p` {self.top_p:g} has no effect at temperature 0 (greedy)",
-                "set a temperature above 0, or remove top_p",
-            )
+            message = f"`inference.top_p` {self.top_p:g} has no effect at temperature 0 (greedy)"
+            raise refuse("top_p", message, "set a temperature above 0, or remove top_p")
         return self
 
 

@@ -24,6 +24,7 @@ from orchestrator.toolkits._common import (
     process_environment,
     refused_options,
     torchrun,
+    turns,
     write_list,
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
@@ -85,10 +86,7 @@ class LlamaFactory(TrainerToolkit):
             prompt = neutralise(example.prompt)
             made: dict[str, Any] = {
                 "id": example.sample.id,
-                "conversations": [
-                    {"from": "human", "value": f"<video>{prompt}" if video else prompt},
-                    {"from": "gpt", "value": example.answer},
-                ],
+                "conversations": turns(f"<video>{prompt}" if video else prompt, example.answer),
             }
             if modality == "video":
                 made["videos"] = [example.sample.video] if video else []
