@@ -14,7 +14,7 @@ from orchestrator.data.forms import parse_columns
 from orchestrator.data.samples import read_split, split_file
 from orchestrator.errors import InputError, Problem, one_of
 from orchestrator.prompts.examples import wording_from
-from orchestrator.recipe.recipe import Data
+from orchestrator.recipe.sections import Data
 from orchestrator.toolkits._released import layout_of, write_released
 
 

@@ -16,7 +16,8 @@ from orchestrator.checked_yaml.explain import Schema, locate
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, plain
 from orchestrator.environments.environment import toolkit_names
 from orchestrator.errors import InputError, Problem, unknown
-from orchestrator.recipe.recipe import Recipe, Resources
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
 SCHEMA = Schema(

@@ -12,7 +12,8 @@ from orchestrator.errors import InputError, Problem
 from orchestrator.machine.meter import meter
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.preflight import problems_of
-from orchestrator.recipe.recipe import Data, Recipe
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Data
 from orchestrator.run.listener import Listener
 
 

@@ -18,7 +18,7 @@ from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ColumnNames, columns_conflict
 from orchestrator.data.samples import Sample, read_split, scan_split, split_file
 from orchestrator.errors import InputError
-from orchestrator.recipe.recipe import Data
+from orchestrator.recipe.sections import Data
 from tests.shared import MMLA, needs_mmla
 
 VIDEOS = "{root}/{dataset}/video"
