@@ -168,8 +168,8 @@ def _without_rows(root: Node, over: Node) -> Node:
     ``train.epochs: 1`` in a file that extends it, or ``--set train.epochs=1``, means every task, though a row would
     win over the section it stands in.
     """
-    (train, own), (given, asked) = find(root, ("train",)), find(over, ("train",))
-    if not (own and asked and isinstance(train.value, dict) and isinstance(given.value, dict)):
+    (train, own_depth), (given, given_depth) = find(root, ("train",)), find(over, ("train",))
+    if not (own_depth and given_depth and isinstance(train.value, dict) and isinstance(given.value, dict)):
         return root
     rows = train.value.get("per_task")
     if rows is None or not isinstance(rows.value, dict):
