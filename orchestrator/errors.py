@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+MOST_PROBLEMS = 20  # shown of one file: more of the same does not help
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -27,13 +29,19 @@ class OrchestratorError(Exception):
 
 
 class InputError(OrchestratorError):
-    """The input is wrong: all problems found, before anything is launched (exit status 2)."""
+    """The input is wrong: all problems found, before anything is launched (exit status 2).
+
+    Args:
+        problems: all of them; or the message of the only one, followed by its ``where`` and ``hint``.
+        where: see `Problem`.
+        hint: see `Problem`.
+    """
 
     exit_code = 2
 
-    def __init__(self, problems: Sequence[Problem] | Problem | str):
+    def __init__(self, problems: Sequence[Problem] | Problem | str, where: str = "", hint: str = ""):
         if isinstance(problems, str):
-            problems = Problem(problems)
+            problems = Problem(problems, where, hint)
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
@@ -63,14 +71,27 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean `{folded[close[0]]}`?" if close else ""
 
 
-def one_of(what: str, value: str, known: tuple[str, ...]) -> str:
+def unknown(what: str, value: str, known: Iterable[str], where: str = "") -> Problem:
+    """The problem of a name that does not exist; its hint is the closest known one, or all."""
+    names = list(known)
+    return Problem(f"unknown {what} `{value}`", where, did_you_mean(value, names) or f"known: {', '.join(names)}")
+
+
+def one_of(what: str, value: str, known: Iterable[str]) -> str:
     """The value, if it is a known one.
 
     Raises:
         InputError: it is not.
     """
-    if value not in known:
-        raise InputError(
-            Problem(f"unknown {what} `{value}`", hint=did_you_mean(value, known) or f"known: {', '.join(known)}")
-        )
+    names = list(known)
+    if value not in names:
+        raise InputError(unknown(what, value, names))
     return value
+
+
+def capped(
+    problems: Sequence[Problem], where: str = "", most: int = MOST_PROBLEMS, what: str = "problems"
+) -> list[Problem]:
+    """The first ``most`` problems and, where there are others, one that says at ``where`` how many more of ``what``."""
+    more = len(problems) - most
+    return [*problems[:most], *([Problem(f"and {more:,} more {what}", where)] if more > 0 else [])]

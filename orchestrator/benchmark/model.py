@@ -63,12 +63,14 @@ def models() -> dict[str, dict[str, Any]]:
 
 
 def read_models(file: Path) -> dict[str, dict[str, Any]]:
-    """The models in a YAML file, by name. InputError with all problems."""
-    from orchestrator.benchmark.model import ModelSpec
+    """The models in a YAML file, by name.
 
+    Raises:
+        InputError: it is no YAML, or entries have unknown keys or lack some; all problems at once.
+    """
     content = load_yaml(file)
     if not isinstance(content, dict):
-        raise InputError(Problem("must hold a mapping of model names", where=str(file)))
+        raise InputError("must hold a mapping of model names", where=str(file))
     known = list(ModelSpec.model_fields)
     problems = []
     for name, entry in content.items():

@@ -17,9 +17,14 @@ OVERALL = "overall"
 class Published:
     """One published accuracy.
 
-    ``model`` and ``method`` (``zero_shot``, ``sft``, ``it``) read as in the results CSV; beside these stand the best
-    earlier method for a task (``sota``) and people (``human``). ``task`` is a task's name, or ``overall``: the mean
-    over the 12 test splits weighted by their sizes. ``acc`` is in percent.
+    Attributes:
+        model: as in the results CSV.
+        method: as there (``zero_shot``, ``sft``, ``it``), or the best earlier method for a task (``sota``), or people
+            (``human``).
+        task: a task's name, or ``overall``: the mean over the 12 test splits weighted by their sizes.
+        acc: in percent.
+        source: where it was published.
+        certainty: how exactly it could be read there.
     """
 
     model: str

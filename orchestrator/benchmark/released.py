@@ -26,8 +26,11 @@ TEMPLATE = "released/{form}.j2"  # `prompt.template` of the protocol: the form n
 class Form:
     """How a task is put in one kind of released file or script.
 
-    ``template``: the file's stem in ``prompts/released``; ``word``, ``labels``: as the prompt spells the task and its
-    candidate labels; ``capitalised``: whether the answer's label starts with a capital.
+    Attributes:
+        template: the file's stem in ``prompts/released``.
+        word: as the prompt spells the task.
+        labels: as the prompt spells the candidate labels.
+        capitalised: whether the answer's label starts with a capital.
     """
 
     template: str
@@ -40,8 +43,13 @@ class Form:
 class Family:
     """One entry of ``benchmark/released.yaml``: what the release did with some models.
 
-    ``train``, ``infer``: names of forms; ``media``: placeholder in front of a question in inference, where it is not
-    that of training; ``prompt``, ``inference``, ``video``: keys of those recipe sections with their values.
+    Attributes:
+        train: the name of the form in training.
+        infer: the name of the form in inference.
+        template: the chat template of the models; ``None``: any.
+        names: patterns of the models' names; none: any.
+        media: placeholder in front of a question in inference, where it is not that of training.
+        prompt, inference, video: keys of those recipe sections with their values.
     """
 
     toolkit: str
@@ -97,7 +105,7 @@ def form(name: str, task: Task, split: str) -> Form:
     return Form(entry["template"], entry.get("task", words), tuple(labels), entry.get("answer") == "capitalised")
 
 
-def brought(entry: Family, section: str, given: set[str]) -> dict[str, Any]:
+def protocol_values(entry: Family, section: str, given: set[str]) -> dict[str, Any]:
     """The values that the protocol brings to a recipe's section in which ``given`` keys have values of their own."""
     own: Mapping[str, Any] = getattr(entry, section)
     if section == "prompt":

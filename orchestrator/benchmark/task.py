@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checked_yaml.plain import load_yaml
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, Problem, did_you_mean, one_of
 
 SPLITS = ("train", "dev", "test")
 # class names that the scores use for answers without a label: a label of this name could not be told apart
@@ -23,9 +23,12 @@ _OPTIONAL = ("dataset", "word", "folders", "licence", "video")
 class Task:
     """One task: a data set with its dimension, ordered label list, language and published split sizes.
 
-    ``word`` is the dimension as prompts and answers spell it (``dialogue act``); ``sizes`` counts the published
-    samples of each split; ``folders`` are the names the data set may have on disk, the first found wins; ``video``
-    says whether the benchmark publishes videos for it.
+    Attributes:
+        word: the dimension as prompts and answers spell it (``dialogue act``).
+        sizes: the number of published samples of each split.
+        folders: the names that the data set may have on disk; the first found wins.
+        benchmark: the name of the file that it stands in.
+        video: whether the benchmark publishes videos for it.
     """
 
     name: str
@@ -43,27 +46,32 @@ class Task:
 
 @cache
 def tasks() -> dict[str, Task]:
-    """All tasks by name: each benchmark's in its published order. InputError lists what is wrong in the YAML."""
+    """All tasks by name: each benchmark's in its published order.
+
+    Raises:
+        InputError: see `read_tasks`.
+    """
     return read_tasks(
         *sorted((Path(__file__).parent / "tasks").glob("*.yaml"), key=lambda file: (file.stem != "mmla", file.stem))
     )
 
 
 def benchmark_tasks(benchmark: str) -> dict[str, Task]:
-    """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order."""
-    chosen = {name: task for name, task in tasks().items() if task.benchmark == benchmark}
-    if not chosen:
-        known = dict.fromkeys(task.benchmark for task in tasks().values())
-        raise InputError(
-            Problem(
-                f"unknown benchmark `{benchmark}`", hint=did_you_mean(benchmark, known) or f"known: {', '.join(known)}"
-            )
-        )
-    return chosen
+    """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order.
+
+    Raises:
+        InputError: there is no such benchmark.
+    """
+    one_of("benchmark", benchmark, dict.fromkeys(task.benchmark for task in tasks().values()))
+    return {name: task for name, task in tasks().items() if task.benchmark == benchmark}
 
 
 def read_tasks(*files: Path) -> dict[str, Task]:
-    """The tasks in some YAML files, by name; a file's stem names its benchmark. InputError with all problems."""
+    """The tasks in some YAML files, by name; a file's stem names its benchmark.
+
+    Raises:
+        InputError: a file is no YAML, or entries are wrong; all problems at once.
+    """
     found: dict[str, Task] = {}
     problems: list[Problem] = []
     for file in files:
@@ -72,7 +80,7 @@ def read_tasks(*files: Path) -> dict[str, Task]:
             problems.append(Problem("must hold a mapping of task names", where=str(file)))
             continue
         for name, entry in content.items():
-            wrong = _wrong(entry)
+            wrong = _entry_problems(entry)
             if name in found:
                 wrong.append(f"is defined twice, in `{found[name].benchmark}` too")
             problems += [Problem(f"task `{name}`: {message}", where=str(file)) for message in wrong]
@@ -83,7 +91,7 @@ def read_tasks(*files: Path) -> dict[str, Task]:
     return found
 
 
-def _wrong(entry: Any) -> list[str]:
+def _entry_problems(entry: Any) -> list[str]:
     """What is wrong with a task's entry; the rest of the program relies on these and checks them no more."""
     if not isinstance(entry, dict):
         return ["must be a mapping"]
@@ -130,9 +138,4 @@ def task_named(name: str) -> Task:
     Raises:
         InputError: there is none.
     """
-    known = tasks()
-    if name not in known:
-        raise InputError(
-            Problem(f"unknown task `{name}`", hint=did_you_mean(name, known) or f"known: {', '.join(known)}")
-        )
-    return known[name]
+    return tasks()[one_of("task", name, tasks())]

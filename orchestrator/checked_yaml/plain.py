@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError
 
 
 def load_yaml(path: Path) -> Any:
-    """The content of a YAML file, loaded safely; InputError with file:line:column where it is not YAML.
+    """The content of a YAML file, loaded safely.
 
-    A name that stands twice in the outermost mapping is an error, too: YAML would take the last without a word.
+    Raises:
+        InputError: it cannot be read or is not YAML (with file:line:column), or a name stands twice in its outermost
+            mapping, of which YAML would take the last without a word.
     """
     import yaml
 
@@ -23,12 +25,12 @@ def load_yaml(path: Path) -> Any:
         for key, _ in root.value if isinstance(root, yaml.MappingNode) else ():
             if key.value in seen:
                 where = f"{path}:{key.start_mark.line + 1}"
-                raise InputError(Problem(f"`{key.value}` is defined twice", where, "rename or remove one"))
+                raise InputError(f"`{key.value}` is defined twice", where, "rename or remove one")
             seen.add(key.value)
         return None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise InputError(Problem(f"not valid YAML: {error.problem}", where=where)) from error
+        raise InputError(f"not valid YAML: {error.problem}", where=where) from error
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
-        raise InputError(Problem(f"cannot be read: {error}", where=str(path))) from error
+        raise InputError(f"cannot be read: {error}", where=str(path)) from error

@@ -62,23 +62,23 @@ def read_file(path: Path, problems: list[Problem]) -> Node:
     """
     try:
         if path.is_dir():
-            raise InputError(Problem("this is a folder, not a file", str(path)))
+            raise InputError("this is a folder, not a file", str(path))
         if not path.is_file():
-            raise InputError(Problem("this is not a regular file", str(path)))
+            raise InputError("this is not a regular file", str(path))
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise InputError(Problem(f"this is no recipe: it holds {size:,} bytes", str(path)))
+            raise InputError(f"this is no recipe: it holds {size:,} bytes", str(path))
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", str(path))) from None
+        raise InputError(f"cannot be read: {error.strerror}", str(path)) from None
     except UnicodeDecodeError as error:
         where = f"{path}:{data.count(bytes([10]), 0, error.start) + 1}"
-        raise InputError(Problem("this is not UTF-8 text", where, "save the file as UTF-8")) from None
+        raise InputError("this is not UTF-8 text", where, "save the file as UTF-8") from None
     node = read(text, lambda line, column: f"{path}:{line}:{column}", problems)
     if node.value is None:
-        raise InputError(Problem("the file is empty", str(path), "write at least `extends: another.yaml`"))
+        raise InputError("the file is empty", str(path), "write at least `extends: another.yaml`")
     if not isinstance(node.value, dict):
-        raise InputError(Problem("a recipe is a mapping: lines of `key: value`", node.where))
+        raise InputError("a recipe is a mapping: lines of `key: value`", node.where)
     return node
 
 
@@ -95,14 +95,14 @@ def read(text: str, place: Callable[[int, int], str], problems: list[Problem]) -
     except (yaml.reader.ReaderError, UnicodeEncodeError) as error:
         at = error.start if isinstance(error, UnicodeEncodeError) else int(error.position)
         where = place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
-        raise InputError(Problem(_BAD_CHARACTER, where, "delete it")) from None
+        raise InputError(_BAD_CHARACTER, where, "delete it") from None
     except yaml.MarkedYAMLError as error:
         reason = error.problem or "unreadable"
         # what is never closed is best shown where it opens
         mark = (error.context_mark if "end of stream" in reason else None) or error.problem_mark
         where = place(mark.line + 1, mark.column + 1) if mark else place(1, 1)
         hint = next((hint for start, hint in _HINTS.items() if start in reason), "")
-        raise InputError(Problem(f"this is not valid YAML: {reason}", where, hint)) from None
+        raise InputError(f"this is not valid YAML: {reason}", where, hint) from None
     finally:
         if composer:
             composer.events.dispose()
@@ -133,7 +133,7 @@ class _Composer:
         node = self.node(0)
         self.events.get_event()
         if not isinstance(after := self.events.get_event(), yaml.StreamEndEvent):
-            raise InputError(Problem("a second YAML document starts here", self.at(after), "keep one"))
+            raise InputError("a second YAML document starts here", self.at(after), "keep one")
         return node
 
     def node(self, depth: int) -> Node:
@@ -172,11 +172,11 @@ class _Composer:
     def grow(self, count: int, event: Any) -> None:
         self.size += count
         if self.size > MAX_VALUES:
-            raise InputError(Problem(f"more than {MAX_VALUES:,} values, aliases expanded", self.at(event)))
+            raise InputError(f"more than {MAX_VALUES:,} values, aliases expanded", self.at(event))
 
     def check_depth(self, depth: int, event: Any) -> None:
         if depth > MAX_DEPTH:
-            raise InputError(Problem(f"values are nested more than {MAX_DEPTH} levels deep", self.at(event)))
+            raise InputError(f"values are nested more than {MAX_DEPTH} levels deep", self.at(event))
 
     def sequence(self, depth: int) -> list[Node]:
         items = []

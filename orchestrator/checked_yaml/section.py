@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
 Fields = tuple[tuple[str, ...], ...]
+REFUSED = "refused"  # what pydantic calls the errors of `refuse`
 
 
 def refuse(field: str | Fields, message: str, hint: str = "") -> PydanticCustomError:
@@ -17,18 +18,18 @@ def refuse(field: str | Fields, message: str, hint: str = "") -> PydanticCustomE
     Several fields, as paths or with spaces between: the first that the file holds, the first of all if none.
     """
     paths = tuple(tuple(name.split(".")) for name in field.split()) if isinstance(field, str) else field
-    return PydanticCustomError("recipe", "{message}", {"message": message, "fields": paths, "hint": hint})
+    return PydanticCustomError(REFUSED, "{message}", {"message": message, "fields": paths, "hint": hint})
 
 
 Path_ = TypeVar("Path_", str, str | None)
 
 
-def home(value: Path_) -> Path_:
+def expand_home(value: Path_) -> Path_:
     """A path with a leading ``~`` expanded: the shell does not do so behind ``--set key=``."""
     return str(Path(value).expanduser()) if value and value.startswith("~") else value
 
 
 class Section(BaseModel):
-    """A section of a recipe: unknown keys are errors, values do not change."""
+    """A section of a checked file: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -287,6 +287,6 @@ def data_download(
     Example: python -m orchestrator data download --dataset MELD --dataset MIntRec --out ~/MMLA --no-videos
     """
     from orchestrator.data.download import download
-    from orchestrator.recipe.recipe import Data
+    from orchestrator.recipe.sections import Data
 
     download(dataset or (), out or Path(Data().root), revision, videos=not no_videos)

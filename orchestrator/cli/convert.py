@@ -16,8 +16,8 @@ from orchestrator.data.forms import parse_columns
 from orchestrator.data.samples import read_split, split_file
 from orchestrator.errors import InputError, Problem, one_of
 from orchestrator.machine.files import atomic_open
-from orchestrator.prompts.examples import worded
-from orchestrator.recipe.recipe import Data
+from orchestrator.prompts.examples import wording_from
+from orchestrator.recipe.sections import Data
 from orchestrator.toolkits._released import layout_of, write_released
 
 
@@ -66,7 +66,7 @@ class Conversion:
             )
             where = str(split_file(task, self.split, root))
             raise InputError(Problem(f"{unnamed:,} of {len(samples):,} samples name no video", where, hint))
-        wording = worded(task, self.split, self.prompt or template, form)
+        wording = wording_from(task, self.split, self.prompt or template, form)
         return partial(write, map(wording.example, samples))
 
 

@@ -13,7 +13,7 @@ from orchestrator.cli.table import table
 from orchestrator.data.check import Report, check_videos_of, examine
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.leaks import Leak
-from orchestrator.recipe.recipe import Data
+from orchestrator.recipe.sections import Data
 
 
 def check_data(

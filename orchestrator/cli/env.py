@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from orchestrator.cli.table import print_rows
+from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment, toolkit_names
 from orchestrator.errors import OrchestratorError
 
@@ -37,7 +38,7 @@ def build_environments(chosen: Sequence[str], *, force: bool) -> None:
             continue
         log = environment.folder / "build.log"
         print(f"{environment.name}: building ({log})", flush=True)
-        environment.build(log, force=force)
+        build(environment, log, force=force)
         print(f"{environment.name}: ready")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.cli.table import table
-from orchestrator.scores.results import MAJORITY, OVERALL, Row
+from orchestrator.scores.results import MAJORITY, OVERALL, ResultsRow
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -15,7 +15,7 @@ RATES = ("f1", "wf1", "unknown", "multi", "empty", "error")
 NUMBERS = ("n", "acc", "95% CI", "majority", *RATES)
 
 
-def results_table(rows: Sequence[Row]) -> str:
+def results_table(rows: Sequence[ResultsRow]) -> str:
     """The rows as aligned plain text, for files and pipes.
 
     A row may carry ``majority``: the share (percent) of the most frequent true label, the accuracy of always
@@ -24,7 +24,7 @@ def results_table(rows: Sequence[Row]) -> str:
     return table([_cells(row) for row in rows], right=NUMBERS)
 
 
-def rich_table(rows: Sequence[Row]) -> Table:
+def rich_table(rows: Sequence[ResultsRow]) -> Table:
     """The same table for a terminal; an accuracy is green above the majority baseline and red below it."""
     from rich.table import Table
     from rich.text import Text
@@ -41,7 +41,7 @@ def rich_table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-def _cells(row: Row) -> dict[str, str]:
+def _cells(row: ResultsRow) -> dict[str, str]:
     def number(name: str) -> str:
         value: Any = row.get(name)
         return "" if value is None else f"{value:.2f}"

@@ -9,7 +9,8 @@ from pathlib import Path
 import yaml
 
 from orchestrator.errors import InputError, Problem
-from orchestrator.recipe.load import load_recipe, recipe_schema
+from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.schema import recipe_schema
 
 
 def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as_json: bool) -> None:

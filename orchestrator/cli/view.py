@@ -13,7 +13,7 @@ from orchestrator.cli.results import results_table, rich_table
 from orchestrator.errors import OrchestratorError
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.run.listener import Listener
-from orchestrator.scores.results import Row
+from orchestrator.scores.results import ResultsRow
 from orchestrator.toolkits.base import Progress
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class View(Listener):
     def close(self) -> None:
         """No stage runs any more: take away what told of it."""
 
-    def results(self, rows: Sequence[Row], path: Path) -> None:
+    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
         """Results rows stand in a file."""
         print(results_table(rows), f"results: {path}", sep="\n", flush=True)
 
@@ -170,7 +170,7 @@ class LiveView(View):
             self.status.stop()
             self.status = None
 
-    def results(self, rows: Sequence[Row], path: Path) -> None:
+    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
         """Results rows stand in a file."""
         table, console = rich_table(rows), self.console
         # rich's own measure never exceeds the width that it is given

@@ -15,15 +15,14 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from orchestrator.benchmark.task import Task
-from orchestrator.errors import InputError, OrchestratorError, Problem
+from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.files import read_json, write_json
-
-Progress = Callable[[int, int], None]  # bytes of the archive read, bytes in all
+from orchestrator.machine.meter import Meter
 
 STAMP = ".unpacked.json"
 # videos are compressed already: an archive that grows more than this is no archive of videos
@@ -47,21 +46,34 @@ def video_archive(task: Task, root: Path) -> Path | None:
     return None
 
 
-def ensure_videos(task: Task, root: Path, progress: Progress | None = None) -> Path | None:
+def ensure_videos(task: Task, root: Path, progress: Meter | None = None) -> Path | None:
     """Unpack a task's archive into ``<folder>/video``, unless that is done; the folder, or ``None`` without archive.
 
-    A ``video`` folder that was not made here is the user's own, and left as it is.
+    A ``video`` folder that was not made here is the user's own, and left as it is. ``progress`` is told the bytes of
+    the archive.
+
+    Raises:
+        InputError: the archive is damaged or not safe to unpack.
+        OrchestratorError: writing failed.
     """
     archive = video_archive(task, root)
     return unpack(archive, archive.parent / "video", progress) if archive else None
 
 
-def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Path:
+def unpack(archive: Path, target: Path, progress: Meter | None = None) -> Path:
     """Unpack an archive into a folder, once; what all its files have for a parent folder in common is left out.
 
     Done already, by the stamp in the folder (the archive's name and size): returns at once, unless there are fewer
     files than were unpacked. Then those that are missing are put back, and what else lies there (a mended clip) stays.
     Two processes at the same archive wait for each other; what a killed one left is removed.
+
+    Args:
+        archive: a tar file, packed by gzip.
+        target: the folder to make.
+        progress: told how many bytes of the archive were read, and its size.
+
+    Returns:
+        ``target``.
 
     Raises:
         InputError: the archive is damaged, holds what it must not, or would grow beyond reason or the disk.
@@ -91,12 +103,10 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Pat
             content.rename(target)
         except (tarfile.TarError, EOFError, zlib.error) as error:
             hint = "it is damaged or incomplete: download it again (data download goes on where it stopped)"
-            raise InputError(
-                Problem(f"cannot be unpacked: {error or 'it ends too early'}", str(archive), hint)
-            ) from error
+            raise InputError(f"cannot be unpacked: {error or 'it ends too early'}", str(archive), hint) from error
         except OSError as error:
             if isinstance(error, tarfile.ReadError) or error.errno is None:  # gzip's own errors
-                raise InputError(Problem(f"cannot be unpacked: {error}", str(archive), "download it again")) from error
+                raise InputError(f"cannot be unpacked: {error}", str(archive), "download it again") from error
             raise OrchestratorError(f"{archive}: unpacking failed: {error.strerror}") from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -104,7 +114,7 @@ def unpack(archive: Path, target: Path, progress: Progress | None = None) -> Pat
     return target
 
 
-def _extract(archive: Path, size: int, folder: Path, progress: Progress | None) -> list[PurePosixPath]:
+def _extract(archive: Path, size: int, folder: Path, progress: Meter | None) -> list[PurePosixPath]:
     """Write every regular file beneath a folder; their paths in the archive."""
     room, sane = shutil.disk_usage(folder).free - KEPT_FREE, size * MOST_GROWTH + GROWTH_FREE
     allowed, limit = min((room, "the disk has no more room"), (sane, "that is no archive of videos"))
@@ -157,7 +167,7 @@ def _inside(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
 
 def _refused(archive: Path, message: str) -> InputError:
     hint = "nothing of it was kept; unpack it by hand into a folder `video` beside it if you trust it"
-    return InputError(Problem(message, str(archive), hint))
+    return InputError(message, str(archive), hint)
 
 
 def _below_common(folder: Path, files: list[PurePosixPath]) -> Path:
@@ -183,7 +193,7 @@ def _put_back(content: Path, files: Iterable[Path], target: Path) -> None:
 class _Counted:
     """A file that reports how much of it was read."""
 
-    def __init__(self, file: BinaryIO, size: int, progress: Progress | None):
+    def __init__(self, file: BinaryIO, size: int, progress: Meter | None):
         self.file, self.size, self.progress, self.done = file, size, progress, 0
 
     def read(self, count: int = -1) -> bytes:

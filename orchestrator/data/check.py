@@ -10,17 +10,24 @@ from typing import Any
 
 from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks
 from orchestrator.data.archives import ensure_videos
-from orchestrator.data.forms import Columns
-from orchestrator.data.leaks import Leak, leakage, shared_ids, source
-from orchestrator.data.samples import MOST_PROBLEMS, Sample, Scan, scan_split, split_file
+from orchestrator.data.forms import ColumnNames
+from orchestrator.data.leaks import Leak, leakage, shared_ids, source_dataset
+from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError, Problem, capped
 from orchestrator.machine.meter import meter
 
 
 @dataclass
 class Report:
-    """What was found: a row per split, the leaks, what is wrong, and what is only to be known."""
+    """What was found.
+
+    Attributes:
+        splits: one row for each, with its numbers by name.
+        leaks: held-out utterances in training splits.
+        problems: what is wrong.
+        warnings: what is only to be known.
+    """
 
     splits: list[dict[str, Any]] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
@@ -28,7 +35,7 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
 
-def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Columns = None) -> Report:
+def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: ColumnNames = None) -> Report:
     """Read all splits of some tasks, and the training splits of others that share their source.
 
     Raises:
@@ -55,15 +62,15 @@ def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Column
             report.warnings.append(f"{task.name}: its splits come from two folders: {listed}")
     if chosen and len(missing) == len(chosen):
         raise missing[0]
-    sources = {source(task) for task in chosen}
+    sources = {source_dataset(task) for task in chosen}
     for task in benchmark_tasks("mmla").values():
-        if (task.name, "train") not in kept and source(task) in sources and split_file(task, "train", root):
+        if (task.name, "train") not in kept and source_dataset(task) in sources and split_file(task, "train", root):
             kept[task.name, "train"] = scan_split(task, "train", root, video_root, columns=columns).samples
     report.leaks = leakage(chosen, {key: samples for key, samples in kept.items() if samples})
     return report
 
 
-def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, columns: Columns) -> Scan | None:
+def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, columns: ColumnNames) -> Scan | None:
     """Read one split and add its row, and what there is to say about it."""
     published = task.sizes.get(split)
     name = f"{task.name} {split}"
@@ -83,7 +90,7 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
         "labels": {label: counts[label] for label in task.labels},
         "file": str(scan.path),
     }
-    report.problems += _capped(scan.problems, str(scan.path))
+    report.problems += capped(scan.problems, str(scan.path))
     if published is not None and scan.rows != published:
         much = f"{abs(published - scan.rows):,} {'missing' if scan.rows < published else 'too many'}"
         report.warnings.append(f"{name}: {scan.rows:,} of {published:,} published rows ({much})")
@@ -95,9 +102,13 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
 
 
 def check_videos_of(
-    report: Report, root: Path, video_root: str, chosen: Sequence[Task], columns: Columns, cache: Path | None
+    report: Report, root: Path, video_root: str, chosen: Sequence[Task], columns: ColumnNames, cache: Path | None
 ) -> None:
-    """Add how many videos each split has, and what is wrong with them; published archives are unpacked first."""
+    """Add how many videos each split has, and what is wrong with them; published archives are unpacked first.
+
+    Raises:
+        InputError: there is no PyAV to open them with, or an archive is not safe to unpack.
+    """
     wanted: dict[tuple[str, str], list[str]] = {}
     for task in chosen:
         if video_root == "{root}/{dataset}/video":
@@ -119,10 +130,4 @@ def check_videos_of(
     for key, videos in wanted.items():
         wrong = [bad[video] for video in dict.fromkeys(videos) if video in bad]
         rows[key] |= {"videos": len(videos) - sum(video in bad for video in videos), "videos_bad": len(wrong)}
-        report.problems += _capped(wrong, f"{key[0]} {key[1]}")
-
-
-def _capped(problems: Sequence[Problem], where: str) -> list[Problem]:
-    more = len(problems) - MOST_PROBLEMS
-    rest = [Problem(f"and {more:,} more problems", where)] if more > 0 else []
-    return [*problems[:MOST_PROBLEMS], *rest]
+        report.problems += capped(wrong, f"{key[0]} {key[1]}")

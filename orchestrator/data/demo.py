@@ -60,7 +60,10 @@ def write_demo_data(root: Path, seed: int = 0, sizes: tuple[int, int, int] = (12
     """Write the train, dev and test files beneath ``root`` and return them by split.
 
     The same seed gives the same bytes. Every split has the same label shares (the largest 40%); no sentence occurs
-    twice, within or across splits. ValueError where ``sizes`` ask for more sentences than there are.
+    twice, within or across splits.
+
+    Raises:
+        ValueError: ``sizes`` (rows of train, dev and test) ask for more sentences than there are.
     """
     rng = random.Random(seed)
     total = sum(sizes)

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from orchestrator.benchmark.task import Task, benchmark_tasks
-from orchestrator.data.archives import ensure_videos
+from orchestrator.data.archives import KEPT_FREE, ensure_videos
 from orchestrator.errors import InputError, OrchestratorError, Problem, did_you_mean
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.hub import endpoint, explained, hub
@@ -29,7 +29,6 @@ from orchestrator.machine.meter import meter
 REPOSITORY = "THUIAR/MMLA-Datasets"
 MANIFEST = "manifest.json"
 SPLIT_SUFFIXES = (".tsv", ".csv", ".json", ".jsonl")
-KEPT_FREE = 1 << 28  # bytes of the disk that are left to others
 _CHUNK = 1 << 20
 
 
@@ -173,11 +172,9 @@ def _need_room(out: Path, todo: Sequence[Remote], chosen: Sequence[Remote]) -> N
     free = shutil.disk_usage(place).free - KEPT_FREE
     if files + unpacked > free:
         raise InputError(
-            Problem(
-                f"needs {_size(files)} and {_size(unpacked)} for the unpacked videos, {_size(max(0, free))} are free",
-                str(out),
-                "choose another folder with --out, fewer data sets with --dataset, or --no-videos",
-            )
+            f"needs {_size(files)} and {_size(unpacked)} for the unpacked videos, {_size(max(0, free))} are free",
+            str(out),
+            "choose another folder with --out, fewer data sets with --dataset, or --no-videos",
         )
 
 

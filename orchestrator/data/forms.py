@@ -1,4 +1,4 @@
-"""Where a split's file is, and its table form as rows; ``data_json`` reads the JSON forms.
+"""Where a split's file is, and its table form as rows; ``json_forms`` reads the JSON forms.
 
 TSV is csv's dialect: UTF-8 (a BOM and CRLF are tolerated), tab separated, a field that holds a tab, a line break or a
 double quote is quoted and its quotes doubled. The first line names the columns, in any order; where it does not, a
@@ -8,19 +8,20 @@ list of columns must be given.
 from __future__ import annotations
 
 import csv
-import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task, tasks
+from orchestrator.data.lines import csv_lines
 from orchestrator.errors import InputError, Problem, did_you_mean
 
-Columns = Mapping[str, str] | Sequence[str] | None
+ColumnNames = Mapping[str, str] | Sequence[str] | None
 # line, id (None: take the video's), video (None: the file has no such column), text, label;
 # None stands for a row that cannot be used and was reported
-Row = tuple[int, str | None, str | None, str, str] | None
+FormRow = tuple[int, str | None, str | None, str, str] | None
 
 # spellings of the columns, the first found wins; a label column may also be named after the task's dimension
 ALIASES = {
@@ -31,7 +32,7 @@ ALIASES = {
 }
 
 
-def columns_conflict(columns: Columns) -> tuple[str, str] | None:
+def columns_conflict(columns: ColumnNames) -> tuple[str, str] | None:
     """Message and hint where a mapping or a list of columns (``data.columns``) cannot be meant."""
     if isinstance(columns, Mapping):
         for key in columns:
@@ -53,15 +54,19 @@ def columns_conflict(columns: Columns) -> tuple[str, str] | None:
     return None
 
 
-def parse_columns(text: str | None) -> Columns:
-    """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping."""
+def parse_columns(text: str | None) -> ColumnNames:
+    """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping.
+
+    Raises:
+        InputError: they cannot be meant, see `columns_conflict`.
+    """
     if not text:
         return None
     parts = [part.strip() for part in text.split(",")]
     mapped = [part.partition("=")[::2] for part in parts if "=" in part]
-    columns: Columns = dict(mapped) if len(mapped) == len(parts) else parts
+    columns: ColumnNames = dict(mapped) if len(mapped) == len(parts) else parts
     if wrong := columns_conflict(columns):
-        raise InputError(Problem(wrong[0], "--columns", wrong[1]))
+        raise InputError(wrong[0], "--columns", wrong[1])
     return columns
 
 
@@ -104,24 +109,22 @@ def find_other(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
     return None
 
 
-def tsv_rows(text: str, notes: Notes, columns: Columns) -> Iterator[Row]:
+def tsv_rows(text: str, notes: Notes, columns: ColumnNames) -> Iterator[FormRow]:
     """The rows of a table that are not blank, each with the physical line it starts on."""
-    lines = _csv_rows(text, notes)
-    first = next(lines, None)
-    while first is not None and first[1] is None:  # not TSV, and said so
-        first = next(lines, None)
-    if first is None or first[1] is None:
+    lines: Iterator[tuple[int, list[str] | None]] = _csv_rows(text, notes)
+    # a row of None is not TSV, and that was said
+    line, header = next(((line, row) for line, row in lines if row is not None), (1, None))
+    if header is None:
         if not notes.problems:
             notes.add("the file is empty", 1)
         return
-    line, header = first[0], first[1]
     places = _places(header, line, notes, columns)
     if places is None:
         return
     names, (id_at, video_at, text_at, label_at) = places
     width = len(names)
     if names is not header:  # the first line is data, too
-        lines = _before((line, header), lines)
+        lines = chain([(line, header)], lines)
     for line, row in lines:
         if row is None:
             yield None
@@ -131,37 +134,17 @@ def tsv_rows(text: str, notes: Notes, columns: Columns) -> Iterator[Row]:
                       "a text that holds a tab, a line break or a double quote must be quoted")  # fmt: skip
             yield None
         else:
-            yield (
-                line,
-                None if id_at is None else row[id_at],
-                None if video_at is None else row[video_at],
-                row[text_at],
-                row[label_at],
-            )
-
-
-def _before(
-    first: tuple[int, list[str] | None], rest: Iterator[tuple[int, list[str] | None]]
-) -> Iterator[tuple[int, list[str] | None]]:
-    yield first
-    yield from rest
+            name, video = None if id_at is None else row[id_at], None if video_at is None else row[video_at]
+            yield line, name, video, row[text_at], row[label_at]
 
 
 def _csv_rows(text: str, notes: Notes) -> Iterator[tuple[int, list[str] | None]]:
-    # strict: a stray quote is an error, instead of swallowing the rows up to the next one
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            notes.add(f"not valid TSV: {error}", line,
+    for line, row in csv_lines(text, "\t"):
+        if isinstance(row, csv.Error):
+            notes.add(f"not valid TSV: {row}", line,
                       "a text that starts with a double quote must be quoted, and its quotes doubled")  # fmt: skip
             yield line, None
-            continue
-        if reader.line_num > line and any("\t" in field and ("\n" in field or "\r" in field) for field in row):
+        elif any("\t" in field and ("\n" in field or "\r" in field) for field in row):
             notes.add("a quote that is not closed? rows may have been swallowed: one field holds tabs and line breaks",
                       line, "a text that starts with a double quote must be quoted, and its quotes doubled: "
                       '"""Hi"" he said"; a text that holds both is refused: write a space for its tabs')  # fmt: skip
@@ -173,7 +156,7 @@ def _csv_rows(text: str, notes: Notes) -> Iterator[tuple[int, list[str] | None]]
 Places = tuple[int | None, int | None, int, int]
 
 
-def _places(header: list[str], line: int, notes: Notes, columns: Columns) -> tuple[list[str], Places] | None:
+def _places(header: list[str], line: int, notes: Notes, columns: ColumnNames) -> tuple[list[str], Places] | None:
     """The names of the columns, and where id, video, text and label stand; ``None`` after adding what is wrong.
 
     A video's name serves as the id where there is no id. Given a list of columns, a first line that names all that is

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from orchestrator.data.forms import Notes, Row
+from orchestrator.data.forms import FormRow, Notes
+from orchestrator.data.lines import json_lines
 
 # the utterance in a released prompt: the greedy group ends at the last `Based on`; Swift's IEMOCAP files have a full
 # stop in place of the space before it, and Swift's mixed test set no space behind `says:`
@@ -23,18 +24,17 @@ _PROMPT = re.compile(
     r"The candidate labels for .*",
     re.DOTALL,
 )
-_REPORTED = object()  # stands for an item that is no JSON
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
-def json_rows(text: str, notes: Notes) -> Iterator[Row]:
+def json_rows(text: str, notes: Notes) -> Iterator[FormRow]:
     """The objects of a JSON array, or of JSON lines, each with the physical line it starts on."""
     start = _BLANK.match(text)
     at = start.end() if start else 0
     if at == len(text):
         notes.add("the file is empty", 1)
         return
-    for line, item in _array(text, at, notes) if text[at] == "[" else _lines(text, notes):
+    for line, item in _array(text, at, notes) if text[at] == "[" else json_lines(text):
         yield _row(item, line, notes)
 
 
@@ -75,18 +75,9 @@ def _array(text: str, at: int, notes: Notes) -> Iterator[tuple[int, Any]]:
         at = skip(at + 1)
 
 
-def _lines(text: str, notes: Notes) -> Iterator[tuple[int, Any]]:
-    for line, part in enumerate(text.split("\n"), 1):
-        if part.strip():
-            try:
-                yield line, json.loads(part)
-            except (ValueError, RecursionError) as error:
-                notes.add(f"not valid JSON: {getattr(error, 'msg', error)}", line, "each line must hold one object")
-                yield line, _REPORTED
-
-
-def _row(item: Any, line: int, notes: Notes) -> Row:
-    if item is _REPORTED:
+def _row(item: Any, line: int, notes: Notes) -> FormRow:
+    if isinstance(item, Exception):
+        notes.add(f"not valid JSON: {getattr(item, 'msg', item)}", line, "each line must hold one object")
         return None
     turns = _turns(item) if isinstance(item, dict) else None
     if turns is None:

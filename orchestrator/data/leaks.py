@@ -14,7 +14,7 @@ from itertools import chain, combinations
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task, tasks
-from orchestrator.data.forms import Columns
+from orchestrator.data.forms import ColumnNames
 from orchestrator.data.samples import Sample, read_split, split_file
 from orchestrator.errors import Problem
 
@@ -27,10 +27,15 @@ Splits = Mapping[tuple[str, str], Sequence[Sample]]  # by task name and split
 
 @dataclass(frozen=True)
 class Leak:
-    """How many of a split's ``rows`` stand in a task's training split.
+    """How many rows of a split stand in a task's training split.
 
-    ``utterance``: by the source's id; ``text_label``: by text (letter case ignored) and label, ``None`` across tasks,
-    whose labels differ.
+    Attributes:
+        task, split: the split that is held out.
+        rows: how many it has.
+        train: the task of the training split.
+        utterance: how many stand there by the source's id.
+        text_label: how many stand there by text (letter case ignored) and label; ``None`` across tasks, whose labels
+            differ.
     """
 
     task: str
@@ -41,19 +46,21 @@ class Leak:
     text_label: int | None
 
 
-def source(task: Task) -> str:
+def source_dataset(task: Task) -> str:
     """The data set that a task's utterances come from."""
     return SOURCES.get(task.dataset, task.dataset)
 
 
 def source_id(task: Task) -> Callable[[str], str]:
     """A function from a sample's id to its id in the source, e.g. ``MELD-DA_0_9`` and ``MELD_0_9.mp4`` to ``0_9``."""
-    return _stripper(source(task))
+    return _stripper(source_dataset(task))
 
 
 @cache
 def _stripper(origin: str) -> Callable[[str], str]:
-    names = {name for task in tasks().values() if source(task) == origin for name in (task.dataset, *task.folders)}
+    names = {
+        name for task in tasks().values() if source_dataset(task) == origin for name in (task.dataset, *task.folders)
+    }
     # longest first: MELD-DA before MELD
     prefix = "|".join(re.escape(name) for name in sorted(names | {origin}, key=len, reverse=True))
     pattern = re.compile(rf"(?:(?:{prefix})_)?(.*?)(?:\.(?:mp4|avi|mkv|wav|webm))?", re.IGNORECASE | re.DOTALL)
@@ -81,7 +88,7 @@ def leakage(chosen: Iterable[Task], splits: Splits) -> list[Leak]:
             names = [source_id(task)(sample.id) for sample in samples]
             for other, other_task in train.items():
                 same = other == task.name
-                if not samples or source(other_task) != source(task):
+                if not samples or source_dataset(other_task) != source_dataset(task):
                     continue
                 utterances = sum(name in ids[other] for name in names)
                 texts = sum((sample.text.lower(), sample.label) in own for sample in samples) if same else None
@@ -90,14 +97,7 @@ def leakage(chosen: Iterable[Task], splits: Splits) -> list[Leak]:
     return found
 
 
-def leaked(
-    task: Task,
-    others: Iterable[Task],
-    root: Path,
-    *,
-    splits: Sequence[str] = HELD_OUT,
-    columns: Columns = None,
-) -> set[str]:
+def leaked_ids(task: Task, others: Iterable[Task], root: Path, *, columns: ColumnNames = None) -> set[str]:
     """The ids of a task's training samples to leave out, for none of the others' held-out utterances to be trained on.
 
     Utterances are the same by their source's id, which only tasks of one source share; equal short texts ("Yeah.") in
@@ -108,8 +108,8 @@ def leaked(
     """
     held: set[str] = set()
     for other in others:
-        if source(other) == source(task):
-            for split in splits:
+        if source_dataset(other) == source_dataset(task):
+            for split in HELD_OUT:
                 if split_file(other, split, root):
                     held.update(map(source_id(other), _ids(_read(other, split, root, columns))))
     if not held:
@@ -129,8 +129,8 @@ def shared_ids(task: Task, splits: Mapping[str, Sequence[Sample]]) -> list[Probl
     return found
 
 
-def untold(chosen: Sequence[Task], root: Path, columns: Columns = None) -> list[Problem]:
-    """Why `leaked` could not tell utterances apart by the ids of some tasks' files; empty where it can.
+def id_problems(chosen: Sequence[Task], root: Path, columns: ColumnNames = None) -> list[Problem]:
+    """Why `leaked_ids` could not tell utterances apart by the ids of some tasks' files; empty where it can.
 
     Raises:
         InputError: the data is wrong.
@@ -142,7 +142,12 @@ def untold(chosen: Sequence[Task], root: Path, columns: Columns = None) -> list[
         found += shared_ids(task, splits)
         names[task] = set(map(source_id(task), chain.from_iterable(map(_ids, splits.values()))))
     for one, other in combinations(chosen, 2):
-        if source(one) == source(other) and names[one] and names[other] and not names[one] & names[other]:
+        if (
+            source_dataset(one) == source_dataset(other)
+            and names[one]
+            and names[other]
+            and not names[one] & names[other]
+        ):
             examples = f"`{min(names[one])}` and `{min(names[other])}`"
             message = f"{one.name} and {other.name} label the same utterances, but have no id in common ({examples})"
             found.append(Problem(message, str(root)))
@@ -150,7 +155,7 @@ def untold(chosen: Sequence[Task], root: Path, columns: Columns = None) -> list[
     return [Problem(problem.message, problem.where, hint) for problem in found]
 
 
-def _read(task: Task, split: str, root: Path, columns: Columns) -> list[Sample]:
+def _read(task: Task, split: str, root: Path, columns: ColumnNames) -> list[Sample]:
     return read_split(task, split, root, "{root}/{dataset}/video", columns=columns)
 
 

@@ -1,6 +1,6 @@
 """Reads a data set's splits into samples, and refuses what is not sound, all at once.
 
-A split is ``<folder>/{train,dev,test}.tsv``, or one of the other files that ``data_forms.find_other`` knows.
+A split is ``<folder>/{train,dev,test}.tsv``, or one of the other files that ``forms.find_other`` knows.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.benchmark.task import SPLITS, Task
-from orchestrator.data.forms import Columns, Notes, find_other, tsv_rows
+from orchestrator.data.forms import ColumnNames, Notes, find_other, tsv_rows
 from orchestrator.data.json_forms import json_rows, local_name
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped, did_you_mean
 
-MOST_PROBLEMS = 20  # per file: more of the same does not help
 # what a dot in a name may start, and which of the files beside a clip (subtitles, sound) is the clip
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".f4v", ".m4v", ".mpg", ".mpeg", ".ts", ".mts",
                   ".m2ts", ".vob", ".wmv", ".3gp", ".ogv", ".gif")  # fmt: skip
@@ -39,8 +38,12 @@ class Sample:
 class Scan:
     """One split as read: its sound samples in the file's order, and all that is wrong with the other rows.
 
-    ``rows`` = ``len(samples)`` + the rows with a problem: nothing is dropped without one. What cannot be told apart
-    into rows (a file that is not UTF-8, JSON behind a syntax error) is one problem and no row.
+    Attributes:
+        path: the file.
+        samples: those of the sound rows.
+        problems: all of them, with file:line.
+        rows: ``len(samples)`` + the rows with a problem: nothing is dropped without one. What cannot be told apart
+            into rows (a file that is not UTF-8, JSON behind a syntax error) is one problem and no row.
     """
 
     path: Path
@@ -52,7 +55,7 @@ class Scan:
 def split_file(task: Task, split: str, root: Path) -> Path | None:
     """The file that holds a split; ``None`` where there is none.
 
-    The first of the task's folders with a TSV of that name, else the first of ``data_forms.find_other``.
+    The first of the task's folders with a TSV of that name, else the first of ``forms.find_other``.
     """
     found = _find(task, split, root)
     return found[0] if found else None
@@ -68,29 +71,39 @@ def _find(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
 
 
 def read_split(
-    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: Columns = None
+    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
 ) -> list[Sample]:
-    """The samples of one split, in the file's order; the first ``limit`` (and only they are checked) if given.
+    """The samples of one split, in the file's order.
 
-    ``video_root`` is where the videos lie, with ``{root}`` and ``{dataset}`` (the name of the folder found) to be
-    filled in. A video's path must stay beneath it, judged by its text: symbolic links are followed, as the owner of
-    the data made them (the files of a hub's cache are links out of their folder). That the videos exist and can
-    be decoded is for ``videos.check_videos``. ``columns`` is the recipe's ``data.columns``: names for columns that
-    are called otherwise, or the columns of files without a header. InputError lists all problems, with file:line.
+    Args:
+        task: whose labels count.
+        split: train, dev or test.
+        root: the folder of the data sets' folders.
+        video_root: where the videos lie, with ``{root}`` and ``{dataset}`` (the name of the folder found) to be filled
+            in. A video's path must stay beneath it, judged by its text: symbolic links are followed, as the owner of
+            the data made them (the files of a hub's cache are links out of their folder). That the videos exist and
+            can be decoded is for `check_videos`.
+        limit: only the first rows, so many, are read and checked.
+        columns: the recipe's ``data.columns``: names for columns that are called otherwise, or the columns of files
+            without a header.
+
+    Raises:
+        InputError: there is no file, or rows are wrong; all problems at once, with file:line.
     """
     scan = scan_split(task, split, root, video_root, limit=limit, columns=columns)
-    more = len(scan.problems) - MOST_PROBLEMS
-    if more > 0:
-        raise InputError([*scan.problems[:MOST_PROBLEMS], Problem(f"and {more:,} more problems", where=str(scan.path))])
     if scan.problems:
-        raise InputError(scan.problems)
+        raise InputError(capped(scan.problems, str(scan.path)))
     return scan.samples
 
 
 def scan_split(
-    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: Columns = None
+    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
 ) -> Scan:
-    """As ``read_split``, but what is wrong is returned beside what is sound. InputError where there is no file."""
+    """As `read_split`, but what is wrong with rows is returned beside what is sound.
+
+    Raises:
+        InputError: there is no file, or it cannot be opened.
+    """
     found = _find(task, split, root)
     if found is None:
         raise InputError(_missing(task, split, root))
@@ -177,7 +190,7 @@ def _text(path: Path) -> tuple[str, list[Problem]]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", where=str(path))) from error
+        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
     def where(offset: int) -> str:
         line = content.count(b"\n", 0, offset) + 1
@@ -201,12 +214,8 @@ def _fill(video_root: str, root: Path, dataset: str) -> str:
     """``{root}`` and ``{dataset}`` filled in: no ``str.format``, which would reach into objects."""
     values = {"root": str(root), "dataset": dataset}
     if unknown := sorted(set(re.findall(r"\{([^{}]*)\}", video_root)) - values.keys()):
-        raise InputError(
-            Problem(
-                f"data.video_root: unknown {', '.join(f'{{{name}}}' for name in unknown)} in `{video_root}`",
-                hint="known: {root}, {dataset}",
-            )
-        )
+        shown = ", ".join(f"{{{name}}}" for name in unknown)
+        raise InputError(f"data.video_root: unknown {shown} in `{video_root}`", hint="known: {root}, {dataset}")
     return re.sub(r"\{(root|dataset)\}", lambda match: values[match[1]], video_root)
 
 

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.files import atomic_write
+from orchestrator.machine.meter import Meter
 
-Progress = Callable[[int, int], None]
 VERSION = 2  # of the cache: raised where what counts as sound changes
 MEND = "delete it and run `data download` or `data check --videos` again, which unpack it from its archive, or mend it"
 
 
 def check_videos(
-    paths: Iterable[str | Path], cache: Path | None = None, workers: int = 4, progress: Progress | None = None
+    paths: Iterable[str | Path], cache: Path | None = None, workers: int = 4, progress: Meter | None = None
 ) -> list[Problem]:
-    """All that is wrong with some video files, in their order: missing, empty, cut off, or no first frame to decode.
+    """All that is wrong with some video files: missing, empty, cut off, or no first frame to decode.
 
-    ``cache``: a JSON file that remembers sound videos by path, size and time of change (never unsound ones: those may
-    be mended by another build of the decoder). ``workers``: threads; decoding frees the interpreter.
-    ``progress(done, total)`` is called from this thread. InputError where a video must be opened and PyAV is absent.
+    Args:
+        paths: the files; the same one twice is looked at once.
+        cache: a JSON file that remembers sound videos by path, size and time of change (never unsound ones: those may
+            be mended by another build of the decoder).
+        workers: threads; decoding frees the interpreter.
+        progress: told from this thread how many files are done, and of how many.
+
+    Returns:
+        At most one problem for each file, in the files' order; its ``where`` is the file.
+
+    Raises:
+        InputError: a video must be opened, and PyAV is absent.
     """
     sound = _read_cache(cache)
     states: dict[str, tuple[int, int]] = {}
@@ -83,7 +92,7 @@ def _need_av() -> None:
         import av  # noqa: F401
     except ImportError as error:
         hint = "run `make install`, or pip install -e '.[video]' in the checkout"
-        raise InputError(Problem("checking videos needs PyAV, which is not installed", hint=hint)) from error
+        raise InputError("checking videos needs PyAV, which is not installed", hint=hint) from error
 
 
 def _probe(name: str) -> str | None:

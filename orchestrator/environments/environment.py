@@ -1,21 +1,16 @@
-"""The toolkits' own virtual environments: built by uv from a hash-pinned lock, checked by importing what will be used.
+"""The toolkits' own virtual environments: how they are defined, whether they are built, whether they work.
 
 ``third_party/<name>/`` holds ``environment.yaml`` (python, source, check, needs), ``requirements.in`` and
-``requirements.lock``; the environment itself is ``third_party/<name>/.venv``. Its stamp file is written last, after
-the check passed, so an interrupted build never counts as ready. Everything a user sets for uv (indexes, proxies,
-caches) passes through.
+``requirements.lock``; the environment itself is ``third_party/<name>/.venv``.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
-import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -23,31 +18,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.environments import git_source
-from orchestrator.errors import InputError, Problem, StageError, did_you_mean
+from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.checkout import THIRD_PARTY
-from orchestrator.machine.files import atomic_write, read_json
+from orchestrator.machine.environ import clean_environment
+from orchestrator.machine.files import read_json
 
+# folders of <name>/environment.yaml; a name that is in several means the first
+ROOTS: list[Path] = [THIRD_PARTY]
 CHECK_SECONDS = 600.0  # the first import compiles some ten thousand modules, on a slow disk for minutes
-# what would lead the environment's interpreter, or uv, out of the environment
-FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT_ENVIRONMENT")
-# what a failed build's log says -> what to do
-REMEDIES = (
-    (r"No space left|disk quota|os error 28", "free some disk space (UV_CACHE_DIR moves uv's cache to another disk)"),
-    (
-        r"hash(es)? mismatch|do(es)? not match",
-        "a package differs from the locked one: check the index that UV_DEFAULT_INDEX names",
-    ),
-    (r"time(d)? ?out", "the network is slow: set UV_HTTP_TIMEOUT=300 (seconds)"),
-    (
-        r"error sending request|connect|dns error|resolve host|network|certificate|failed to (fetch|download)",
-        "check the network; HTTPS_PROXY and UV_DEFAULT_INDEX are passed on to uv",
-    ),
-    (
-        r"no interpreter found|No download found",
-        "install that Python, or let uv download it (UV_PYTHON_DOWNLOADS=automatic)",
-    ),
-)
-
 State = Literal["ready", "stale", "missing"]
 
 
@@ -60,10 +38,6 @@ class Need:
     why: str
 
 
-# folders that hold a folder for each toolkit
-ROOTS: list[Path] = [THIRD_PARTY]
-
-
 def toolkit_names(roots: Sequence[Path] | None = None) -> list[str]:
     """The toolkits that are defined in some folders (default: `ROOTS`), in alphabetical order."""
     return sorted({path.parent.name for root in roots or ROOTS for path in root.glob("*/environment.yaml")})
@@ -71,7 +45,17 @@ def toolkit_names(roots: Sequence[Path] | None = None) -> list[str]:
 
 @dataclass(frozen=True)
 class Environment:
-    """One toolkit's environment; nothing here starts it except `build` and `check`."""
+    """One toolkit's environment; nothing here starts it except `check`.
+
+    Attributes:
+        name: the toolkit's.
+        folder: that of its definition, its lock and, once it is built, the environment itself.
+        python_version: as uv takes it, e.g. ``3.11``.
+        source: ``{pypi: name==version}``, or ``{git: URL, commit: SHA}`` and perhaps ``paths``; in both perhaps
+            ``distribution``, where that is not the name.
+        statements: the Python that the check runs.
+        needs: commands that must be on the machine.
+    """
 
     name: str
     folder: Path
@@ -81,15 +65,20 @@ class Environment:
     needs: tuple[Need, ...] = ()
 
     @classmethod
-    def load(cls, name: str, root: Path = THIRD_PARTY) -> Environment:
-        """Read ``<root>/<name>/environment.yaml``; `InputError` if there is none or if it is malformed."""
+    def load(cls, name: str, root: Path | None = None) -> Environment:
+        """Read ``<name>/environment.yaml`` in one folder or, without one, in the first of `ROOTS` that holds it.
+
+        Raises:
+            InputError: there is none, or it is malformed.
+        """
         import yaml
 
-        path = root / name / "environment.yaml"
-        if not path.is_file():
-            known = toolkit_names([root])
+        roots = ROOTS if root is None else [root]
+        path = next((file for at in roots if (file := at / name / "environment.yaml").is_file()), None)
+        if path is None:
+            known = toolkit_names(roots)
             hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
-            raise InputError(Problem(f"no toolkit environment `{name}`", str(root), hint))
+            raise InputError(f"no toolkit environment `{name}`", ", ".join(map(str, roots)), hint)
         try:
             content = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
             needs = tuple(Need(**need) for need in content.get("needs") or ())
@@ -103,7 +92,7 @@ class Environment:
             return cls(name, path.parent, str(content["python"]), source, content["check"], needs)
         except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
             hint = "it needs python, source and check; see third_party/llamafactory/environment.yaml"
-            raise InputError(Problem(f"not an environment: {error}", str(path), hint)) from error
+            raise InputError(f"not an environment: {error}", str(path), hint) from error
 
     @property
     def venv(self) -> Path:
@@ -139,25 +128,31 @@ class Environment:
 
     @cached_property
     def lock_digest(self) -> str:
-        """SHA-256 of all that decides what is installed: lock, Python version, source."""
+        """SHA-256 (hex) of all that decides what is installed: lock, Python version, source.
+
+        Raises:
+            InputError: there is no lock.
+        """
         try:
             content = self.lock.read_bytes()
         except OSError as error:
-            raise InputError(Problem(f"cannot read the lock: {error.strerror}", str(self.lock))) from error
+            raise InputError(f"cannot read the lock: {error.strerror}", str(self.lock)) from error
         return sha256(content + json.dumps([self.python_version, dict(self.source)]).encode()).hexdigest()
 
     @property
-    def _stamp(self) -> Path:
+    def stamp(self) -> Path:
+        """A JSON file that says from which lock it was built."""
         return self.venv / "orchestrator.json"
 
     @property
-    def _unfinished(self) -> Path:
+    def unfinished(self) -> Path:
+        """A file that is there while it is built."""
         return self.venv / "unfinished"
 
     def state(self) -> State:
         """``ready``, ``stale`` (built from another lock) or ``missing`` (not built, or a build did not finish)."""
-        stamp = read_json(self._stamp)
-        if not isinstance(stamp, dict) or self._unfinished.exists() or not self.python.exists():
+        stamp = read_json(self.stamp)
+        if not isinstance(stamp, dict) or self.unfinished.exists() or not self.python.exists():
             return "missing"
         return "ready" if stamp.get("lock") == self.lock_digest else "stale"
 
@@ -183,114 +178,24 @@ class Environment:
         ]
 
     def check(self, seconds: float = CHECK_SECONDS) -> str:
-        """Import in the environment what will be used: an empty string, or what is wrong and what to do."""
+        """Import in the environment what will be used.
+
+        Args:
+            seconds: how long that may take.
+
+        Returns:
+            An empty string, or what is wrong and what to do.
+        """
         if not self.python.exists():
             return f"not built; run: python -m orchestrator env build {self.name}"
-        if "git" in self.source and (wrong := git_source.wrong(self.sources, self.source)):
-            return f"{wrong}\n    rebuild it: python -m orchestrator env build {self.name} --force"
-        argv = [str(self.python), "-c", self.statements]
+        if "git" in self.source and (difference := git_source.difference(self.sources, self.source)):
+            return f"{difference}\n    rebuild it: python -m orchestrator env build {self.name} --force"
+        argv, env = [str(self.python), "-c", self.statements], clean_environment()
         try:
-            done = subprocess.run(
-                argv,
-                env=clean_environment(),
-                cwd=self.venv,
-                capture_output=True,
-                text=True,
-                timeout=seconds,
-                check=False,
-            )
+            done = subprocess.run(argv, env=env, cwd=self.venv, capture_output=True, text=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             return f"its imports took more than {seconds:g} s; is the disk or the machine overloaded?"
         if done.returncode == 0:
             return ""
         last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
         return f"{last[0]}\n    rebuild it: python -m orchestrator env build {self.name} --force"
-
-    def build(self, log: Path, force: bool = False) -> None:
-        """Make the environment unless it is ready; two builds wait for each other; an interrupted one is started over.
-
-        All output goes to ``log`` (appended). Raises `StageError` with its last lines and what to do.
-        """
-        digest = self.lock_digest
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with self._lock():
-            if self.state() == "ready" and not force:
-                return
-            fresh = force or self._unfinished.exists()
-            self._make_venv(log, fresh)
-            self._unfinished.touch()
-            self._stamp.unlink(missing_ok=True)
-            if "git" in self.source:
-                self._check_out(log)  # first: where it cannot be had, gigabytes of packages need not be downloaded
-            self._uv(log, "pip", "sync", "--python", str(self.python), "--require-hashes", str(self.lock))
-            if "git" in self.source:
-                install = ("pip", "install", "--python", str(self.python), "--no-deps", "--no-build-isolation")
-                self._uv(log, *install, "-e", str(self.sources))  # over the lock, which also holds its build backend
-            problem = self.check()
-            if problem:
-                raise StageError(f"the environment was built but does not work: {problem}\n    log: {log}")
-            atomic_write(self._stamp, json.dumps({"lock": digest, "python": self.python_version}) + "\n")
-            self._unfinished.unlink()
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        # the definition itself is locked (opened for writing, which file locks on NFS ask for): no extra file lies
-        # about
-        with (self.folder / "environment.yaml").open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            # uv inherits it: were this process killed, nobody else would build until uv has ended, too
-            os.set_inheritable(file.fileno(), True)
-            yield
-
-    def _make_venv(self, log: Path, fresh: bool) -> None:
-        config = self.venv / "pyvenv.cfg"
-        version = rf"^version(_info)? = {re.escape(self.python_version)}\b"
-        usable = (
-            config.is_file() and re.search(version, config.read_text(encoding="utf-8"), re.M) and self.python.exists()
-        )
-        if usable and not fresh:
-            return  # uv changes only what differs
-        self._uv(log, "venv", "--clear", "--no-project", "--python", self.python_version, str(self.venv))
-
-    def _check_out(self, log: Path) -> None:
-        """Download the pinned commit."""
-        commands = git_source.fetching(self.sources, self.source)
-        shutil.rmtree(self.sources, ignore_errors=True)
-        self.sources.mkdir(parents=True)
-        for command in commands:
-            self._call(log, command)
-        if problem := git_source.wrong(self.sources, self.source):
-            raise StageError(problem)
-
-    def _uv(self, log: Path, *arguments: str) -> None:
-        import uv
-
-        self._call(log, [str(uv.find_uv_bin()), *arguments])
-
-    def _call(self, log: Path, argv: Sequence[str]) -> None:
-        with log.open("ab") as file:
-            file.write(f"$ {' '.join(argv)}\n".encode())
-            file.flush()
-            start = file.tell()
-            env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
-            done = subprocess.run(argv, env=env, stdout=file, stderr=subprocess.STDOUT, check=False,
-                close_fds=False)  # fmt: skip
-        if done.returncode:
-            raise StageError(self._failure(log, start, argv, done.returncode))
-
-    def _failure(self, log: Path, start: int, argv: Sequence[str], status: int) -> str:
-        with log.open("rb") as file:
-            file.seek(start)
-            output = file.read().decode("utf-8", "replace")
-        remedy = next((advice for signs, advice in REMEDIES if re.search(signs, output, re.IGNORECASE)), "read the log")
-        tail = "\n".join(f"    | {line}" for line in output.strip().splitlines()[-12:])
-        command = " ".join([Path(argv[0]).name, *argv[1:3]])
-        return (
-            f"building the environment `{self.name}` failed: `{command} ...` ended with status {status}\n{tail}\n"
-            f"    log: {log}\n    {remedy}; then run the same command again"
-        )
-
-
-def clean_environment() -> dict[str, Any]:
-    """The user's environment without what points to another Python environment."""
-    return {name: value for name, value in os.environ.items() if name not in FOREIGN}

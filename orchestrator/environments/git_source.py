@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError
 
 
-def fetching(target: Path, source: Mapping[str, Any]) -> list[list[str]]:
+def checkout_commands(target: Path, source: Mapping[str, Any]) -> list[list[str]]:
     """The commands that download ``source`` (``git``, ``commit`` and perhaps ``paths``) to a new, empty folder.
 
     Raises:
         InputError: there is no git.
     """
     if not shutil.which("git"):
-        raise InputError(Problem(f"{source['git']} comes by git, and there is no git", hint="apt-get install git"))
+        raise InputError(f"{source['git']} comes by git, and there is no git", hint="apt-get install git")
     git = ["git", "-C", str(target)]
     commands = [[*git, "init", "--quiet"], [*git, "remote", "add", "origin", source["git"]]]
     fetch = ["fetch", "--quiet", "--depth", "1"]
@@ -30,8 +30,8 @@ def fetching(target: Path, source: Mapping[str, Any]) -> list[list[str]]:
     return [*commands, [*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", "FETCH_HEAD"]]
 
 
-def wrong(target: Path, source: Mapping[str, Any]) -> str:
-    """What is wrong with a checkout; empty where it is the pinned commit, unchanged."""
+def difference(target: Path, source: Mapping[str, Any]) -> str:
+    """How a checkout differs from the pinned commit, in words; empty where it does not."""
     git = ["git", "-C", str(target)]
     head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     if head != source["commit"]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from orchestrator.errors import StageError
 from orchestrator.launch import diagnose
+from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.gpus import visible_gpus
 from orchestrator.machine.logs import LOG, last_lines
@@ -25,9 +26,6 @@ POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
 # of a failed process's log
 SHOWN_LINES, SEARCHED_LINES = 15, 200
-# they would lead a toolkit's interpreter out of its own environment, or a launcher into somebody else's job
-FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "RANK", "LOCAL_RANK", "WORLD_SIZE",
-           "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", "NNODES", "NODE_RANK", "NPROC_PER_NODE")  # fmt: skip
 
 
 class Launcher:
@@ -49,8 +47,7 @@ class Launcher:
         """The environment of a stage's process: the user's, the toolkit's programs first, and our marks."""
         from orchestrator.machine.processes import RUN_MARK, STAGE_MARK
 
-        dropped = {*FOREIGN, *command.unset}
-        env = {name: value for name, value in os.environ.items() if name not in dropped}
+        env = clean_environment(*command.unset)
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env | dict(command.env) | {RUN_MARK: self.run_id, STAGE_MARK: str(folder.resolve())}
 

@@ -11,7 +11,11 @@ from orchestrator.errors import InputError, OrchestratorError, Problem
 
 
 def hub() -> Any:
-    """huggingface_hub, which is an optional dependency."""
+    """huggingface_hub, which is an optional dependency.
+
+    Raises:
+        InputError: it is not installed.
+    """
     # else it first asks the hub for a list of coding agents, to report which of them started it
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
@@ -29,7 +33,12 @@ def endpoint() -> str | None:
 
 @contextlib.contextmanager
 def explained(repository: str, revision: str, kind: str = "data set") -> Iterator[None]:
-    """Turn the hub's errors into messages that say what to do; none shows an address, which may hold a secret."""
+    """Turn the hub's errors into messages that say what to do; none shows an address, which may hold a secret.
+
+    Raises:
+        InputError: the repository or the revision does not exist, or is not for this user.
+        OrchestratorError: the hub cannot be reached, or gave no good answer; or writing failed.
+    """
     hub()
     from huggingface_hub import errors
 

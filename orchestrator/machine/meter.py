@@ -6,12 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 
+Meter = Callable[[int, int], None]  # told what is done, and the total
 # a log gets a line now and then, a terminal the same line over and over
 PLAIN_SECONDS, TERMINAL_SECONDS = 30.0, 0.1
 
 
-def meter(what: str) -> Callable[[int, int], None]:
-    """A function to call with (done, total) as often as one likes; quick work stays silent where nobody looks on."""
+def meter(what: str) -> Meter:
+    """A function to call as often as one likes; quick work stays silent where nobody looks on."""
     terminal = sys.stderr.isatty()
     last = time.monotonic() if not terminal else 0.0
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from orchestrator import toolkits
 from orchestrator.benchmark.task import Task
-from orchestrator.data.forms import ALIASES, Columns
+from orchestrator.data.forms import ALIASES, ColumnNames
 from orchestrator.data.leaks import HELD_OUT
 from orchestrator.data.samples import file_digest, split_file
 from orchestrator.machine.files import digest, source_digest
@@ -36,7 +36,7 @@ def key_of(inputs: object) -> str:
     return digest(inputs)[:KEY_LENGTH]
 
 
-def _columns(task: Task, columns: Columns) -> Columns:
+def _columns(task: Task, columns: ColumnNames) -> ColumnNames:
     """What ``data.columns`` says of a task's files."""
     if not isinstance(columns, Mapping):
         return columns

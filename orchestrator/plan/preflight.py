@@ -8,9 +8,9 @@ from itertools import chain, product
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.leaks import leaked, shared_ids, untold
+from orchestrator.data.leaks import id_problems, leaked_ids, shared_ids
 from orchestrator.data.samples import Sample, split_file
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError, Problem, capped
 from orchestrator.plan.devices import machine_problems
 from orchestrator.plan.plan import Plan
 from orchestrator.prompts.examples import samples_of, wording_of
@@ -141,10 +141,10 @@ def _leaks(survey: Survey) -> Iterator[Problem | Note]:
     if not survey.recipe.it.exclude_leaks:
         return
     try:
-        found = untold(chosen, Path(data.root), data.columns)
+        found = id_problems(chosen, Path(data.root), data.columns)
         yield from found
         for task in chosen if not found else ():
-            if count := len(leaked(task, chosen, Path(data.root), columns=data.columns)):
+            if count := len(leaked_ids(task, chosen, Path(data.root), columns=data.columns)):
                 yield Note(f"{task.name}: it.exclude_leaks leaves out {count:,} of its training samples")
     except InputError:
         return  # the data is wrong, and that was said
@@ -163,9 +163,7 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
     bad = survey.plan.bad_videos.problems(named)
     choice = survey.recipe.on_bad_video
     if choice == "fail":
-        yield from bad[:MOST_VIDEOS]
-        if rest := len(bad[MOST_VIDEOS:]):
-            yield Problem(f"and {rest:,} more videos; `data check --videos` lists them all")
+        yield from capped(bad, most=MOST_VIDEOS, what="videos; `data check --videos` lists them all")
         if bad:
             yield survey.problem("some videos are bad", "mend them, or set data.on_bad_video to skip or text_only")
         return

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark import released
-from orchestrator.benchmark.task import Task
+from orchestrator.benchmark.task import SPLITS, Task
 from orchestrator.data.samples import Sample, read_split, split_file
 from orchestrator.prompts import template as prompts
 from orchestrator.recipe.recipe import Recipe
 
-Chosen = Callable[[Sequence[Sample]], Sequence[Sample]]
+SampleFilter = Callable[[Sequence[Sample]], Sequence[Sample]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,11 @@ class Wording:
     capitalised: bool = False
 
     def example(self, sample: Sample, system: str | None = None) -> Example:
-        """The sample with prompt and answer; InputError where the template fails."""
+        """The sample with prompt and answer.
+
+        Raises:
+            InputError: the template fails.
+        """
         label = sample.label.capitalize() if self.capitalised else sample.label
         prompt = self.prompt.render(self.task, text=sample.text)
         return Example(sample, prompt, self.prompt.answer(self.task, label), system)
@@ -51,7 +55,7 @@ class Wording:
         return [self.prompt.digest, self.task.word, self.task.labels, self.capitalised]
 
 
-def worded(task: Task, split: str, template: str, form: str | None) -> Wording:
+def wording_from(task: Task, split: str, template: str, form: str | None) -> Wording:
     """The wording of a task's split by a template and, under the published protocol, the name of a prompt form.
 
     Raises:
@@ -73,7 +77,7 @@ def wording_of(recipe: Recipe, task: Task, split: str, *, training: bool = False
     """
     entry = recipe.released
     form = None if entry is None else entry.train if training else entry.infer
-    return worded(task, split, template_name(recipe), form)
+    return wording_from(task, split, template_name(recipe), form)
 
 
 def samples_of(recipe: Recipe, task: Task, split: str) -> list[Sample]:
@@ -102,7 +106,11 @@ def system_of(recipe: Recipe, *, training: bool = False) -> str | None:
 def wording_inputs(
     recipe: Recipe, tasks: Iterable[Task], splits: Sequence[str], *, training: bool = False
 ) -> dict[str, Any]:
-    """What decides the questions about some splits besides the data, as JSON values: part of stage keys."""
+    """What decides the questions about some splits besides the data, as JSON values: part of stage keys.
+
+    Raises:
+        InputError: a template does not exist or is none.
+    """
     found: dict[str, Any] = {"system": system_of(recipe, training=training), "modality": recipe.modality}
     if training and recipe.prompt.train_system == "":
         found["system"] = ""
@@ -117,26 +125,32 @@ def wording_inputs(
 def corpus_split(recipe: Recipe, task: Task) -> str:
     """The split whose text a model made from scratch learns its tokens from: train, or what there is."""
     root = Path(recipe.data.root)
-    return next((split for split in ("train", "dev", "test") if split_file(task, split, root)), "train")
+    return next((split for split in SPLITS if split_file(task, split, root)), "train")
 
 
 def examples_of(
-    recipe: Recipe, task: Task, split: str, chosen: Chosen = list, *, training: bool = False
+    recipe: Recipe, task: Task, split: str, chosen: SampleFilter = list, *, training: bool = False
 ) -> Iterator[Example]:
     """The samples of a split with prompt and answer, in the data's order, as in training or as in inference.
 
     ``chosen`` may leave samples out or change them.
+
+    Raises:
+        InputError: the data or the template is wrong.
     """
     wording, system = wording_of(recipe, task, split, training=training), system_of(recipe, training=training)
     for sample in chosen(samples_of(recipe, task, split)):
         yield wording.example(sample, system)
 
 
-def request_lines(recipe: Recipe, tasks: Sequence[Task], split: str, chosen: Chosen = list) -> Iterator[str]:
+def request_lines(recipe: Recipe, tasks: Sequence[Task], split: str, chosen: SampleFilter = list) -> Iterator[str]:
     """One JSON line per sample of all the tasks; order and ids come from the data alone. ``chosen``: as above.
 
     Only where a recipe has them: ``history``, [user, assistant] turns before the question, and ``media``, the
     placeholder that stands for the video where it is not the toolkit's own.
+
+    Raises:
+        InputError: the data or the template is wrong.
     """
     encode = json.JSONEncoder(ensure_ascii=False).encode
     video = recipe.modality == "video"

@@ -35,14 +35,18 @@ class Prompt:
         self.path, self.digest, self._template = path, digest, template
 
     def render(self, task: Task, *, text: str) -> str:
-        """The prompt for one utterance of a task; InputError with file:line where the template fails."""
+        """The prompt for one utterance of a task.
+
+        Raises:
+            InputError: the template fails (with file:line).
+        """
         try:
             return self._template.render(
                 text=text, task=task.word, labels=task.labels, dataset=task.dataset, dimension=task.dimension,
                 language=task.language,
             )  # fmt: skip
         except Exception as error:  # the template is the user's program: whatever it raises is an input error
-            raise InputError(Problem(f"the template fails: {error}", where=_line_of(error, self.path))) from error
+            raise InputError(f"the template fails: {error}", where=_line_of(error, self.path)) from error
 
     def answer(self, task: Task, label: str) -> str:
         """The answer that a model is trained to give: ``dialogue act: question``."""
@@ -52,7 +56,8 @@ class Prompt:
 def load(template: str) -> Prompt:
     """A template by its name in ``prompts/`` (``mmla/text.j2``) or by the path of a file of one's own.
 
-    InputError with file:line where it is missing, is no valid template or uses an unknown variable.
+    Raises:
+        InputError: it is missing, is no valid template or uses an unknown variable (with file:line).
     """
     try:
         shipped = PROMPTS / template
@@ -63,7 +68,7 @@ def load(template: str) -> Prompt:
     if not found:
         known = sorted(str(file.relative_to(PROMPTS)) for file in PROMPTS.rglob("*.j2"))
         hint = did_you_mean(template, known) or f"in {PROMPTS}: {', '.join(known)}; or give the path of a file"
-        raise InputError(Problem(f"no prompt template `{template}`", hint=hint))
+        raise InputError(f"no prompt template `{template}`", hint=hint)
     return _load(path, changed)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -11,14 +12,21 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import benchmark_tasks, tasks
+from orchestrator.checked_yaml.explain import Schema, locate
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, plain
-from orchestrator.environments import environment
-from orchestrator.errors import InputError, Problem, did_you_mean
-from orchestrator.recipe import messages as recipe_errors
-from orchestrator.recipe.recipe import Recipe, Resources
+from orchestrator.environments.environment import toolkit_names
+from orchestrator.errors import InputError, Problem, unknown
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
-known_toolkits = environment.toolkit_names
+SCHEMA = Schema(
+    Recipe,
+    hidden=frozenset({"source"}),
+    reserved=("extends",),
+    examples={"model": "qwen2_7b", "tasks": "all", "toolkit": "llamafactory"},
+    patterns={"name": "letters, digits and . _ - + only, for it names a folder: set `name:`, or rename the file"},
+)
 
 
 def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
@@ -36,7 +44,7 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
     _drop_empty_sections(data, Recipe)
     if "source" in data:  # a field of Recipe, but no key of a file
         del data["source"]
-        problems.append(recipe_errors.unknown_key(("source",), root.value["source"].named_at))
+        problems.append(SCHEMA.unknown_key(("source",), root.value["source"].named_at))
     if "tasks" in root.value:
         problems += _check_tasks(root.value["tasks"])
         if data["tasks"] == "all":
@@ -46,7 +54,7 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
         # JSON mode is strict about types and still takes a list for a tuple
         recipe = Recipe.model_validate_json(json.dumps(data), strict=True)
     except ValidationError as error:
-        problems += recipe_errors.problems(error, root, file)
+        problems += SCHEMA.explain(error, root, file)
         problems += _check_batch(data, root, file)
     if problems:
         raise InputError(sorted(dict.fromkeys(problems), key=_position))
@@ -81,17 +89,16 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
     elif isinstance(name.value, str) and not (
         _given(own, "toolkit") and _given(own, "type") and (_given(own, "path") or _given(own, "init"))
     ):
-        hint = did_you_mean(name.value, models()) or f"known: {', '.join(models())}"
-        hint += " (a model outside the catalogue needs toolkit, type, and path or init)"
-        problems.append(Problem(f"unknown model `{name.value}`", name.where, hint))
+        problem = unknown("model", name.value, models(), name.where)
+        hint = f"{problem.hint} (a model outside the catalogue needs toolkit, type, and path or init)"
+        problems.append(replace(problem, hint=hint))
         # stands in for what is missing, so that only what else is wrong is reported
-        entry = {"toolkit": known_toolkits()[0], "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
+        entry = {"toolkit": toolkit_names()[0], "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
     model = merge(at_node(entry, model), Node(own, model.where, model.key_where))
     assert isinstance(model.value, dict)
     toolkit = model.value.get("toolkit")
-    if toolkit and isinstance(toolkit.value, str) and toolkit.value not in known_toolkits():
-        hint = did_you_mean(toolkit.value, known_toolkits()) or f"known: {', '.join(known_toolkits())}"
-        problems.append(Problem(f"unknown toolkit `{toolkit.value}`", toolkit.where, hint))
+    if toolkit and isinstance(toolkit.value, str) and toolkit.value not in toolkit_names():
+        problems.append(unknown("toolkit", toolkit.value, toolkit_names(), toolkit.where))
     return Node({**root.value, "model": model}, root.where), problems
 
 
@@ -118,10 +125,10 @@ def _check_tasks(node: Node) -> list[Problem]:
             continue
         if item.value in seen:
             problems.append(Problem(f"task `{item.value}` is listed twice", item.where, "remove one"))
+        elif item.value == "all":
+            problems.append(Problem("unknown task `all`", item.where, "write `tasks: all`"))
         elif item.value not in tasks():
-            known = f"known: {', '.join(tasks())}"
-            hint = "write `tasks: all`" if item.value == "all" else did_you_mean(item.value, tasks())
-            problems.append(Problem(f"unknown task `{item.value}`", item.where, hint or known))
+            problems.append(unknown("task", item.value, tasks(), item.where))
         seen[item.value] = item.where
     return problems
 
@@ -132,11 +139,7 @@ def _check_rows(root: Node) -> list[Problem]:
     if depth != 2 or not isinstance(node.value, dict):
         return []
     known = tasks()
-    return [
-        Problem(f"unknown task `{name}`", row.named_at, did_you_mean(name, known) or f"known: {', '.join(known)}")
-        for name, row in node.value.items()
-        if name not in known
-    ]
+    return [unknown("task", name, known, row.named_at) for name, row in node.value.items() if name not in known]
 
 
 def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
@@ -154,15 +157,9 @@ def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
     problems = []
     for task in dict.fromkeys(used or [None]):
         own = train if task is None else train | rows[task]
-        numbers = [
-            section.get(key, model.model_fields[key].default)
-            for model, section, key in (
-                (Train, own, "batch_size"),
-                (Train, own, "micro_batch_size"),
-                (Resources, resources, "processes"),
-            )
-        ]
+        numbers = [own.get(key, Train.model_fields[key].default) for key in ("batch_size", "micro_batch_size")]
+        numbers.append(resources.get("processes", Resources.model_fields["processes"].default))
         if all(type(number) is int for number in numbers) and (conflict := batch_conflict(*numbers)):
-            where = recipe_errors.locate(root, (), batch_fields(task), file)[0]
+            where = locate(root, (), batch_fields(task), file)[0]
             problems.append(Problem(conflict[0], where, conflict[1]))
     return problems

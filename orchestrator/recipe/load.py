@@ -11,12 +11,8 @@ from orchestrator.benchmark import task as benchmark
 from orchestrator.checked_yaml.nodes import Node, find, merge, tree
 from orchestrator.checked_yaml.reader import read, read_file
 from orchestrator.errors import InputError, Problem, did_you_mean
-from orchestrator.recipe import messages as recipe_errors
-from orchestrator.recipe.check import known_toolkits, validate
+from orchestrator.recipe.check import SCHEMA, validate
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.recipe.schema import recipe_schema
-
-__all__ = ["known_toolkits", "load_recipe", "recipe_schema"]
 
 
 def load_recipe(
@@ -148,9 +144,9 @@ class _Reader:
         if not equals or not all(path):
             self.problems.append(Problem("an override is KEY=VALUE", where, "for example --set train.epochs=1"))
             return Node({}, where)
-        expected: Any = recipe_errors.annotation(path)
+        expected: Any = SCHEMA.annotation(path)
         if expected is str or get_origin(expected) is Literal:
-            null = raw in ("", "null", "~") and recipe_errors.optional(path)
+            null = raw in ("", "null", "~") and SCHEMA.optional(path)
             value = Node(None if null else "" if raw in ("''", '""') else raw, where)
         else:
             try:
@@ -172,8 +168,8 @@ def _without_rows(root: Node, over: Node) -> Node:
     ``train.epochs: 1`` in a file that extends it, or ``--set train.epochs=1``, means every task, though a row would
     win over the section it stands in.
     """
-    (train, own), (given, asked) = find(root, ("train",)), find(over, ("train",))
-    if not (own and asked and isinstance(train.value, dict) and isinstance(given.value, dict)):
+    (train, own_depth), (given, given_depth) = find(root, ("train",)), find(over, ("train",))
+    if not (own_depth and given_depth and isinstance(train.value, dict) and isinstance(given.value, dict)):
         return root
     rows = train.value.get("per_task")
     if rows is None or not isinstance(rows.value, dict):

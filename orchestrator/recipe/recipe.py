@@ -1,4 +1,4 @@
-"""A recipe, fully resolved and checked: what one run does. Files become recipes in ``loader.py``.
+"""A recipe, fully resolved and checked: what one run does. Files become recipes in ``load.py``.
 
 The field descriptions feed ``show`` and the JSON Schema of editors. Paths are relative to the folder where
 the command runs.
@@ -6,23 +6,19 @@ the command runs.
 
 from __future__ import annotations
 
-import os
-import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from orchestrator.benchmark import released
 from orchestrator.benchmark.model import ModelSpec
-from orchestrator.checked_yaml.section import Section, home, refuse
-from orchestrator.data.forms import columns_conflict
+from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.machine.files import digest
-from orchestrator.recipe.train import SECRET, Precision, Train, batch_conflict, batch_fields
+from orchestrator.recipe.sections import Data, Inference, InstructionTuning, Modality, Prompt, Resources, Select, Video
+from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
 Method = Literal["zero_shot", "sft", "it"]
-Modality = Literal["text", "video"]
-Split = Literal["train", "dev", "test"]
 # where things are, and how fast they go: equal recipes on two machines differ in these
 _PLACE: dict[str, Any] = {
     "description": True,
@@ -30,175 +26,13 @@ _PLACE: dict[str, Any] = {
     "resources": True,
     "inference": {"batch_size"},
 }
-# environment variables that say where things are, how fast they go or what is logged; any other may change answers
-_HARMLESS = re.compile(
-    r"(OMP|MKL|KMP|GLOO|NCCL|TORCH_NCCL|UCX|FI|XDG|WANDB|DS|MMLA_API)_.*|PYTORCH_.*ALLOC_CONF|TOKENIZERS_PARALLELISM"
-    r"|PYTHON(UNBUFFERED|WARNINGS|UTF8)|HF_(HOME|HUB_.*|ENDPOINT|DATASETS_.*)|TRANSFORMERS_(OFFLINE|VERBOSITY)"
-    r"|.*_CACHE(_DIR)?|TMPDIR|.*_PROXY|SSL_CERT_.*|(REQUESTS|CURL)_CA_BUNDLE|LD_LIBRARY_PATH|TORCH_EXTENSIONS_DIR"
-    r"|MAX_JOBS|CUDA_(HOME|DEVICE_ORDER|LAUNCH_BLOCKING)|MMLA_HUB_PINS",
-    re.IGNORECASE,
-)
-
-
-class Data(Section):
-    """Where the benchmark's data lies and how much of it is used."""
-
-    root: str = Field(
-        default_factory=lambda: os.environ.get("MMLA_DATA_ROOT") or "data",
-        min_length=1,
-        description="folder of <dataset>/{train,dev,test}.tsv (default: $MMLA_DATA_ROOT, or `data`)",
-    )
-    video_root: str = Field("{root}/{dataset}/video", min_length=1, description="folder of the videos")
-    modality: Modality | None = Field(None, description="what the model is shown (default: text, MLLM video)")
-    on_bad_video: Literal["fail", "skip", "text_only"] = Field(
-        "fail",
-        description="missing or undecodable video: fail before anything starts; skip: no training with it, and its "
-        "answer counts as an error; text_only: the sample without its video",
-    )
-    limit: int | None = Field(None, ge=1, description="only the first N rows of every split")
-    columns: dict[str, str] | list[str] | None = Field(
-        None,
-        description="other names of columns, {text: Utterance}, for one task {MELD.text: Utterance}; "
-        "or the columns of files without a header, [id, video, text, label]",
-    )
-
-    @field_validator("root")
-    @classmethod
-    def _expanded(cls, value: str) -> str:
-        return home(value)
-
-    @field_validator("video_root")
-    @classmethod
-    def _known_fields(cls, value: str) -> str:
-        value = home(value)
-        names = set(re.findall(r"\{([^{}]*)\}", value))
-        if unknown := sorted(names - {"root", "dataset"}):
-            raise refuse("", f"unknown placeholder {{{unknown[0]}}}", "use {root} and {dataset}")
-        return value
-
-    @field_validator("columns", mode="before")  # before: what pydantic says of a union helps nobody
-    @classmethod
-    def _known_columns(cls, value: Any) -> Any:
-        parts = [*value, *value.values()] if isinstance(value, dict) else value
-        if parts is not None and not (isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts)):
-            hint = 'write {text: Utterance}, or [id, video, text, label] (quote names such as "5")'
-            raise refuse("", "must be a mapping of column names, or a list of them", hint)
-        if wrong := columns_conflict(value):
-            raise refuse("", *wrong)
-        return value
-
-
-class InstructionTuning(Section):
-    """Method `it`: one adapter for all tasks."""
-
-    exclude_leaks: bool = Field(
-        False, description="train without the utterances that any of the tasks holds out (dev and test)"
-    )
-
-
-class Prompt(Section):
-    """What the model is asked, the same in training and inference unless said otherwise."""
-
-    template: str = Field("mmla/{modality}.j2", min_length=1, description="Jinja template, in prompts/ or a path")
-    system: str | None = Field(None, description="system message (default: the chat template's own)")
-    train_system: str | None = Field(
-        None, description='system message in training, where it is another one (default: `system`); "" is none'
-    )
-    history: tuple[tuple[str, str], ...] = Field(
-        (), description="turns before the question, in inference only: [[user, assistant], ...]"
-    )
-
-    @field_validator("template")
-    @classmethod
-    def _expanded(cls, value: str) -> str:
-        return home(value)
-
-
-class Select(Section):
-    """Which checkpoint is used."""
-
-    strategy: Literal["best_eval", "last", "dev_accuracy"] = Field(
-        "best_eval",
-        description="best_eval: first maximum of the toolkit's accuracy on dev; last; "
-        "dev_accuracy: every checkpoint answers the dev split",
-    )
-
-
-class Inference(Section):
-    """How the answers are made."""
-
-    split: Split = Field("test", description="the split that is answered and scored")
-    batch_size: int = Field(8, ge=1, description="requests answered at once")
-    max_new_tokens: int = Field(32, ge=1, description="longest answer, in tokens")
-    temperature: float = Field(0.0, ge=0, description="0 is greedy, higher samples")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling: share of the probability mass kept")
-    precision: Precision = Field("bf16", description="number format of the weights in inference")
-
-    @model_validator(mode="after")
-    def _sampling(self) -> Inference:
-        if self.top_p != 1 and self.temperature == 0:
-            raise refuse(
-                "top_p",
-                f"`inference.top_p` {self.top_p:g} has no effect at temperature 0 (greedy)",
-                "set a temperature above 0, or remove top_p",
-            )
-        return self
-
-
-class TrainingVideo(Section):
-    """How a video is shown in training where that is not as in inference."""
-
-    fps: float = Field(2.0, gt=0, description="frames per second")
-    frames: int = Field(64, ge=1, description="at most so many frames")
-    max_pixels: int = Field(16384, ge=784, description="most pixels of a frame")
-
-
-class Video(Section):
-    """How a video is shown to the model, in training and inference alike unless said otherwise."""
-
-    frames: int = Field(4, ge=1, description="frames, evenly spaced over the video")
-    max_pixels: int = Field(151200, ge=784, description="most pixels of a frame; larger ones are scaled down")
-    training: TrainingVideo | None = Field(None, description="in training, where it is not the same (LLaMA-Factory)")
-
-
-class Resources(Section):
-    """What a run may use."""
-
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA, or CPU without GPU up to 1B")
-    processes: int = Field(1, ge=1, description="training processes, one per GPU")
-    inference_processes: int | None = Field(
-        None, ge=1, description="inference processes that share the requests (default: as the GPUs allow, 1 on a CPU)"
-    )
-    env: dict[str, str] = Field(default_factory=dict, description="environment variables of the toolkit")
-    stage_timeout_hours: float | None = Field(None, gt=0, description="stop a stage that takes longer")
-
-    @property
-    def decisive_env(self) -> dict[str, str]:
-        """The variables of ``env`` that may change what is computed: all but those known to be harmless."""
-        return {name: value for name, value in sorted(self.env.items()) if not _HARMLESS.fullmatch(name)}
-
-    @field_validator("env")
-    @classmethod
-    def _no_secrets(cls, value: dict[str, str]) -> dict[str, str]:
-        for name, text in value.items():
-            if not name or "=" in name or "\0" in name + text:
-                raise refuse(name, f"`{name}` cannot be an environment variable")
-            if name == "CUDA_VISIBLE_DEVICES":
-                hint = "export it in the shell: a run uses the first of the GPUs that it names"
-                raise refuse(name, "the GPUs are not chosen in a recipe", hint)
-            if SECRET.search(name):
-                hint = f"remove it here and type `export {name}=...` in the shell: the toolkit inherits it"
-                raise refuse(name, f"`{name}` looks like a secret, and recipes are shared", hint)
-        return value
 
 
 class Recipe(Section):
     """One model, one method, some tasks: everything that decides what a run computes."""
 
     name: str = Field(
-        max_length=100,
-        pattern=r"^\w[\w.+-]*$",
-        description="of the results and run folder (default: the file's)",
+        max_length=100, pattern=r"^\w[\w.+-]*$", description="of the results and run folder (default: the file's)"
     )
     description: str = Field("", description="a line for people")
     method: Method = Field(description="zero_shot: prompt only; sft: trains per task; it: once for all")
@@ -255,7 +89,7 @@ class Recipe(Section):
         for name in ("prompt", "inference", "video"):
             section: Section = getattr(self, name)
             given = {key: getattr(section, key) for key in section.model_fields_set}
-            values = released.brought(entry, name, set(given))
+            values = released.protocol_values(entry, name, set(given))
             object.__setattr__(self, name, type(section).model_validate(values | given))
 
     @property

@@ -35,12 +35,7 @@ def recipe_schema() -> dict[str, Any]:
         "description": keys["tasks"]["description"],
         "anyOf": [
             {"const": "all"},
-            {
-                "type": "array",
-                "items": {"enum": list(tasks())},
-                "minItems": 1,
-                "uniqueItems": True,
-            },
+            {"type": "array", "items": {"enum": list(tasks())}, "minItems": 1, "uniqueItems": True},
         ],
     }
     file_name = {"type": "string", "minLength": 1}

@@ -5,15 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import (
-    Field,
-    JsonValue,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-)
+from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from orchestrator.checked_yaml.section import Fields, Section, home, refuse
+from orchestrator.checked_yaml.section import Fields, Section, expand_home, refuse
 from orchestrator.errors import did_you_mean
 
 Precision = Literal["bf16", "fp16", "fp32"]
@@ -97,7 +91,7 @@ class _Training(Section):
     @field_validator("deepspeed")
     @classmethod
     def _known_deepspeed(cls, value: str | None) -> str | None:
-        value = home(value)
+        value = expand_home(value)
         if value is None or value in DEEPSPEED or value.endswith(".json"):
             return value
         hint = did_you_mean(value, DEEPSPEED) or f"one of {', '.join(DEEPSPEED)}, or the path of a JSON file"

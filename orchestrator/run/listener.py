@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.plan.plan import Plan, Stage
-from orchestrator.scores.results import Row
+from orchestrator.scores.results import ResultsRow
 from orchestrator.toolkits.base import Progress
 
 
@@ -42,5 +42,5 @@ class Listener(Protocol):
     def close(self) -> None:
         """No stage runs any more."""
 
-    def results(self, rows: Sequence[Row], path: Path) -> None:
+    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
         """Results rows stand in a file."""

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import tasks as benchmark_tasks
 from orchestrator.data.archives import ensure_videos
+from orchestrator.environments.build import build
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.meter import meter
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.preflight import problems_of
-from orchestrator.recipe.recipe import Data, Recipe
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Data
 from orchestrator.run.listener import Listener
 
 
@@ -48,4 +50,4 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         if environment.state() != "ready":
             log = environment.folder / "build.log"
             listener.line(f"building the environment of {environment.name}: once, some minutes and gigabytes ({log})")
-            environment.build(log)
+            build(environment, log)

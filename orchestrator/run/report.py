@@ -11,7 +11,7 @@ from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run.listener import Listener
 from orchestrator.run.rows import results_of
-from orchestrator.scores.results import OVERALL, Row, read_results, write_results
+from orchestrator.scores.results import OVERALL, ResultsRow, read_results, write_results
 
 
 def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
@@ -28,7 +28,7 @@ def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listene
             listener.results(rows, path)
 
 
-def _move_aside(path: Path, rows: Sequence[Row]) -> Path | None:
+def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:
     """Rename results of other settings than these rows: they are somebody's days of GPU time, never overwritten."""
     if not path.exists():
         return None

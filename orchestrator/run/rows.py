@@ -14,7 +14,7 @@ from orchestrator.plan.record import outputs_in, state_in
 from orchestrator.prompts.examples import wording_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import metrics
-from orchestrator.scores.results import Row, overall_row
+from orchestrator.scores.results import ResultsRow, overall_row
 from orchestrator.scores.signature import decoding, prompt_digest, signature
 
 SCORES = "scores.json"
@@ -52,9 +52,9 @@ class Provenance:
         )
 
 
-def results_of(plan: Plan) -> list[Row]:
+def results_of(plan: Plan) -> list[ResultsRow]:
     """The results rows of a plan's done jobs, the overall row last."""
-    rows: list[Row] = []
+    rows: list[ResultsRow] = []
     parts: list[metrics.Scores] = []
     sizes: list[float] = []
     bad: Counter[str] = Counter()
@@ -79,7 +79,7 @@ def results_of(plan: Plan) -> list[Row]:
     return rows
 
 
-def _measured(plan: Plan, task: Task, n: int, provenance: Provenance) -> Row:
+def _measured(plan: Plan, task: Task, n: int, provenance: Provenance) -> ResultsRow:
     """The columns of a task's results row that say what was measured and how."""
     recipe = plan.recipe
     model, split, bad = recipe.model, recipe.inference.split, provenance.bad_videos

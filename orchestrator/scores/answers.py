@@ -18,10 +18,12 @@ Outcome = Literal["label", "unknown", "multi", "empty", "error"]
 
 
 class Answer(NamedTuple):
-    """What a model's text says: the label (``None`` unless exactly one matched) and the outcome.
+    """What a model's text says.
 
-    ``unknown``: text, but no label in it; ``multi``: several labels; ``empty``: nothing, or only white space;
-    ``error``: the model gave no answer at all.
+    Attributes:
+        label: ``None`` unless exactly one matched.
+        outcome: ``label``; ``unknown``: text, but no label in it; ``multi``: several labels; ``empty``: nothing, or
+            only white space; ``error``: the model gave no answer at all.
     """
 
     label: str | None
@@ -45,7 +47,14 @@ ERROR = Answer(None, "error")
 
 
 class Parser:
-    """Finds the labels of one task in texts. ``labels``: as the task spells them; letter case is ignored."""
+    """Finds the labels of one task in texts.
+
+    Args:
+        labels: as the task spells them; letter case is ignored.
+
+    Raises:
+        ValueError: a label is empty.
+    """
 
     def __init__(self, labels: Sequence[str]):
         if not all(label.strip() for label in labels):

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ALIASES
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, Problem, capped, did_you_mean
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.metrics import Scores, overall, score
-from orchestrator.scores.results import COLUMNS, Row, overall_row
+from orchestrator.scores.records import Record, Records, read_records
+from orchestrator.scores.results import COLUMNS, ResultsRow, overall_row
 
-MOST_PROBLEMS = 20
 # spellings of the two columns in the wild, the first found wins: ours, the release's, LLaMA-Factory's, ms-swift's, ...
 LABEL_COLUMNS = ("label", "labels", "truth", "ground_truth", "groundtruth", "gold", "target", "reference", "true_label",
                  "y_true", "expected")  # fmt: skip
@@ -28,14 +26,9 @@ ANSWER_COLUMNS = ("predict", "prediction", "predictions", "pred", "predicted", "
 class Scored(NamedTuple):
     """The results row, the scores behind it, and notes for the user on what was odd but scored all the same."""
 
-    row: Row
+    row: ResultsRow
     scores: Scores
     notes: list[str]
-
-
-class _Record(NamedTuple):
-    line: int  # physical line, or the position in a JSON list, from 1
-    fields: Mapping[str, Any]
 
 
 def score_file(
@@ -47,65 +40,63 @@ def score_file(
 ) -> list[Scored]:
     """Score a CSV, TSV, JSONL or JSON-list file that holds a true label and a model's answer in each row.
 
-    The columns are found by their usual names or given. A label may stand behind a colon (``emotion: joy``); as in
-    the release, what counts is what stands between the first colon and the next. A JSON ``null`` (or a missing
-    key) is an answer that was never given (``error``); an empty field is ``empty``; "None" and "nan" are texts.
-    A label outside the task's list is scored as a class that no answer hits, with a note. Without a ``task`` each row
-    names its own in a column `task`, and there is one result per task, in the order of the file. With a ``split`` a
-    note says where the rows are not as many as the task's published ones.
-    InputError: no such file, no rows, no such column (with those found), a damaged row (with its line).
+    A label may stand behind a colon (``emotion: joy``); as in the release, what counts is what stands between the
+    first colon and the next. A JSON ``null`` (or a missing key) is an answer that was never given (``error``); an empty
+    field is ``empty``; "None" and "nan" are texts. A label outside the task's list is scored as a class that no answer
+    hits, with a note.
+
+    Args:
+        path: the file.
+        task: of all rows; ``None``: each row names its own in a column `task`.
+        label_column: that of the true labels; ``None``: found by its usual names.
+        answer_column: that of the answers; ``None``: found by its usual names.
+        split: a note says where the rows are not as many as the task has published ones there.
+
+    Returns:
+        One result per task, in the order of the file.
+
+    Raises:
+        InputError: no such file, no rows, no such column (with those found), a damaged row (with its line).
     """
-    columns, records = _read(path)
-    groups = [(task, records)] if task else _by_task(path, columns, records)
-    return [_score(path, task, columns, group, label_column, answer_column, split) for task, group in groups]
+    records = read_records(path)
+    groups = [(task, records)] if task else _by_task(records)
+    return [_score(task, group, label_column, answer_column, split) for task, group in groups]
 
 
-def _by_task(path: Path, columns: list[str], records: list[_Record]) -> list[tuple[Task, list[_Record]]]:
-    column = next((name for name in columns if name.strip().lower() == "task"), None)
+def _by_task(records: Records) -> list[tuple[Task, Records]]:
+    column = records.column("task")
     if column is None:
-        raise InputError(Problem("no column `task`", where=str(path), hint="name the task of all rows: --task MELD"))
+        raise InputError("no column `task`", str(records.path), "name the task of all rows: --task MELD")
     known = {name.lower(): task for name, task in tasks().items()}
-    groups: dict[str, list[_Record]] = {}
+    groups: dict[str, list[Record]] = {}
     problems: dict[str, Problem] = {}
-    for record in records:
+    for record in records.rows:
         name = str(record.fields.get(column) or "").strip().lower()
         if name in known:
             groups.setdefault(name, []).append(record)
         else:
             hint = did_you_mean(name, known) or "or name the task of all rows: --task MELD"
-            problems.setdefault(name, Problem(f"`{name}` is not a task", f"{path}:{record.line}", hint))
+            problems.setdefault(name, Problem(f"`{name}` is not a task", f"{records.path}:{record.line}", hint))
     if problems:
-        raise InputError(_some(list(problems.values()), path))
-    return [(known[name], group) for name, group in groups.items()]
+        raise InputError(capped(list(problems.values()), str(records.path)))
+    return [(known[name], replace(records, rows=group)) for name, group in groups.items()]
 
 
 def _score(
-    path: Path,
-    task: Task,
-    columns: list[str],
-    records: list[_Record],
-    label_column: str | None,
-    answer_column: str | None,
-    split: str | None,
+    task: Task, records: Records, label_column: str | None, answer_column: str | None, split: str | None
 ) -> Scored:
-    chosen = _column(label_column, (*LABEL_COLUMNS, task.dimension), columns, "label", path)
+    chosen = _column(label_column, (*LABEL_COLUMNS, task.dimension), records, "label")
     usual = [name for name in ANSWER_COLUMNS if name != chosen.strip().lower()]
-    answers_in = _column(answer_column, usual, columns, "answer", path)
+    answers_in = _column(answer_column, usual, records, "answer")
     known = {label.lower(): label for label in task.labels}
-    truth, outside, problems = [], Counter[str](), []
-    for record in records:
-        label = _label(record.fields.get(chosen), known)
-        if not label:
-            problems.append(Problem(f"no label in column `{chosen}`", where=f"{path}:{record.line}"))
-        elif label.lower() not in known:
-            outside[label] += 1
-        truth.append(label)
-    if problems:
-        raise InputError(_some(problems, path))
+    truth = [_label(value, known) for value in records.values(chosen)]
+    if blank := [record.line for record, label in zip(records.rows, truth, strict=True) if not label]:
+        problems = [Problem(f"no label in column `{chosen}`", f"{records.path}:{line}") for line in blank]
+        raise InputError(capped(problems, str(records.path)))
+    outside = Counter(label for label in truth if label.lower() not in known)
     parser = Parser(task.labels)
-    answers = [parser.parse(_answer(record.fields.get(answers_in))) for record in records]
-    scores = score(truth, answers, task.labels)
-    notes = _notes(task, columns, records, outside) + _odd_rows(task, columns, records, split)
+    scores = score(truth, [parser.parse(_answer(value)) for value in records.values(answers_in)], task.labels)
+    notes = _notes(task, records, outside) + _odd_rows(task, records, split)
     row = dict.fromkeys(COLUMNS) | {"task": task.name, "dimension": task.dimension} | scores.as_row()
     return Scored(row, scores, notes)
 
@@ -119,19 +110,25 @@ def score_files(
 ) -> list[Scored]:
     """Score several files, and behind several tasks their overall score: the mean weighted by the published sizes.
 
-    ``chosen``: the tasks of the files, in their order; one task for a single file, or none where a column `task`
-    names them row by row. A task whose split has no published size counts with its rows.
-    InputError: as in `score_file`; another number of tasks than of files; a task that occurs twice.
+    Args:
+        paths: the files.
+        chosen: their tasks, in their order; none where a column `task` names them row by row.
+        split: whose published sizes weigh the tasks; where it has none the task's rows count.
+        label_column: see `score_file`.
+        answer_column: see `score_file`.
+
+    Raises:
+        InputError: as in `score_file`; another number of tasks than of files; a task that occurs twice.
     """
     if chosen and len(chosen) != len(paths):
         hint = "give --task once per file, in the files' order, or leave it out where a column `task` names them"
-        raise InputError(Problem(f"{len(paths)} files, but {len(chosen)} tasks", hint=hint))
+        raise InputError(f"{len(paths)} files, but {len(chosen)} tasks", hint=hint)
     found: list[Scored] = []
     given: Sequence[Task | None] = chosen or [None] * len(paths)
     for path, task in zip(paths, given, strict=True):
         for scored in score_file(path, task, label_column, answer_column, split):
             if any(scored.row["task"] == other.row["task"] for other in found):
-                raise InputError(Problem(f"{scored.row['task']} is in two files", where=str(path)))
+                raise InputError(f"{scored.row['task']} is in two files", where=str(path))
             found.append(scored)
     if len(found) > 1:
         sizes = [tasks()[scored.row["task"]].sizes.get(split) or scored.scores.n for scored in found]
@@ -156,126 +153,41 @@ def _answer(value: Any) -> str | None:
     return value if isinstance(value, str) else str(value)
 
 
-def _notes(task: Task, columns: Iterable[str], records: list[_Record], outside: Counter[str]) -> list[str]:
+def _notes(task: Task, records: Records, outside: Counter[str]) -> list[str]:
     notes = []
     if outside:
         shown = ", ".join(f"`{label}` ({count})" for label, count in outside.most_common(5))
-        notes.append(f"{outside.total()} of {len(records)} true labels are not in the list of {task.name}: {shown}")
-    column = next((name for name in columns if name.strip().lower() == "task"), None)
-    if column is not None:
-        names = {str(record.fields.get(column)).strip().lower() for record in records}
+        total, rows = outside.total(), len(records.rows)
+        notes.append(f"{total} of {rows} true labels are not in the list of {task.name}: {shown}")
+    if (column := records.column("task")) is not None:
+        names = {str(value).strip().lower() for value in records.values(column)}
         if not names & {task.name.lower(), task.dataset.lower(), task.dimension.lower(), task.word.lower()}:
             notes.append(f"the file's column `{column}` says {', '.join(sorted(names)[:3])}, not {task.dimension}")
     return notes
 
 
-def _odd_rows(task: Task, columns: Iterable[str], records: list[_Record], split: str | None) -> list[str]:
+def _odd_rows(task: Task, records: Records, split: str | None) -> list[str]:
     """Notes on rows that are there twice, and on rows that are missing: each row counts, whatever it repeats."""
     notes = []
-    column = next((name for name in columns if name.strip().lower() in ALIASES["id"]), None)
-    if column is not None:
-        ids = [record.fields.get(column) for record in records]
-        counts = Counter(str(name).strip() for name in ids if name not in (None, ""))
+    if (column := records.column(*ALIASES["id"])) is not None:
+        counts = Counter(str(name).strip() for name in records.values(column) if name not in (None, ""))
         if repeated := [(name, count) for name, count in counts.most_common() if count > 1]:
             shown = ", ".join(f"`{name}` is counted {count} times" for name, count in repeated[:3])
             more = f" (and {len(repeated) - 3:,} more ids)" if len(repeated) > 3 else ""
             notes.append(f"rows of {task.name} repeat an id of column `{column}`: {shown}{more}")
-    size = task.sizes.get(split) if split else None
-    if size is not None and len(records) != size:
-        notes.append(f"{len(records):,} rows, but the {split} split of {task.name} has {size:,} published ones")
+    size, rows = task.sizes.get(split) if split else None, len(records.rows)
+    if size is not None and rows != size:
+        notes.append(f"{rows:,} rows, but the {split} split of {task.name} has {size:,} published ones")
     return notes
 
 
-def _column(given: str | None, usual: Iterable[str], columns: list[str], kind: str, path: Path) -> str:
-    folded = {name.strip().lower(): name for name in reversed(columns)}
+def _column(given: str | None, usual: Iterable[str], records: Records, kind: str) -> str:
+    columns = list(records.columns)
     if given is not None and given in columns:
         return given
     wanted = [given] if given is not None else usual
-    for name in wanted:
-        if name.strip().lower() in folded:
-            return folded[name.strip().lower()]
+    if found := next(filter(None, (records.column(name.strip().lower()) for name in wanted)), None):
+        return found
     message = f"no column `{given}`" if given is not None else f"cannot tell which column holds the {kind}"
     guess = did_you_mean(given, columns) if given is not None else f"name it: --{kind}-column NAME."
-    raise InputError(Problem(message, where=str(path), hint=f"{guess} columns found: {', '.join(columns)}".strip()))
-
-
-def _read(path: Path) -> tuple[list[str], list[_Record]]:
-    """The columns and rows of a file whose kind is told by its first character; InputError with all problems."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror}", where=str(path))) from error
-    except UnicodeDecodeError as error:
-        raise InputError(Problem(f"not UTF-8 text: {error.reason} at byte {error.start}", where=str(path))) from error
-    start = text.lstrip()[:1]
-    problems: list[Problem] = []
-    if start == "[":
-        records = _json_list(text, path, problems)
-    elif start == "{":
-        records = _json_lines(text, path, problems)
-    else:
-        records = _table(text, path, problems)
-    if not records and not problems:
-        problems.append(Problem("no rows to score", where=str(path)))
-    if problems:
-        raise InputError(_some(problems, path))
-    return list(dict.fromkeys(str(name) for record in records for name in record.fields)), records
-
-
-def _json_list(text: str, path: Path, problems: list[Problem]) -> list[_Record]:
-    try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        problems.append(Problem(f"not valid JSON: {error}", where=str(path)))
-        return []
-    records = [_Record(at, value) for at, value in enumerate(values, 1) if isinstance(value, dict)]
-    if len(records) != len(values):
-        problems.append(Problem("the list holds something other than objects", where=str(path)))
-    return records
-
-
-def _json_lines(text: str, path: Path, problems: list[Problem]) -> list[_Record]:
-    records = []
-    # not splitlines(): U+2028 and others may stand inside a JSON text
-    for line, content in enumerate(text.split("\n"), 1):
-        if not content.strip():
-            continue
-        try:
-            value = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            problems.append(Problem(f"not valid JSON: {error}", where=f"{path}:{line}"))
-            continue
-        if isinstance(value, dict):
-            records.append(_Record(line, value))
-        else:
-            problems.append(Problem("not a JSON object", where=f"{path}:{line}"))
-    return records
-
-
-def _table(text: str, path: Path, problems: list[Problem]) -> list[_Record]:
-    first = text.split("\n", 1)[0]
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") or first.count("\t") > first.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    records: list[_Record] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return records
-        except csv.Error as error:
-            problems.append(Problem(f"not a valid table: {error}", where=f"{path}:{line}"))
-            continue
-        if not header:
-            header = row
-        elif row and len(row) != len(header):
-            problems.append(Problem(f"{len(row)} fields, the header has {len(header)}", where=f"{path}:{line}"))
-        elif row:
-            records.append(_Record(line, dict(zip(header, row, strict=True))))
-
-
-def _some(problems: list[Problem], path: Path) -> list[Problem]:
-    more = len(problems) - MOST_PROBLEMS
-    rest = [Problem(f"and {more:,} more problems", where=str(path))] if more > 0 else []
-    return [*problems[:MOST_PROBLEMS], *rest]
+    raise InputError(message, str(records.path), f"{guess} columns found: {', '.join(columns)}".strip())

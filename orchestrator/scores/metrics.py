@@ -24,13 +24,21 @@ COLUMNS = ("n", "acc", "f1", "precision", "recall", "wf1", "wp", "f1_labels", "a
 
 @dataclass(frozen=True)
 class Scores:
-    """The scores of one task, or of all (``overall``). All but ``n`` and ``correct`` in percent, two decimals.
+    """The scores of one task, or of all (``overall``): percent (0 to 100) with two decimals, unless said otherwise.
 
-    ``f1_labels``: macro F1 over the task's label list (a label that is neither true nor predicted counts 0), so
-    that it does not fall because one answer was ``unknown``. ``acc_ci_low`` to ``acc_ci_high``: 95% confidence
-    interval of ``acc``. ``unknown``: share of answers with text but without a label; ``multi``: with several;
-    ``empty``: blank; ``error``: no answer. These four are disjoint. ``majority``: share of the most frequent true
-    label, the accuracy of always saying it. ``exact`` holds the same as unrounded fractions.
+    Attributes:
+        n: the number of samples.
+        correct: the number of right answers.
+        acc: accuracy.
+        f1, precision, recall: macro, over the union of true and predicted classes.
+        wf1, wp: F1 and precision weighted by the true counts.
+        f1_labels: macro F1 over the task's label list (a label that is neither true nor predicted counts 0), so that
+            it does not fall because one answer was ``unknown``.
+        acc_ci_low, acc_ci_high: 95% confidence interval of ``acc``.
+        unknown, multi, empty, error: share of answers with text but without a label, with several, blank, not given;
+            disjoint.
+        majority: share of the most frequent true label, the accuracy of always saying it.
+        exact: the same by name as unrounded fractions, 0 to 1, without ``n`` and ``correct``.
     """
 
     n: int
@@ -60,7 +68,9 @@ def score(truth: Sequence[str], answers: Sequence[Answer], labels: Sequence[str]
     """The scores of one task: one answer per true label, in the same order; ``labels``: the task's list.
 
     A true label outside the list is scored all the same, as a class that no answer can hit (as in the release).
-    ValueError where there is nothing to score or the lengths differ.
+
+    Raises:
+        ValueError: there is nothing to score, or the lengths differ.
     """
     n = len(truth)
     if n == 0 or n != len(answers):
@@ -76,7 +86,7 @@ def score(truth: Sequence[str], answers: Sequence[Answer], labels: Sequence[str]
 
 
 def classification(truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, float]:
-    """acc, f1, precision, recall, wf1, wp and f1_labels of two equally long class lists, as fractions."""
+    """acc, f1, precision, recall, wf1, wp and f1_labels of two equally long class lists, as fractions (0 to 1)."""
     n = len(truth)
     true_counts, predicted_counts = Counter(truth), Counter(predicted)
     hits = Counter(t for t, p in zip(truth, predicted, strict=True) if t == p)
@@ -102,10 +112,18 @@ def classification(truth: Sequence[str], predicted: Sequence[str], labels: Seque
 
 
 def wilson(p: float, n: float, z: float = Z95) -> tuple[float, float]:
-    """The Wilson score interval of a proportion ``p`` seen in ``n`` trials (``n`` may be an effective size).
+    """The Wilson score interval of a proportion.
 
     E. B. Wilson, JASA 22 (1927) 209-212; good near 0 and 1 and for small n, where the normal one is not (L. D.
     Brown, T. T. Cai, A. DasGupta, Statistical Science 16 (2001) 101-133).
+
+    Args:
+        p: the proportion that was seen, 0 to 1.
+        n: in how many trials; may be an effective size.
+        z: quantile of the standard normal distribution.
+
+    Returns:
+        Lower and upper end, as fractions (0 to 1).
     """
     centre = p + z * z / (2 * n)
     half = z * math.sqrt(max(p * (1 - p), 0.0) / n + z * z / (4 * n * n))
@@ -125,6 +143,9 @@ def overall(scores: Sequence[Scores], sizes: Sequence[float]) -> Scores:
     193-201; C. Franco et al., J. Survey Statistics and Methodology 7 (2019) 334-364). Inside V, p is drawn
     towards 1/2 as in Wilson's centre, ``(x + z^2/2) / (n + z^2)``, lest a task at 0 or 100% seem certain.
     One task alone gives exactly its Wilson interval.
+
+    Raises:
+        ValueError: there is no task, or a size is missing or not positive.
     """
     if not scores or len(scores) != len(sizes) or min(sizes) <= 0:
         raise ValueError("overall scores need at least one task, and a positive size for each")

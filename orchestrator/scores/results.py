@@ -14,7 +14,7 @@ from orchestrator.machine.files import atomic_write
 from orchestrator.scores.metrics import COLUMNS as SCORES
 from orchestrator.scores.metrics import Scores
 
-Row = dict[str, Any]
+ResultsRow = dict[str, Any]
 
 # every column in the file's order; rates and scores are percent with two decimals; empty = not known
 COLUMNS: dict[str, str] = {
@@ -63,14 +63,14 @@ MAJORITY = "majority"  # a row may carry this baseline for the table; it is no c
 OVERALL = "overall"
 
 
-def overall_row(rows: Sequence[Row], scores: Scores, **known: Any) -> Row:
+def overall_row(rows: Sequence[ResultsRow], scores: Scores, **known: Any) -> ResultsRow:
     """The row of all tasks: ``scores`` from ``metrics.overall``, and of the tasks' rows what they have in common.
 
     Times are summed for `sft` and taken once else, where all tasks share one training and one inference. The
     signature is a hash of the tasks' own. ``known`` sets columns by name.
     """
     common = {name: rows[0].get(name) for name in COLUMNS if len({row.get(name) for row in rows}) == 1}
-    times: Row = {}
+    times: ResultsRow = {}
     for name in ("train_seconds", "infer_seconds"):
         seconds = [row[name] for row in rows if not _absent(row.get(name))]
         times[name] = (round(sum(seconds), 3) if common.get("method") == "sft" else max(seconds)) if seconds else None
@@ -84,7 +84,7 @@ def _absent(value: Any) -> bool:
     return value is None or value == ""
 
 
-def write_results(path: Path, rows: Sequence[Row]) -> None:
+def write_results(path: Path, rows: Sequence[ResultsRow]) -> None:
     """Write the results CSV, atomically: UTF-8, comma, ``\\n``; what is absent or ``None`` becomes an empty field.
 
     Raises:
@@ -100,7 +100,7 @@ def write_results(path: Path, rows: Sequence[Row]) -> None:
     atomic_write(path, text.getvalue())
 
 
-def read_results(path: Path) -> list[Row]:
+def read_results(path: Path) -> list[ResultsRow]:
     """The rows of a results CSV, numbers as numbers, empty fields as ``None``.
 
     Raises:
@@ -120,7 +120,7 @@ def read_results(path: Path) -> list[Row]:
         if len(fields) != len(header):
             problems.append(Problem(f"{len(fields)} fields, the header has {len(header)}", where=f"{path}:{line}"))
             continue
-        row: Row = dict.fromkeys(COLUMNS)
+        row: ResultsRow = dict.fromkeys(COLUMNS)
         for name, value in zip(header, fields, strict=True):
             try:
                 # columns of one's own are left out

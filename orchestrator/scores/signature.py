@@ -13,7 +13,11 @@ from orchestrator.scores import answers
 
 
 def signature(recipe: Recipe, task: Task, n: int, bad: str = "") -> str:
-    """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores."""
+    """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores.
+
+    Raises:
+        InputError: the prompt template does not exist or is none.
+    """
     parts: dict[str, Any] = {
         "data": _utterances(recipe, task),
         "split": recipe.inference.split,

@@ -20,5 +20,5 @@ def get(name: str) -> Toolkit:
     Raises:
         InputError: there is none.
     """
-    one_of("toolkit", name, tuple(toolkit_names()))
-    return cast("Toolkit", importlib.import_module(f"orchestrator.toolkits.{name}").TOOLKIT)
+    module = importlib.import_module(f"orchestrator.toolkits.{one_of('toolkit', name, toolkit_names())}")
+    return cast("Toolkit", module.TOOLKIT)

@@ -100,6 +100,11 @@ def torchrun(processes: int) -> tuple[str, ...]:
     return ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
 
 
+def turns(question: str, answer: str) -> list[dict[str, str]]:
+    """A conversation as LLaVA and what came from it write one."""
+    return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
+
+
 def write_list(records: Iterable[Mapping[str, Any]], file: TextIO) -> int:
     """Write records as a JSON list, one a line, one at a time; returns their number."""
     encode = json.JSONEncoder(ensure_ascii=False).encode

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.environments.environment import Environment
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Checkpoint
@@ -49,6 +51,21 @@ def arguments(recipe: Recipe) -> dict[str, Any]:
         # with 1 the trainer deletes the last one at the end, and a stop just then loses what came after the best
         found["save_total_limit"] = max(2, keep)
     return found
+
+
+def lora_arguments(recipe: Recipe, rank: str = "lora_rank") -> dict[str, Any]:
+    """The numbers of the adapter; toolkits differ in the name of its ``rank``."""
+    assert recipe.train is not None
+    lora = recipe.train.lora
+    return {rank: lora.rank, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout}
+
+
+def device_arguments(recipe: Recipe, device: str, environment: Environment) -> dict[str, Any]:
+    """DeepSpeed's file, or that a CPU is meant: never both, as DeepSpeed then finds no backend or fails later."""
+    assert recipe.train is not None
+    if recipe.train.deepspeed:
+        return {"deepspeed": str(environment.deepspeed_file(recipe.train.deepspeed))}
+    return {"use_cpu": True} if device == "cpu" else {}
 
 
 def checkpoints(output: Path) -> list[Checkpoint]:
@@ -108,3 +125,11 @@ def problems(output: Path) -> list[str]:
     if broken is not None:
         found.append(f"the loss is no number from step {broken} on: lower train.learning_rate, or use bf16 or fp32")
     return found
+
+
+def row_problems(said: Sequence[str], rows: int) -> list[str]:
+    """Whether a training took so many rows: what its log said of their number, the last of which counts."""
+    if not said:
+        return ["its log does not say on how many samples it trained"]
+    trained = int(said[-1].replace(",", ""))
+    return [] if trained == rows else [f"it trained on {trained} of {rows} samples"]

@@ -43,12 +43,7 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
     if model.trust_remote_code:
         arguments["trust_remote_code"] = True
     if train.finetuning == "lora":
-        arguments |= {
-            "lora_rank": train.lora.rank,
-            "lora_alpha": train.lora.alpha,
-            "lora_dropout": train.lora.dropout,
-            "lora_target": train.lora.target,
-        }
+        arguments |= hf_trainer.lora_arguments(recipe) | {"lora_target": train.lora.target}
     arguments["eval_strategy"] = "no"
     if recipe.select.strategy == "best_eval":
         # the trainer then keeps the best checkpoint besides the last, without loading it at the end
@@ -65,11 +60,7 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         arguments["default_system"] = ""  # not even the chat template's own
     if recipe.modality == "video":
         arguments |= video_arguments(recipe)
-    if train.deepspeed:
-        arguments["deepspeed"] = str(environment.deepspeed_file(train.deepspeed))
-    elif inputs.device == "cpu":
-        arguments["use_cpu"] = True  # never together with DeepSpeed, which then finds no backend
-    return arguments
+    return arguments | hf_trainer.device_arguments(recipe, inputs.device, environment)
 
 
 def video_arguments(recipe: Recipe) -> dict[str, Any]:
@@ -79,8 +70,4 @@ def video_arguments(recipe: Recipe) -> dict[str, Any]:
     """
     if seen := recipe.video.training:
         return {"video_fps": seen.fps, "video_maxlen": seen.frames, "video_max_pixels": seen.max_pixels}
-    return {
-        "video_fps": 100.0,
-        "video_maxlen": recipe.video.frames,
-        "video_max_pixels": recipe.video.max_pixels,
-    }
+    return {"video_fps": 100.0, "video_maxlen": recipe.video.frames, "video_max_pixels": recipe.video.max_pixels}

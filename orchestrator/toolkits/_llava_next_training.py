@@ -41,17 +41,8 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         **hf_trainer.arguments(recipe),
     }
     if train.finetuning == "lora":
-        arguments |= {
-            "lora_enable": True,
-            "lora_r": train.lora.rank,
-            "lora_alpha": train.lora.alpha,
-            "lora_dropout": train.lora.dropout,
-        }
-    if train.deepspeed:
-        arguments["deepspeed"] = str(environment.deepspeed_file(train.deepspeed))
-    elif inputs.device == "cpu":
-        arguments["use_cpu"] = True  # never together with DeepSpeed, which then finds no backend
-    return arguments
+        arguments |= {"lora_enable": True} | hf_trainer.lora_arguments(recipe, "lora_r")
+    return arguments | hf_trainer.device_arguments(recipe, inputs.device, environment)
 
 
 def vision_tower(recipe: Recipe) -> str | None:

@@ -22,9 +22,10 @@ from pathlib import PurePosixPath
 from typing import Any, TextIO
 
 from orchestrator.benchmark.task import tasks
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, did_you_mean
 from orchestrator.prompts.examples import Example
 from orchestrator.runners.utterance import neutraliser
+from orchestrator.toolkits._common import turns
 
 # raised when the same examples give other files
 VERSION = 1
@@ -39,11 +40,8 @@ neutralise = neutraliser("llamafactory")
 Record = dict[str, Any]
 
 
-def _turns(question: str, answer: str, *, from_first: bool) -> list[Record]:
-    pairs = (("human", question), ("gpt", answer))
-    if from_first:
-        return [{"from": who, "value": text} for who, text in pairs]
-    return [{"value": text, "from": who} for who, text in pairs]
+def _value_first(question: str, answer: str) -> list[Record]:
+    return [{"value": turn["value"], "from": turn["from"]} for turn in turns(question, answer)]
 
 
 def _old_name(video: str) -> str:
@@ -52,20 +50,15 @@ def _old_name(video: str) -> str:
 
 def _llamafactory_text(number: int, question: str, example: Example) -> Record:
     sample = example.sample
-    return {
-        "id": number,
-        "video": _old_name(sample.video or f"{sample.id}.mp4"),
-        "conversations": _turns(question, example.answer, from_first=tasks()[sample.task].dataset in FROM_FIRST),
-    }
+    conversation = turns if tasks()[sample.task].dataset in FROM_FIRST else _value_first
+    video = _old_name(sample.video or f"{sample.id}.mp4")
+    return {"id": number, "video": video, "conversations": conversation(question, example.answer)}
 
 
 def _llamafactory_video(number: int, question: str, example: Example) -> Record:
     video = example.sample.video
-    return {
-        "id": number,
-        "videos": [video] if video else [],
-        "conversations": _turns(question, example.answer, from_first=False),
-    }
+    videos = [video] if video else []
+    return {"id": number, "videos": videos, "conversations": _value_first(question, example.answer)}
 
 
 def _llava_next(number: int, question: str, example: Example) -> Record:
@@ -74,7 +67,7 @@ def _llava_next(number: int, question: str, example: Example) -> Record:
         video = str(PurePosixPath(video).with_name(_old_name(video)))
     # `images` is the release's error: LLaVA-NeXT reads `image` and `video`
     images = {"images": video} if video else {}
-    return {"id": number, "conversations": _turns(question, example.answer, from_first=True), **images}
+    return {"id": number, "conversations": turns(question, example.answer), **images}
 
 
 def _swift(_number: int, question: str, example: Example) -> Record:
@@ -84,7 +77,7 @@ def _swift(_number: int, question: str, example: Example) -> Record:
 
 def _videollama2(number: int, question: str, example: Example) -> Record:
     video = {"video": example.sample.video} if example.sample.video else {}
-    return {"id": number, **video, "conversations": _turns(question, example.answer, from_first=False)}
+    return {"id": number, **video, "conversations": _value_first(question, example.answer)}
 
 
 @dataclass(frozen=True)
@@ -126,10 +119,10 @@ def layout_of(toolkit: str, modality: str) -> Layout:
         return there[modality]
     if there:
         message = f"the release has no {modality} files for {toolkit}"
-        raise InputError(Problem(message, hint=f"its files are of modality {', '.join(there)}"))
+        raise InputError(message, hint=f"its files are of modality {', '.join(there)}")
     known = list(dict.fromkeys(layout.toolkit for layout in LAYOUTS.values()))
     hint = did_you_mean(toolkit, known) or f"it has files for {', '.join(known)}"
-    raise InputError(Problem(f"the release has no files for a toolkit `{toolkit}`", hint=hint))
+    raise InputError(f"the release has no files for a toolkit `{toolkit}`", hint=hint)
 
 
 def write_released(layout: Layout, examples: Iterable[Example], file: TextIO) -> int:

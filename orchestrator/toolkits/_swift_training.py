@@ -51,9 +51,7 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
     if train.finetuning == "lora":
         target = train.lora.target
         arguments |= {
-            "lora_rank": train.lora.rank,
-            "lora_alpha": train.lora.alpha,
-            "lora_dropout": train.lora.dropout,
+            **hf_trainer.lora_arguments(recipe),
             "target_modules": ["all-linear"] if target == "all" else [name.strip() for name in target.split(",")],
         }
     if recipe.select.strategy == "best_eval":

@@ -37,9 +37,7 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         # the trainer's own resume forgets the projector, which is trained along with the adapter
         "pretrain_mm_mlp_adapter": f"{inputs.resume}/{PROJECTOR}" if inputs.resume else part(recipe, "projector"),
         "lora_enable": True,
-        "lora_r": train.lora.rank,
-        "lora_alpha": train.lora.alpha,
-        "lora_dropout": train.lora.dropout,
+        **hf_trainer.lora_arguments(recipe, "lora_r"),
         "data_path": f"{inputs.data}/train.json",
         "data_folder": ".",  # videos are named by absolute paths, but without it joining paths fails
         "image_aspect_ratio": "pad",
@@ -50,11 +48,7 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         "ddp_find_unused_parameters": False,  # gradient checkpointing in several processes wants that
         **hf_trainer.arguments(recipe),
     }
-    if train.deepspeed:
-        arguments["deepspeed"] = str(environment.deepspeed_file(train.deepspeed))
-    elif inputs.device == "cpu":
-        arguments["use_cpu"] = True  # together with DeepSpeed it fails at the first checkpoint
-    return arguments
+    return arguments | hf_trainer.device_arguments(recipe, inputs.device, environment)
 
 
 def default_arguments(device: str) -> dict[str, Any]:

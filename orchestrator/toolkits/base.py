@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 class Command:
     """A process to start in a stage's folder.
 
-    ``env`` is added to the user's environment, ``unset`` is taken from it; ``files`` are written before it starts.
+    Attributes:
+        argv: the program and its arguments.
+        env: added to the user's environment.
+        files: text by name, written before it starts.
+        unset: names taken from the user's environment.
     """
 
     argv: tuple[str, ...]
@@ -29,7 +33,14 @@ class Command:
 
 @dataclass(frozen=True)
 class TrainInputs:
-    """What training needs besides the recipe. Paths are as the process sees them from its stage folder."""
+    """What training needs besides the recipe. Paths are as the process sees them from its stage folder.
+
+    Attributes:
+        model: hub id, or path of a model folder.
+        data: path of the folder with the converted splits.
+        device: ``cpu`` or ``cuda``.
+        resume: path of the checkpoint to go on from.
+    """
 
     model: str
     data: str
@@ -48,7 +59,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A complete checkpoint on disk."""
+    """A complete checkpoint on disk: its folder, written after so many optimizer steps."""
 
     step: int
     path: Path
@@ -94,7 +105,7 @@ class Toolkit(Protocol):
         """The complete checkpoints of a training, by step."""
 
     def evaluations(self, folder: Path) -> Sequence[tuple[int, float]]:
-        """(step, eval accuracy) of every evaluation during a training, by step."""
+        """(optimizer step, accuracy as a fraction) of every evaluation during a training, by step."""
 
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
         """The inference command: the toolkit's runner with this configuration."""

@@ -24,6 +24,7 @@ from orchestrator.toolkits._common import (
     process_environment,
     refused_options,
     torchrun,
+    turns,
     write_list,
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
@@ -85,10 +86,7 @@ class LlamaFactory(TrainerToolkit):
             prompt = neutralise(example.prompt)
             made: dict[str, Any] = {
                 "id": example.sample.id,
-                "conversations": [
-                    {"from": "human", "value": f"<video>{prompt}" if video else prompt},
-                    {"from": "gpt", "value": example.answer},
-                ],
+                "conversations": turns(f"<video>{prompt}" if video else prompt, example.answer),
             }
             if modality == "video":
                 made["videos"] = [example.sample.video] if video else []
@@ -189,15 +187,9 @@ class LlamaFactory(TrainerToolkit):
         """See `Toolkit.train_problems`. LLaMA-Factory drops rows that it cannot read and exits with status 0."""
         shutil.rmtree(folder / CACHE, ignore_errors=True)
         started = log.rfind("Running training")
-        counts = [
-            int(count.replace(",", "")) for count in re.findall(r"Num examples = ([\d,]+)", log[max(0, started) :])
-        ]
+        counts = re.findall(r"Num examples = ([\d,]+)", log[max(0, started) :])
         # evaluations print their own, smaller number
-        if not counts:
-            dropped = ["its log does not say on how many samples it trained"]
-        else:
-            dropped = [] if counts[0] == rows else [f"it trained on {counts[0]} of {rows} samples"]
-        return hf_trainer.problems(folder / OUTPUT) + dropped
+        return hf_trainer.problems(folder / OUTPUT) + hf_trainer.row_problems(counts[:1], rows)
 
 
 TOOLKIT = LlamaFactory()

@@ -22,6 +22,7 @@ from orchestrator.toolkits._common import (
     process_environment,
     refused_options,
     torchrun,
+    turns,
     write_list,
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
@@ -121,11 +122,9 @@ class LlavaNext(TrainerToolkit):
 
         def record(example: Example) -> dict[str, Any]:
             video = example.sample.video if modality == "video" else None
-            turns = [
-                {"from": "human", "value": question(example.prompt, video is not None)},
-                {"from": "gpt", "value": example.answer},
-            ]
-            return {"id": example.sample.id, "conversations": turns} | ({} if video is None else {"video": video})
+            conversation = turns(question(example.prompt, video is not None), example.answer)
+            record = {"id": example.sample.id, "conversations": conversation}
+            return record if video is None else record | {"video": video}
 
         return write_list(map(record, examples), file)
 
@@ -198,11 +197,7 @@ class LlavaNext(TrainerToolkit):
         if not found and state["global_step"] not in steps:
             found.append(f"the checkpoint of its last step, {state['global_step']}, is missing or incomplete")
         counts = re.findall(r"Loaded (\d+) samples from", log)
-        if not counts:
-            found.append("its log does not say on how many samples it trained")
-        elif int(counts[-1]) != rows:
-            found.append(f"it trained on {counts[-1]} of {rows} samples")
-        return found + self._replaced(log)
+        return found + hf_trainer.row_problems(counts, rows) + self._replaced(log)
 
     @staticmethod
     def _replaced(log: str) -> list[str]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits._common import TrainerToolkit
 from orchestrator.toolkits.base import Command
@@ -27,7 +27,7 @@ def _refuse(*_: object, **__: object) -> NoReturn:
         InputError: always.
     """
     hint = "use method: zero_shot, or a model of another toolkit (`ls models`)"
-    raise InputError(Problem(TRAINS_NOTHING, hint=hint))
+    raise InputError(TRAINS_NOTHING, hint=hint)
 
 
 class OpenAIApi(TrainerToolkit):

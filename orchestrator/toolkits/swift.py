@@ -216,11 +216,8 @@ class Swift(TrainerToolkit):
         if state["global_step"] < state.get("max_steps", 1):
             found.append(f"its last complete checkpoint is step {state['global_step']} of {state['max_steps']}")
         found += broken(state.get("log_history", []))
-        counts = [int(count) for count in re.findall(r"train_dataset: Dataset\(\{.*?num_rows: (\d+)", log, re.DOTALL)]
-        if not counts:
-            found.append("its log does not say on how many samples it trained")
-        elif counts[-1] != rows:
-            found.append(f"it trained on {counts[-1]} of {rows} samples")
+        counts = re.findall(r"train_dataset: Dataset\(\{.*?num_rows: (\d+)", log, re.DOTALL)
+        found += hf_trainer.row_problems(counts, rows)
         if REPLACED.search(log):
             found.append("it replaced or left out samples that it could not read; its log says which")
         return found

@@ -13,7 +13,15 @@ from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners.utterance import neutraliser
 from orchestrator.toolkits import _hf_trainer as hf_trainer
-from orchestrator.toolkits._common import ON_CPU, RUNNERS, TrainerToolkit, process_environment, torchrun, write_list
+from orchestrator.toolkits._common import (
+    ON_CPU,
+    RUNNERS,
+    TrainerToolkit,
+    process_environment,
+    torchrun,
+    turns,
+    write_list,
+)
 from orchestrator.toolkits._hf_trainer import OUTPUT
 from orchestrator.toolkits._videollama2_problems import problems
 from orchestrator.toolkits._videollama2_training import default_arguments, flags, is_loadable, part, train_arguments
@@ -48,11 +56,9 @@ class VideoLlama2(TrainerToolkit):
         def record(example: Example) -> dict[str, Any]:
             prompt = neutralise(example.prompt)
             video = example.sample.video if modality == "video" else None
-            turns = [
-                {"from": "human", "value": prompt if video is None else f"<video>\n{prompt}"},
-                {"from": "gpt", "value": example.answer},
-            ]
-            return {"id": example.sample.id} | ({} if video is None else {"video": video}) | {"conversations": turns}
+            conversation = turns(prompt if video is None else f"<video>\n{prompt}", example.answer)
+            media = {} if video is None else {"video": video}
+            return {"id": example.sample.id, **media, "conversations": conversation}
 
         return write_list(map(record, examples), file)
 
@@ -122,12 +128,7 @@ class VideoLlama2(TrainerToolkit):
             found.append(f"the checkpoint of its last step, {steps}, is missing or lacks the adapter or the projector")
         if replaced := REPLACED.findall(log):
             found.append(f"{len(replaced)} samples were replaced by others, the first because of {replaced[0]}")
-        counts = [int(count.replace(",", "")) for count in re.findall(r"Num examples = ([\d,]+)", log)]
-        if not counts:
-            found.append("its log does not say on how many samples it trained")
-        elif counts[-1] != rows:
-            found.append(f"it trained on {counts[-1]} of {rows} samples")
-        return found
+        return found + hf_trainer.row_problems(re.findall(r"Num examples = ([\d,]+)", log), rows)
 
 
 def _weights(recipe: Recipe) -> list[str]:

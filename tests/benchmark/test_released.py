@@ -23,7 +23,7 @@ from orchestrator.plan.commands import command_of
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.preflight import problems_of
-from orchestrator.prompts.examples import Example, examples_of, request_lines, system_of, worded
+from orchestrator.prompts.examples import Example, examples_of, request_lines, system_of, wording_from
 from orchestrator.recipe.load import RecipeFiles, load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import signature
@@ -42,7 +42,7 @@ def sample_of(task: str, text: str = "Hi there", label: str = "", video: str | N
 
 def asked(form: str, task: str, split: str = "train", label: str = "") -> tuple[str, str]:
     """The question, without its media placeholder, and the answer."""
-    example = worded(tasks()[task], split, released.TEMPLATE, form).example(sample_of(task, label=label))
+    example = wording_from(tasks()[task], split, released.TEMPLATE, form).example(sample_of(task, label=label))
     return example.prompt, example.answer
 
 
@@ -95,7 +95,7 @@ def test_every_released_prompt_form() -> None:
         said = 'He said "{text}" {{ 1 }}'
         expected = f"{row['prefix']} {row['text_slot'].replace('{text}', said)}{body}"
         for label in task.labels:
-            example = worded(task, split, released.TEMPLATE, form).example(sample_of(task.name, said, label))
+            example = wording_from(task, split, released.TEMPLATE, form).example(sample_of(task.name, said, label))
             assert LAYOUTS[form].media + example.prompt == expected, row
             assert example.answer == f"{row['response_key']}: {capitals[row['response_case']](label)}", row
 
@@ -186,7 +186,7 @@ def test_the_tables_are_sound() -> None:
                 assert set(row) <= keys
         for task in benchmark_tasks("mmla").values():
             for split in ("train", "dev", "test"):
-                worded(task, split, released.TEMPLATE, name)
+                wording_from(task, split, released.TEMPLATE, name)
     used = {entry["template"] for entry in yaml.safe_load(released.FORMS.read_text()).values()}
     used |= {own["template"] for entry in yaml.safe_load(released.FORMS.read_text()).values()
              for own in entry.get("datasets", {}).values() if "template" in own}  # fmt: skip

@@ -51,6 +51,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Fake]:
     known = {"a": Fake("a", "ready"), "b": Fake("b"), "c": Fake("c", "stale", "no module named c")}
     monkeypatch.setattr(Fake, "known", known)
     monkeypatch.setattr(env, "Environment", Fake)
+    monkeypatch.setattr(env, "build", Fake.build)
     monkeypatch.setattr(env, "toolkit_names", lambda: list(known))
     return known
 

@@ -11,7 +11,7 @@ from orchestrator.benchmark.task import benchmark_tasks, tasks
 from orchestrator.cli.app import app
 from orchestrator.data.check import examine
 from orchestrator.data.forms import parse_columns
-from orchestrator.data.leaks import leaked, source_id
+from orchestrator.data.leaks import leaked_ids, source_id
 from orchestrator.errors import InputError
 from tests.media import write_video
 from tests.recipes import write_rows
@@ -59,9 +59,9 @@ def test_counts_labels_and_leaks(root: Path) -> None:
 
 def test_leaked(root: Path) -> None:
     meld, da, mosi = (tasks()[name] for name in ("MELD", "MELD-DA", "MOSI"))
-    assert leaked(meld, [da, mosi], root) == {"MELD_0_1"}
-    assert leaked(da, [meld], root) == set()
-    assert leaked(mosi, [meld, da], root) == set()
+    assert leaked_ids(meld, [da, mosi], root) == {"MELD_0_1"}
+    assert leaked_ids(da, [meld], root) == set()
+    assert leaked_ids(mosi, [meld, da], root) == set()
     strip = source_id(da)
     assert [strip(name) for name in ("MELD-DA_0_9", "meld_0_9.mp4", "0_9", "MELD_x_0_9")] == ["0_9"] * 3 + ["x_0_9"]
 
@@ -158,7 +158,7 @@ def test_the_benchmarks_leaks() -> None:
 @needs_mmla
 def test_the_benchmarks_leaked_samples() -> None:
     everything = list(benchmark_tasks("mmla").values())
-    sizes = {task.name: len(leaked(task, everything, MMLA / "text")) for task in everything if task.name not in
+    sizes = {task.name: len(leaked_ids(task, everything, MMLA / "text")) for task in everything if task.name not in
              ("MIntRec2.0", "UR-FUNNY")}  # fmt: skip
     assert {name: size for name, size in sizes.items() if size} == {
         "MELD": 2997, "IEMOCAP": 445 + 966, "IEMOCAP-DA": 350 + 1113

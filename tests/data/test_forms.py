@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from orchestrator.benchmark.task import Task, tasks
-from orchestrator.data.forms import Columns, columns_conflict
+from orchestrator.data.forms import ColumnNames, columns_conflict
 from orchestrator.data.samples import Sample, read_split, scan_split, split_file
 from orchestrator.errors import InputError
-from orchestrator.recipe.recipe import Data
+from orchestrator.recipe.sections import Data
 from tests.shared import MMLA, needs_mmla
 
 VIDEOS = "{root}/{dataset}/video"
@@ -37,7 +37,7 @@ def write(root: Path, content: str | list[Any], name: str = "test.tsv", task: Ta
     return path
 
 
-def read(root: Path, columns: Columns = None) -> list[tuple[str, str, str, str | None]]:
+def read(root: Path, columns: ColumnNames = None) -> list[tuple[str, str, str, str | None]]:
     samples = read_split(MELD, "test", root, VIDEOS, columns=columns)
     return [
         (sample.id, sample.text, sample.label, sample.video and sample.video.replace(str(root), ""))
@@ -45,7 +45,7 @@ def read(root: Path, columns: Columns = None) -> list[tuple[str, str, str, str |
     ]
 
 
-def problems(root: Path, columns: Columns = None) -> list[str]:
+def problems(root: Path, columns: ColumnNames = None) -> list[str]:
     with pytest.raises(InputError) as raised:
         read_split(MELD, "test", root, VIDEOS, columns=columns)
     return [str(problem).replace(str(root), "") for problem in raised.value.problems]

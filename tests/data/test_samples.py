@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import Task, tasks
-from orchestrator.data.samples import MOST_PROBLEMS, Sample, file_digest, read_split, split_file
-from orchestrator.errors import InputError
+from orchestrator.data.samples import Sample, file_digest, read_split, split_file
+from orchestrator.errors import MOST_PROBLEMS, InputError
 from tests.shared import MMLA, needs_mmla
 
 VIDEOS = "{root}/{dataset}/video"

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from orchestrator.environments import environment as environments
+from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment, toolkit_names
 from orchestrator.errors import InputError, StageError
+from orchestrator.machine.environ import clean_environment
 from tests.shared import needs_git
 
 DEFINITION = """
@@ -71,33 +73,33 @@ def calls(tmp_path: Path) -> list[str]:
 def test_built_once_then_ready(toy: Environment, tmp_path: Path) -> None:
     assert (toy.state(), toy.toolkit_version()) == ("missing", "")
     assert "not built" in toy.check()
-    toy.build(tmp_path / "logs" / "build.log")
+    build(toy, tmp_path / "logs" / "build.log")
     assert (toy.state(), toy.toolkit_version()) == ("ready", "toy-kit 1.2")
     assert toy.check() == ""
     assert calls(tmp_path) == ["venv --clear", "pip sync"]
-    toy.build(tmp_path / "logs" / "build.log")
+    build(toy, tmp_path / "logs" / "build.log")
     assert len(calls(tmp_path)) == 2
-    toy.build(tmp_path / "logs" / "build.log", force=True)
+    build(toy, tmp_path / "logs" / "build.log", force=True)
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
 
 def test_another_lock_is_stale_and_only_synced(toy: Environment, tmp_path: Path) -> None:
-    toy.build(tmp_path / "log")
+    build(toy, tmp_path / "log")
     toy.lock.write_text("toy-kit==1.3\n")
     changed = load(tmp_path)
     assert changed.state() == "stale"
     assert changed.lock_digest != toy.lock_digest
-    changed.build(tmp_path / "log")
+    build(changed, tmp_path / "log")
     assert changed.state() == "ready"
     assert calls(tmp_path)[2:] == ["pip sync"]
 
 
 def test_another_python_is_built_anew(toy: Environment, tmp_path: Path) -> None:
-    toy.build(tmp_path / "log")
+    build(toy, tmp_path / "log")
     (toy.folder / "environment.yaml").write_text(DEFINITION.format(python="3.99"))
     changed = load(tmp_path)
     assert changed.state() == "stale"
-    changed.build(tmp_path / "log")
+    build(changed, tmp_path / "log")
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
 
@@ -105,13 +107,13 @@ def test_another_python_is_built_anew(toy: Environment, tmp_path: Path) -> None:
 def test_a_build_that_fails_is_not_ready_and_starts_over(
     toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    toy.build(tmp_path / "log")
+    build(toy, tmp_path / "log")
     monkeypatch.setenv("UV_FAILS", step)
     with pytest.raises(StageError):
-        toy.build(tmp_path / "log", force=True)
+        build(toy, tmp_path / "log", force=True)
     assert toy.state() == ("ready" if step == "venv" else "missing")
     monkeypatch.delenv("UV_FAILS")
-    toy.build(tmp_path / "log", force=step == "venv")
+    build(toy, tmp_path / "log", force=step == "venv")
     assert calls(tmp_path)[-2:] == ["venv --clear", "pip sync"]
     assert toy.state() == "ready"
 
@@ -119,9 +121,10 @@ def test_a_build_that_fails_is_not_ready_and_starts_over(
 def test_killed_in_the_middle(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = (
         "import sys, pathlib\nfrom unittest import mock\n"
+        "from orchestrator.environments.build import build\n"
         "from orchestrator.environments.environment import Environment\n"
         "root, uv, log = map(pathlib.Path, sys.argv[1:])\n"
-        "with mock.patch('uv.find_uv_bin', lambda: str(uv)): Environment.load('toy', root).build(log)"
+        "with mock.patch('uv.find_uv_bin', lambda: str(uv)): build(Environment.load('toy', root), log)"
     )
     argv = [sys.executable, "-c", program, str(tmp_path / "third_party"), str(tmp_path / "uv"), str(tmp_path / "log")]
     child = subprocess.Popen(argv, env=os.environ | {"UV_SECONDS": "60"}, start_new_session=True)
@@ -132,18 +135,19 @@ def test_killed_in_the_middle(toy: Environment, tmp_path: Path, monkeypatch: pyt
     os.killpg(child.pid, 9)
     child.wait()
     assert toy.state() == "missing"
-    toy.build(tmp_path / "log")
+    build(toy, tmp_path / "log")
     assert toy.state() == "ready"
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
 
 def test_two_builds_wait_for_each_other(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_SECONDS", "0.3")
-    builds = [threading.Thread(target=load(tmp_path).build, args=(tmp_path / f"log{number}",)) for number in range(2)]
-    for build in builds:
-        build.start()
-    for build in builds:
-        build.join()
+    arguments = [(load(tmp_path), tmp_path / f"log{number}") for number in range(2)]
+    threads = [threading.Thread(target=build, args=both) for both in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert calls(tmp_path) == ["venv --clear", "pip sync"]
 
 
@@ -163,7 +167,7 @@ def test_failures_say_what_to_do(
     monkeypatch.setenv("UV_FAILS", "pip")
     monkeypatch.setenv("UV_SAYS", said)
     with pytest.raises(StageError) as caught:
-        toy.build(tmp_path / "log")
+        build(toy, tmp_path / "log")
     message = str(caught.value)
     assert said in message
     assert advice in message
@@ -177,12 +181,12 @@ def test_an_environment_that_cannot_import_is_not_ready(toy: Environment, tmp_pa
     (toy.folder / "environment.yaml").write_text(text)
     broken = load(tmp_path)
     with pytest.raises(StageError, match="No module named 'nothing_like_it'"):
-        broken.build(tmp_path / "log")
+        build(broken, tmp_path / "log")
     assert broken.state() == "missing"
 
 
 def test_a_check_has_a_time_limit(toy: Environment, tmp_path: Path) -> None:
-    toy.build(tmp_path / "log")
+    build(toy, tmp_path / "log")
     text = (toy.folder / "environment.yaml").read_text().replace("import json", "import time; time.sleep(30)")
     (toy.folder / "environment.yaml").write_text(text)
     assert "more than 0.2 s" in load(tmp_path).check(seconds=0.2)
@@ -203,7 +207,7 @@ def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
     text = DEFINITION.format(python=PYTHON).replace("{pypi: toy-kit==1.2}", source)
     (toy.folder / "environment.yaml").write_text(text)
     fetched = load(tmp_path)
-    fetched.build(tmp_path / "log")
+    build(fetched, tmp_path / "log")
     assert (fetched.sources / "kit.py").read_text() == "one = 1\n"
     assert calls(tmp_path) == ["venv --clear", "pip sync", "pip install"]
     assert fetched.check() == ""
@@ -215,7 +219,7 @@ def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
     assert f"asked for commit {commit}" in fetched.check()
     (toy.folder / "environment.yaml").write_text(text.replace(commit, "f" * 40))
     with pytest.raises(StageError, match="git -C"):
-        load(tmp_path).build(tmp_path / "log")
+        build(load(tmp_path), tmp_path / "log")
 
 
 @needs_git
@@ -235,7 +239,7 @@ def test_only_the_paths_that_are_named_come_from_git(toy: Environment, tmp_path:
     text = DEFINITION.format(python=PYTHON).replace("{pypi: toy-kit==1.2}", source)
     (toy.folder / "environment.yaml").write_text(text)
     fetched = load(tmp_path)
-    fetched.build(tmp_path / "log")
+    build(fetched, tmp_path / "log")
     assert {path.name for path in fetched.sources.iterdir()} == {".git", "kit.py"}
     assert fetched.check() == ""
 
@@ -265,6 +269,13 @@ def test_unknown_toolkit(toy: Environment, tmp_path: Path) -> None:
         Environment.load("toyy", tmp_path / "third_party")
 
 
+def test_a_toolkit_from_another_folder(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "ROOTS", [*environments.ROOTS, tmp_path / "third_party"])
+    assert {"toy", "llamafactory"} <= set(toolkit_names())
+    assert Environment.load("toy") == toy
+    assert Environment.load("llamafactory").folder.name == "llamafactory"
+
+
 def test_what_the_system_lacks(toy: Environment) -> None:
     assert toy.missing_needs() == ["`no-such-command` is missing (it plays): apt-get install toy"]
 
@@ -272,7 +283,7 @@ def test_what_the_system_lacks(toy: Environment) -> None:
 def test_the_users_settings_pass_and_foreign_pythons_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_HTTP_TIMEOUT", "300")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
-    env = environments.clean_environment()
+    env = clean_environment()
     assert env["UV_HTTP_TIMEOUT"] == "300"
     assert "PYTHONPATH" not in env
 

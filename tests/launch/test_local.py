@@ -15,8 +15,9 @@ import pytest
 
 from orchestrator.errors import Interrupted, StageError
 from orchestrator.launch import diagnose
-from orchestrator.launch.local import FOREIGN, Launcher
+from orchestrator.launch.local import Launcher
 from orchestrator.machine import processes
+from orchestrator.machine.environ import FOREIGN
 from orchestrator.machine.gpus import _listed_gpus, visible_gpus
 from orchestrator.machine.logs import LOG
 from orchestrator.machine.signals import interruptible

@@ -15,7 +15,8 @@ from orchestrator.benchmark.task import benchmark_tasks
 from orchestrator.checked_yaml.nodes import Node, at_node, merge, plain
 from orchestrator.checked_yaml.reader import MAX_BYTES, scalar
 from orchestrator.errors import InputError
-from orchestrator.recipe.load import known_toolkits, load_recipe, recipe_schema
+from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.schema import recipe_schema
 from tests.shared import RECIPES
 
 GOOD = "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\n"
@@ -112,11 +113,6 @@ def test_every_recipe_of_the_project_is_valid(path: Path) -> None:
     assert recipe.description
     if path.stem != "demo":
         assert recipe.name.endswith(recipe.method)
-
-
-def test_the_project_has_a_toolkit() -> None:
-    assert "llamafactory" in known_toolkits()
-    assert "base" not in known_toolkits()
 
 
 # --- extends

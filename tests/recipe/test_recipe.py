@@ -7,7 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.benchmark.model import ModelSpec
-from orchestrator.recipe.recipe import Inference, Recipe, Resources
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Inference, Resources
 from orchestrator.recipe.train import Train, batch_conflict
 
 MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}

@@ -12,8 +12,9 @@ from orchestrator.plan import preflight
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
-from orchestrator.recipe.load import load_recipe, recipe_schema
+from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.schema import recipe_schema
 from orchestrator.recipe.train import Train
 
 BASE = """\

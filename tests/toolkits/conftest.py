@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
 from orchestrator.errors import OrchestratorError
 
@@ -18,7 +19,7 @@ def ready(name: str, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment.load(name)
     log: Path = tmp_path_factory.mktemp("environment") / "build.log"
     try:
-        environment.build(log)
+        build(environment, log)
     except OrchestratorError as error:
         no_source = "git" in environment.source and re.search(r"there is no git|`git .*` ended with status", str(error))
         # a broken lock must not look like a green run

@@ -18,7 +18,11 @@ from orchestrator.scores.answers import Parser
 
 
 def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, int]:
-    """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks."""
+    """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks.
+
+    Raises:
+        StageError: a process failed, or the answers do not fit the requests, or every one is an error.
+    """
     lines = list(request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.mend))
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
     journal = folder / PREDICTIONS

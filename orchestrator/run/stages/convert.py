@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.leaks import leaked
+from orchestrator.data.leaks import leaked_ids
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.machine.files import atomic_write
 from orchestrator.plan.plan import TRAIN_SPLITS, Stage
@@ -63,7 +63,7 @@ def _examples(context: Context, task: Task, split: str, counts: dict[str, Any]) 
     def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
         if recipe.it.exclude_leaks and split == "train":
             data = recipe.data
-            leaks = leaked(task, context.job.tasks, Path(data.root), columns=data.columns)
+            leaks = leaked_ids(task, context.job.tasks, Path(data.root), columns=data.columns)
             kept = [sample for sample in samples if sample.id not in leaks]
             counts["leaks"] += len(samples) - len(kept)
             samples = kept

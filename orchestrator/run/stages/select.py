@@ -14,7 +14,11 @@ from orchestrator.run.stages.context import Context
 
 
 def select(context: Context, stage: Stage) -> dict[str, Any]:
-    """Pick the checkpoint: the first best by the toolkit's own evaluation, the last, or by real answers on dev."""
+    """Pick the checkpoint: the first best by the toolkit's own evaluation, the last, or by real answers on dev.
+
+    Raises:
+        StageError: there is no checkpoint, or nothing to choose by.
+    """
     trained = stage.input("train")
     toolkit, strategy = context.plan.toolkit, context.recipe.select.strategy
     checkpoints = list(toolkit.checkpoints(trained.folder))

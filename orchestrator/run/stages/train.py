@@ -18,7 +18,11 @@ from orchestrator.toolkits.base import Toolkit
 
 
 def train(context: Context, stage: Stage) -> dict[str, Any]:
-    """Train; goes on from the newest complete checkpoint, and believes no exit status without the outputs."""
+    """Train; goes on from the newest complete checkpoint, and believes no exit status without the outputs.
+
+    Raises:
+        StageError: the process failed, or ended well without the outputs.
+    """
     toolkit = context.plan.toolkit
     converted = stage.input("convert")
     rows = outputs_in(converted.folder)["rows"]["train"]

@@ -1,0 +1,138 @@
+"""Building an environment with uv. Its stamp file is written last, after the check passed: an interrupted build never
+counts as ready. Everything a user sets for uv (indexes, proxies, caches) passes through.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from orchestrator.environments import git_source
+from orchestrator.environments.environment import Environment
+from orchestrator.errors import StageError
+from orchestrator.machine.environ import clean_environment
+from orchestrator.machine.files import atomic_write
+from orchestrator.machine.logs import tail
+
+SHOWN_LINES = 12  # of a failed command's output
+# what a failed build's log says -> what to do
+REMEDIES = (
+    (r"No space left|disk quota|os error 28", "free some disk space (UV_CACHE_DIR moves uv's cache to another disk)"),
+    (
+        r"hash(es)? mismatch|do(es)? not match",
+        "a package differs from the locked one: check the index that UV_DEFAULT_INDEX names",
+    ),
+    (r"time(d)? ?out", "the network is slow: set UV_HTTP_TIMEOUT=300 (seconds)"),
+    (
+        r"error sending request|connect|dns error|resolve host|network|certificate|failed to (fetch|download)",
+        "check the network; HTTPS_PROXY and UV_DEFAULT_INDEX are passed on to uv",
+    ),
+    (
+        r"no interpreter found|No download found",
+        "install that Python, or let uv download it (UV_PYTHON_DOWNLOADS=automatic)",
+    ),
+)
+
+
+def build(environment: Environment, log: Path, *, force: bool = False) -> None:
+    """Make an environment unless it is ready; two builds wait for each other; an interrupted one is started over.
+
+    Args:
+        environment: what to make.
+        log: where all output goes, appended.
+        force: make it even if it is ready, from nothing.
+
+    Raises:
+        InputError: it has no lock, or comes by git and there is none.
+        StageError: a command failed, or what was built does not work: the log's last lines and what to do.
+    """
+    digest = environment.lock_digest
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(environment):
+        if environment.state() == "ready" and not force:
+            return
+        work = _Build(environment, log)
+        work.make_venv(fresh=force or environment.unfinished.exists())
+        environment.unfinished.touch()
+        environment.stamp.unlink(missing_ok=True)
+        git, python = "git" in environment.source, str(environment.python)
+        if git:
+            work.check_out()  # first: where it cannot be had, gigabytes of packages need not be downloaded
+        work.uv("pip", "sync", "--python", python, "--require-hashes", str(environment.lock))
+        if git:
+            # over the lock, which also holds its build backend
+            install = ("pip", "install", "--python", python, "--no-deps", "--no-build-isolation")
+            work.uv(*install, "-e", str(environment.sources))
+        if problem := environment.check():
+            raise StageError(f"the environment was built but does not work: {problem}\n    log: {log}")
+        atomic_write(environment.stamp, json.dumps({"lock": digest, "python": environment.python_version}) + "\n")
+        environment.unfinished.unlink()
+
+
+@contextlib.contextmanager
+def _lock(environment: Environment) -> Iterator[None]:
+    # the definition itself is locked (opened for writing, which file locks on NFS ask for): no extra file lies about
+    with (environment.folder / "environment.yaml").open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        # uv inherits it: were this process killed, nobody else would build until uv has ended, too
+        os.set_inheritable(file.fileno(), True)
+        yield
+
+
+class _Build:
+    """The steps of one build, and its log."""
+
+    def __init__(self, environment: Environment, log: Path):
+        self.environment, self.log = environment, log
+
+    def make_venv(self, *, fresh: bool) -> None:
+        environment = self.environment
+        config = environment.venv / "pyvenv.cfg"
+        version = rf"^version(_info)? = {re.escape(environment.python_version)}\b"
+        usable = config.is_file() and re.search(version, config.read_text(encoding="utf-8"), re.M)
+        if usable and environment.python.exists() and not fresh:
+            return  # uv changes only what differs
+        self.uv("venv", "--clear", "--no-project", "--python", environment.python_version, str(environment.venv))
+
+    def check_out(self) -> None:
+        """Download the pinned commit."""
+        folder, source = self.environment.sources, self.environment.source
+        commands = git_source.checkout_commands(folder, source)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for command in commands:
+            self.call(command)
+        if difference := git_source.difference(folder, source):
+            raise StageError(difference)
+
+    def uv(self, *arguments: str) -> None:
+        import uv
+
+        self.call([str(uv.find_uv_bin()), *arguments])
+
+    def call(self, argv: Sequence[str]) -> None:
+        with self.log.open("ab") as file:
+            file.write(f"$ {' '.join(argv)}\n".encode())
+            file.flush()
+            start = file.tell()
+            env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
+            done = subprocess.run(argv, env=env, stdout=file, stderr=subprocess.STDOUT, close_fds=False)
+        if done.returncode:
+            raise StageError(self.failure(start, argv, done.returncode))
+
+    def failure(self, start: int, argv: Sequence[str], status: int) -> str:
+        output = tail(self.log, start)
+        remedy = next((advice for signs, advice in REMEDIES if re.search(signs, output, re.IGNORECASE)), "read the log")
+        shown = "\n".join(f"    | {line}" for line in output.strip().splitlines()[-SHOWN_LINES:])
+        command = " ".join([Path(argv[0]).name, *argv[1:3]])
+        return (
+            f"building the environment `{self.environment.name}` failed: `{command} ...` ended with status {status}\n"
+            f"{shown}\n    log: {self.log}\n    {remedy}; then run the same command again"
+        )
