@@ -1,4 +1,4 @@
-"""The model section of a recipe."""
+"""Models: what a recipe says of one, and the catalogue of those that it can name, ``models.yaml``."""
 
 from __future__ import annotations
 

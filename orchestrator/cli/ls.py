@@ -11,10 +11,11 @@ from typing import Any
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import SPLITS, tasks
-from orchestrator.cli.status import is_running, run_folders, stages_on_disk
+from orchestrator.cli.status import run_folders, stages_on_disk
 from orchestrator.cli.table import print_rows
 from orchestrator.errors import InputError, one_of
 from orchestrator.machine.checkout import RECIPES
+from orchestrator.machine.locks import is_running
 from orchestrator.recipe.load import load_recipe
 
 Rows = list[dict[str, Any]]

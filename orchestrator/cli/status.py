@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from orchestrator import toolkits
 from orchestrator.cli.table import table
 from orchestrator.cli.view import amount
 from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.machine.locks import is_running
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, state_in
 from orchestrator.run.journals import JournalProgress
@@ -44,18 +44,6 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
 def run_folders(runs_dir: Path) -> dict[str, Path]:
     """The folders of runs, by name."""
     return {path.parent.name: path.parent for path in sorted(runs_dir.glob("*/lock"))}
-
-
-def is_running(folder: Path) -> bool:
-    """Whether an orchestrator holds the lock of a run folder."""
-    try:
-        with (folder / "lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def stages_on_disk(folder: Path) -> list[dict[str, Any]]:

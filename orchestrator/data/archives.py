@@ -8,20 +8,20 @@ the whole archive. It is unpacked into a folder beside the target, which is rena
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gzip
 import os
 import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from orchestrator.benchmark.task import Task
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.files import read_json, write_json
+from orchestrator.machine.locks import waiting_lock
 from orchestrator.machine.meter import Meter
 
 STAMP = ".unpacked.json"
@@ -80,7 +80,8 @@ def unpack(archive: Path, target: Path, progress: Meter | None = None) -> Path:
         OrchestratorError: writing failed.
     """
     partial = target.with_name(f".{target.name}.partial")
-    with _lock(target.with_name(f".{target.name}.lock")):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with waiting_lock(target.with_name(f".{target.name}.lock")):
         size = archive.stat().st_size
         stamp = {"archive": archive.name, "bytes": size}
         have = read_json(target / STAMP)
@@ -202,11 +203,3 @@ class _Counted:
         if self.progress and data:
             self.progress(self.done, self.size)
         return data
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

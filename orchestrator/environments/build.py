@@ -4,14 +4,12 @@ counts as ready. Everything a user sets for uv (indexes, proxies, caches) passes
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.environments import git_source
@@ -19,6 +17,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.errors import StageError
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
+from orchestrator.machine.locks import waiting_lock
 from orchestrator.machine.logs import tail
 
 SHOWN_LINES = 12  # of a failed command's output
@@ -55,7 +54,10 @@ def build(environment: Environment, log: Path, *, force: bool = False) -> None:
     """
     digest = environment.lock_digest
     log.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(environment):
+    # the definition itself is locked: no extra file lies about
+    with waiting_lock(environment.folder / "environment.yaml", "r+b") as lock:
+        # uv inherits it: were this process killed, nobody else would build until uv has ended, too
+        os.set_inheritable(lock.fileno(), True)
         if environment.state() == "ready" and not force:
             return
         work = _Build(environment, log)
@@ -74,16 +76,6 @@ def build(environment: Environment, log: Path, *, force: bool = False) -> None:
             raise StageError(f"the environment was built but does not work: {problem}\n    log: {log}")
         atomic_write(environment.stamp, json.dumps({"lock": digest, "python": environment.python_version}) + "\n")
         environment.unfinished.unlink()
-
-
-@contextlib.contextmanager
-def _lock(environment: Environment) -> Iterator[None]:
-    # the definition itself is locked (opened for writing, which file locks on NFS ask for): no extra file lies about
-    with (environment.folder / "environment.yaml").open("r+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        # uv inherits it: were this process killed, nobody else would build until uv has ended, too
-        os.set_inheritable(file.fileno(), True)
-        yield
 
 
 class _Build:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.status import is_running
-from orchestrator.machine.locks import run_lock
+from orchestrator.machine.locks import is_running, run_lock
 from tests.running import call
 
 
