@@ -65,7 +65,7 @@ class Conversion:
                 "--video-root the folder where clips of the ids' names lie, or choose --modality text"
             )
             where = str(split_file(task, self.split, root))
-            raise InputError(Problem(f"{unnamed:,} of {len(samples):,} samples name no video", where, hint))
+            raise InputError(f"{unnamed:,} of {len(samples):,} samples name no video", where, hint)
         wording = wording_from(task, self.split, self.prompt or template, form)
         return partial(write, map(wording.example, samples))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.schema import recipe_schema
 
@@ -23,7 +23,7 @@ def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as
         print(json.dumps(recipe_schema(), indent=2))
         return
     if file is None:
-        raise InputError(Problem("no recipe given", hint="python -m orchestrator show RECIPE, or show --schema"))
+        raise InputError("no recipe given", hint="python -m orchestrator show RECIPE, or show --schema")
     resolved = load_recipe(file, overrides).resolved()
     if as_json:
         print(json.dumps(resolved, ensure_ascii=False, indent=2))

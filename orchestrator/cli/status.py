@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator import toolkits
 from orchestrator.cli.table import table
 from orchestrator.cli.view import amount
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.locks import is_running
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, state_in
@@ -29,7 +29,7 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
         name = Path(run).stem if run.endswith(".yaml") else run
         if name not in folders:
             hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
-            raise InputError(Problem(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir"))
+            raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")
         folders = {name: folders[name]}
     if as_json:
         print(json.dumps({name: stages_on_disk(folder) for name, folder in folders.items()}, indent=2))

@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.checked_yaml.plain import load_yaml
 from orchestrator.environments import git_source
 from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.checkout import THIRD_PARTY
@@ -71,8 +72,6 @@ class Environment:
         Raises:
             InputError: there is none, or it is malformed.
         """
-        import yaml
-
         roots = ROOTS if root is None else [root]
         path = next((file for at in roots if (file := at / name / "environment.yaml").is_file()), None)
         if path is None:
@@ -80,7 +79,7 @@ class Environment:
             hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
             raise InputError(f"no toolkit environment `{name}`", ", ".join(map(str, roots)), hint)
         try:
-            content = yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            content = load_yaml(path)
             needs = tuple(Need(**need) for need in content.get("needs") or ())
             source = dict(content["source"])
             if not ("pypi" in source or {"git", "commit"} <= set(source)):
@@ -90,7 +89,7 @@ class Environment:
             if "git" in source and not re.fullmatch(r"[0-9a-f]{40}", str(source["commit"])):
                 raise ValueError("source.commit must be a full commit hash")
             return cls(name, path.parent, str(content["python"]), source, content["check"], needs)
-        except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             hint = "it needs python, source and check; see third_party/llamafactory/environment.yaml"
             raise InputError(f"not an environment: {error}", str(path), hint) from error
 

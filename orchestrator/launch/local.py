@@ -10,17 +10,16 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from orchestrator.errors import StageError
 from orchestrator.launch import diagnose
+from orchestrator.machine import processes
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.gpus import visible_gpus
 from orchestrator.machine.logs import LOG, last_lines
-
-if TYPE_CHECKING:
-    from orchestrator.toolkits.base import Command
+from orchestrator.toolkits.base import Command
 
 POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
@@ -45,16 +44,12 @@ class Launcher:
 
     def environment(self, folder: Path, command: Command, bin_folder: Path) -> dict[str, str]:
         """The environment of a stage's process: the user's, the toolkit's programs first, and our marks."""
-        from orchestrator.machine.processes import RUN_MARK, STAGE_MARK
-
         env = clean_environment(*command.unset)
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
-        return env | dict(command.env) | {RUN_MARK: self.run_id, STAGE_MARK: str(folder.resolve())}
+        return env | dict(command.env) | {processes.RUN_MARK: self.run_id, processes.STAGE_MARK: str(folder.resolve())}
 
     def end_leftovers(self, folder: Path) -> int:
         """End what an earlier run that was killed left running in a stage's folder."""
-        from orchestrator.machine import processes
-
         return processes.end(processes.STAGE_MARK, str(folder.resolve()))
 
     def run(
@@ -83,8 +78,6 @@ class Launcher:
             StageError: one could not be started, took too long or ended with another status than 0; the others were
                 ended.
         """
-        from orchestrator.machine import processes
-
         if self._watchdog is None:
             self._watchdog = processes.start_watchdog(self.run_id)
         for command in commands:

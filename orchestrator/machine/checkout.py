@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from functools import cache
 from pathlib import Path
 
 from orchestrator.errors import InputError
@@ -23,17 +25,12 @@ def need_checkout() -> None:
         raise InputError(f"{lacks}: use a checkout (git clone ..., make install)")
 
 
+@cache
 def git_commit() -> str:
     """The commit of the checkout that this code runs from, or an empty string outside one."""
-    git = ROOT / ".git"
+    command = ["git", "--git-dir", str(ROOT / ".git"), "rev-parse", "HEAD"]
     try:
-        head = (git / "HEAD").read_text().strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        if (git / name).exists():
-            return (git / name).read_text().strip()
-        lines = (git / "packed-refs").read_text().splitlines()
-        return next((line.split()[0] for line in lines if line.endswith(f" {name}")), "")
-    except OSError:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError:  # there is no git
         return ""
+    return "" if done.returncode else done.stdout.strip()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from orchestrator.errors import InputError, OrchestratorError, Problem
+from orchestrator.errors import InputError, OrchestratorError
 
 
 def hub() -> Any:
@@ -22,7 +22,7 @@ def hub() -> Any:
         import huggingface_hub
     except ImportError as error:
         hint = "run `make install`, or pip install -e '.[hub]' in the checkout"
-        raise InputError(Problem("downloading needs huggingface_hub, which is not installed", hint=hint)) from error
+        raise InputError("downloading needs huggingface_hub, which is not installed", hint=hint) from error
     return huggingface_hub
 
 
@@ -49,13 +49,13 @@ def explained(repository: str, revision: str, kind: str = "data set") -> Iterato
         raise OrchestratorError("HF_HUB_OFFLINE is set, so nothing can be downloaded\n    unset it") from error
     except errors.GatedRepoError as error:
         hint = "ask for access on its page, then log in (`hf auth login`) or set HF_TOKEN"
-        raise InputError(Problem(f"{repository} is gated, and you have no access", hint=hint)) from error
+        raise InputError(f"{repository} is gated, and you have no access", hint=hint) from error
     except errors.RevisionNotFoundError as error:
         hint = "try --revision main" if kind == "data set" else "see model.revision"
-        raise InputError(Problem(f"{repository} has no revision `{revision}`", hint=hint)) from error
+        raise InputError(f"{repository} has no revision `{revision}`", hint=hint) from error
     except errors.RepositoryNotFoundError as error:
         hint = "if it is private, set HF_TOKEN; if HF_ENDPOINT is set, see whether that mirror has it"
-        raise InputError(Problem(f"the hub has no {kind} {repository}, or not for you", hint=hint)) from error
+        raise InputError(f"the hub has no {kind} {repository}, or not for you", hint=hint) from error
     except errors.HfHubHTTPError as error:
         code = error.response.status_code
         why = {401: "the token is not valid", 403: "no access", 429: "too many requests, wait a little"}

@@ -118,8 +118,7 @@ class Inputs:
 
     def train(self) -> dict[str, Any]:
         """A training: model, settings, programs."""
-        train = self.recipe.train
-        assert train is not None
+        train = self.recipe.training
         selection = self.recipe.select.strategy
         deepspeed = self.toolkit.environment.deepspeed_file(train.deepspeed) if train.deepspeed else None
         return {

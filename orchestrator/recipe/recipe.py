@@ -110,13 +110,23 @@ class Recipe(Section):
         """``data.on_bad_video``; ``fail`` where no video is shown, so that none can be bad."""
         return self.data.on_bad_video if self.modality == "video" else "fail"
 
+    @property
+    def training(self) -> Train:
+        """How it trains, where that is known to be so.
+
+        Raises:
+            LookupError: it is zero_shot, which is a fault of this program.
+        """
+        if self.train is None:
+            raise LookupError(f"{self.name} trains nothing")
+        return self.train
+
     def train_for(self, task_name: str | None) -> Train:
         """How a task's own adapter is trained: ``train`` with the task's row of ``per_task`` over it.
 
         ``None``: ``train`` as it stands, for all tasks together. Not for zero_shot, which trains nothing.
         """
-        assert self.train is not None
-        return self.train if task_name is None else self.train.merged(task_name)
+        return self.training if task_name is None else self.training.merged(task_name)
 
     def resolved(self) -> dict[str, Any]:
         """Every setting as plain JSON values, in the order of the fields, without the file it came from."""

@@ -111,10 +111,10 @@ def read_results(path: Path) -> list[ResultsRow]:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(Problem(f"not a results CSV: {error}", where=str(path))) from error
+        raise InputError(f"not a results CSV: {error}", where=str(path)) from error
     header = lines[0][1] if lines else []
     if missing := [name for name in COLUMNS if name not in header]:
-        raise InputError(Problem(f"not a results CSV: no column {', '.join(missing)}", where=str(path)))
+        raise InputError(f"not a results CSV: no column {', '.join(missing)}", where=str(path))
     rows, problems = [], []
     for line, fields in lines[1:]:
         if len(fields) != len(header):

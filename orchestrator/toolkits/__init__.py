@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from orchestrator.environments.environment import toolkit_names
 from orchestrator.errors import one_of
-
-if TYPE_CHECKING:
-    from orchestrator.toolkits.base import Toolkit
+from orchestrator.toolkits.base import Toolkit
 
 
 @functools.cache

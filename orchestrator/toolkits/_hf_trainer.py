@@ -19,8 +19,7 @@ OUTPUT = "output"
 
 def arguments(recipe: Recipe) -> dict[str, Any]:
     """The arguments of transformers' ``TrainingArguments`` that a recipe decides, the same in every toolkit."""
-    train = recipe.train
-    assert train is not None
+    train = recipe.training
     found: dict[str, Any] = {
         "output_dir": OUTPUT,
         "per_device_train_batch_size": train.micro_batch_size,
@@ -55,16 +54,14 @@ def arguments(recipe: Recipe) -> dict[str, Any]:
 
 def lora_arguments(recipe: Recipe, rank: str = "lora_rank") -> dict[str, Any]:
     """The numbers of the adapter; toolkits differ in the name of its ``rank``."""
-    assert recipe.train is not None
-    lora = recipe.train.lora
+    lora = recipe.training.lora
     return {rank: lora.rank, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout}
 
 
 def device_arguments(recipe: Recipe, device: str, environment: Environment) -> dict[str, Any]:
     """DeepSpeed's file, or that a CPU is meant: never both, as DeepSpeed then finds no backend or fails later."""
-    assert recipe.train is not None
-    if recipe.train.deepspeed:
-        return {"deepspeed": str(environment.deepspeed_file(recipe.train.deepspeed))}
+    if recipe.training.deepspeed:
+        return {"deepspeed": str(environment.deepspeed_file(recipe.training.deepspeed))}
     return {"use_cpu": True} if device == "cpu" else {}
 
 

@@ -18,8 +18,7 @@ ATTENTION = {"auto": "auto", "eager": "disabled", "sdpa": "sdpa", "flash_attenti
 
 def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environment) -> dict[str, Any]:
     """LLaMA-Factory's training arguments for a recipe, without the recipe's `train.extra`."""
-    train, model = recipe.train, recipe.model
-    assert train is not None
+    train, model = recipe.training, recipe.model
     arguments: dict[str, Any] = {
         "model_name_or_path": inputs.model,
         "template": model.template,

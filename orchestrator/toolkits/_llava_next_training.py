@@ -20,8 +20,7 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
     """The flags for a recipe, without the recipe's `train.extra`; those that the checkpoint's configuration decides
     are added where the training runs (``runners/llava_next_train.py``).
     """
-    train, model = recipe.train, recipe.model
-    assert train is not None
+    train, model = recipe.training, recipe.model
     arguments: dict[str, Any] = {
         "model_name_or_path": inputs.model,
         "model_revision": model.revision,

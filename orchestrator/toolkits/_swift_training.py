@@ -24,8 +24,7 @@ ACCURACY = "eval_seq_acc"
 
 def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environment) -> dict[str, Any]:
     """swift's training arguments for a recipe, without the recipe's `train.extra`."""
-    train, model = recipe.train, recipe.model
-    assert train is not None
+    train, model = recipe.training, recipe.model
     arguments: dict[str, Any] = {
         "model": inputs.model,
         **model_type(recipe),

@@ -81,8 +81,7 @@ def _parts(recipe: Recipe) -> list[str]:
 
 
 def _training(recipe: Recipe, environment: Environment) -> list[str]:
-    train = recipe.train
-    assert train is not None
+    train = recipe.training
     found = []
     if system_of(recipe, training=True) is not None:
         found.append(

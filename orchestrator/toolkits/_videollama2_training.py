@@ -28,8 +28,7 @@ def part(recipe: Recipe, role: str) -> str:
 
 def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environment) -> dict[str, Any]:
     """VideoLLaMA2's training arguments for a recipe with all its ``model.parts``, without `default_arguments`."""
-    train = recipe.train
-    assert train is not None
+    train = recipe.training
     arguments: dict[str, Any] = {
         "model_type": "videollama2",
         "model_path": part(recipe, "llm"),

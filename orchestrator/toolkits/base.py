@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
+from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import Example
-
-if TYPE_CHECKING:
-    from orchestrator.environments.environment import Environment
-    from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.recipe import Recipe
 
 
 @dataclass(frozen=True)

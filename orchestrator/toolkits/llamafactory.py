@@ -131,8 +131,7 @@ class LlamaFactory(TrainerToolkit):
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """See `Toolkit.train`."""
-        train = recipe.train
-        assert train is not None
+        train = recipe.training
         arguments = train_arguments(recipe, inputs, self.environment) | dict(train.extra)
         if inputs.resume:
             arguments["resume_from_checkpoint"] = inputs.resume

@@ -139,8 +139,7 @@ class LlavaNext(TrainerToolkit):
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """See `Toolkit.train`. The toolkit finds the checkpoint to go on from by itself: the newest."""
-        train = recipe.train
-        assert train is not None
+        train = recipe.training
         arguments: dict[str, Any] = {"dataloader_num_workers": 0}
         if inputs.device == "cuda":  # as in the toolkit's own scripts
             arguments = {"dataloader_num_workers": WORKERS, "gradient_checkpointing": True}

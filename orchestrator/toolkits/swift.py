@@ -148,8 +148,7 @@ class Swift(TrainerToolkit):
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """See `Toolkit.train`."""
-        train = recipe.train
-        assert train is not None
+        train = recipe.training
         arguments = train_arguments(recipe, inputs, self.environment)
         arguments |= loader_defaults(recipe, inputs.device) | dict(train.extra)
         if inputs.resume:

@@ -73,8 +73,7 @@ class VideoLlama2(TrainerToolkit):
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """See `Toolkit.train`."""
-        train, processes = recipe.train, recipe.resources.processes
-        assert train is not None
+        train, processes = recipe.training, recipe.resources.processes
         arguments = default_arguments(inputs.device) | train_arguments(recipe, inputs, self.environment)
         arguments |= dict(train.extra)
         env = self._environment(recipe, inputs.device)

@@ -252,7 +252,7 @@ def test_only_the_paths_that_are_named_come_from_git(toy: Environment, tmp_path:
         (("source: {pypi: toy-kit==1.2}", "source: {git: x, commit: main}"), "full commit hash"),
         (("check: import json", ""), "'check'"),
         (("why: it plays", "reason: it plays"), "reason"),
-        (("python:", "python: ["), "not an environment"),
+        (("python:", "python: ["), "not valid YAML"),
     ],
 )
 def test_malformed_definitions(toy: Environment, tmp_path: Path, change: tuple[str, str], message: str) -> None:

@@ -14,7 +14,6 @@ from orchestrator.data.leaks import leaked_ids
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.machine.files import atomic_write
 from orchestrator.plan.plan import TRAIN_SPLITS, Stage
-from orchestrator.plan.record import outputs_in
 from orchestrator.prompts.examples import Example, examples_of, system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.stages.context import Context
@@ -78,8 +77,3 @@ def video_folder(recipe: Recipe) -> str | None:
     if recipe.modality != "video":
         return None
     return str(Path(recipe.data.video_root.replace("{root}", recipe.data.root)).absolute())
-
-
-def converted_elsewhere(context: Context, stage: Stage) -> bool:
-    """Whether a convert stage was done when the videos lay in another folder."""
-    return bool(outputs_in(stage.folder).get("videos") != video_folder(context.recipe))

@@ -13,7 +13,7 @@ from orchestrator.plan import commands
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import STATE, outputs_in, state_in
 from orchestrator.run.stages.context import Context
-from orchestrator.run.stages.convert import convert, converted_elsewhere
+from orchestrator.run.stages.convert import convert, video_folder
 from orchestrator.toolkits.base import Toolkit
 
 
@@ -25,14 +25,15 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     """
     toolkit = context.plan.toolkit
     converted = stage.input("convert")
-    rows = outputs_in(converted.folder)["rows"]["train"]
+    outputs = outputs_in(converted.folder)
+    rows = outputs["rows"]["train"]
     log = stage.folder / LOG
     if log.exists() and not toolkit.train_problems(stage.folder, log.read_text("utf-8", "replace"), rows):
         # it was stopped between its last step and its exit
         _forget(stage)
         return {"steps": _steps(toolkit, stage.folder), "resumed_from": "its last step"}
-    if converted_elsewhere(context, converted):
-        # the data moved since: its files name the videos where they were
+    if outputs.get("videos") != video_folder(context.recipe):
+        # the data moved since it was converted: its files name the videos where they were
         state = state_in(converted.folder)
         write_json(converted.folder / STATE, state | {"outputs": convert(context, converted)})
     resume = toolkit.resumable(stage.folder)
