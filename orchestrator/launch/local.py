@@ -118,7 +118,8 @@ class Launcher:
                 for process in running:
                     process.wait()
         if code != 0:
-            raise StageError(_failure(log, begin, code, f"ended with {_status(code)}"), code)
+            how = f"exit status {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
+            raise StageError(_failure(log, begin, code, f"ended with {how}"), code)
 
 
 def _start(
@@ -150,12 +151,6 @@ def _wait(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> int | N
     codes = [process.poll() for process in running]
     failed = next((code for code in codes if code), None)
     return failed if failed is not None else None if None in codes else 0
-
-
-def _status(code: int) -> str:
-    if code < 0:
-        return f"signal {signal.Signals(-code).name}"
-    return f"exit status {code}"
 
 
 def _failure(log: Path, begin: int, code: int | None, what: str) -> str:

@@ -207,7 +207,6 @@ def wait_for(event: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.long
 def test_killed_in_training_and_in_inference(tiny: Path, data: Path, trained: Path, tmp_path: Path) -> None:
     recipe = recipe_file(tiny, data, tmp_path, "sft", train=TRAIN)
     process = start(recipe)
@@ -273,7 +272,6 @@ llava_next_train.main()
 """
 
 
-@pytest.mark.long
 def test_bad_clips_in_training(tiny: Path, tmp_path: Path) -> None:
     """Without the preflight. By itself LLaVA-NeXT takes the next sample for a bad one and ends with status 0, which our
     check sees; our launcher stops at the first, in a worker process, too.

@@ -192,7 +192,6 @@ def strike(folder: Path, kind: str, done: str) -> None:
     assert orchestrator.wait() == -signal.SIGKILL
 
 
-@pytest.mark.long
 def test_killed_and_resumed_gives_the_same(tmp_path: Path, weights: Path, data: Path, trained: Path) -> None:
     recipe = recipe_file(tmp_path, weights, data, SFT)
     strike(tmp_path, "train", "output/checkpoint-14/trainer_state.json")
@@ -376,7 +375,6 @@ def test_the_toolkits_parser_takes_our_flags(inside: Path) -> None:
     assert {name: values[name] for name in expected} == expected
 
 
-@pytest.mark.long
 def test_bad_videos_in_training(
     environment: Environment, trained: Path, clips: dict[str, Path], tmp_path: Path
 ) -> None:
