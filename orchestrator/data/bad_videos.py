@@ -25,7 +25,7 @@ class BadVideos:
         named = dict.fromkeys(videos)
         return check_videos(named, cache=self.cache, workers=os.cpu_count() or 1) if named else []
 
-    def among(self, samples: Iterable[Sample]) -> set[str]:
+    def bad_ids(self, samples: Iterable[Sample]) -> set[str]:
         """The ids of those samples that name no video, or a bad one; none where bad videos were refused before."""
         if self.choice == "fail":
             return set()
@@ -33,14 +33,14 @@ class BadVideos:
         bad = {problem.where for problem in self.problems(sample.video for sample in samples if sample.video)}
         return {sample.id for sample in samples if sample.video is None or sample.video in bad}
 
-    def mend(self, samples: Sequence[Sample]) -> list[Sample]:
+    def usable(self, samples: Sequence[Sample]) -> list[Sample]:
         """The samples to train on or to ask about: without the bad ones, or with these as text."""
-        bad = self.among(samples)
+        bad = self.bad_ids(samples)
         if self.choice == "skip":
             return [sample for sample in samples if sample.id not in bad]
         return [replace(sample, video=None) if sample.id in bad else sample for sample in samples]
 
-    def counted(self, counts: dict[str, int]) -> str:
+    def summary(self, counts: dict[str, int]) -> str:
         """The choice with its numbers for the results, e.g. ``skip:train=2,test=1``; empty where all were sound."""
         found = ",".join(f"{split}={number}" for split, number in counts.items() if number)
         return f"{self.choice}:{found}" if found else ""

@@ -23,7 +23,7 @@ from orchestrator.benchmark.task import Task, benchmark_tasks
 from orchestrator.data.archives import KEPT_FREE, ensure_videos
 from orchestrator.errors import InputError, OrchestratorError, Problem, did_you_mean
 from orchestrator.machine.files import read_json, write_json
-from orchestrator.machine.hub import endpoint, explained, hub
+from orchestrator.machine.hub import endpoint, errors_explained, hub
 from orchestrator.machine.meter import meter
 
 REPOSITORY = "THUIAR/MMLA-Datasets"
@@ -66,7 +66,7 @@ def download(
     """
     manifest = _read_manifest(out, repository)
     revision = revision or manifest.get("commit") or "main"
-    with explained(repository, revision):
+    with errors_explained(repository, revision):
         commit, remote = _look_up(repository, revision)
     chosen = _choose(names, remote, videos=videos)
     print(f"{repository} at {commit}", file=sys.stderr)
@@ -79,7 +79,7 @@ def download(
     write_json(out / MANIFEST, manifest)
     for at, file in enumerate(todo, 1):
         print(f"[{at}/{len(todo)}] {file.path} ({_size(file.size)})", file=sys.stderr)
-        with explained(repository, revision):
+        with errors_explained(repository, revision):
             _fetch(repository, commit, file, out)
         _put(out, file, manifest["files"])
         _record(out, manifest, file)

@@ -32,7 +32,7 @@ def endpoint() -> str | None:
 
 
 @contextlib.contextmanager
-def explained(repository: str, revision: str, kind: str = "data set") -> Iterator[None]:
+def errors_explained(repository: str, revision: str, kind: str = "data set") -> Iterator[None]:
     """Turn the hub's errors into messages that say what to do; none shows an address, which may hold a secret.
 
     Raises:

@@ -88,11 +88,11 @@ def _kept(plan: Plan) -> dict[str, str]:
 
 def _asked(repository: str, revision: str, say: Callable[[str], None]) -> str | None:
     """The commit of a model's revision; ``None`` where it cannot be known, which is said."""
-    from orchestrator.machine.hub import endpoint, explained, hub
+    from orchestrator.machine.hub import endpoint, errors_explained, hub
 
     try:
         api = hub().HfApi(endpoint=endpoint())
-        with explained(repository, revision, "model"):
+        with errors_explained(repository, revision, "model"):
             found = api.model_info(repository, revision=revision, timeout=SECONDS).sha
             return str(found) if found else None
     except InputError as error:

@@ -72,7 +72,7 @@ def results_of(plan: Plan) -> list[ResultsRow]:
     if rows:
         known: dict[str, Any] = {
             "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),
-            "bad_videos": plan.bad_videos.counted(bad),
+            "bad_videos": plan.bad_videos.summary(bad),
             "dimension": f"{len(rows)} tasks" if len(rows) > 1 else rows[0]["dimension"],
         }
         rows.append(overall_row(rows, metrics.overall(parts, sizes), **known))
@@ -102,7 +102,7 @@ def _measured(plan: Plan, task: Task, n: int, provenance: Provenance) -> Results
         "train_seconds": provenance.train_seconds,
         "gpus": provenance.gpus,
         # what training lacked is no matter of what was measured
-        "signature": signature(recipe, task, n, choice.counted({split: bad[split]})),
-        "bad_videos": choice.counted(bad),
+        "signature": signature(recipe, task, n, choice.summary({split: bad[split]})),
+        "bad_videos": choice.summary(bad),
         "toolkit_version": plan.toolkit.environment.toolkit_version(),
     }

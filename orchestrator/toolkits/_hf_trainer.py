@@ -106,7 +106,7 @@ def resumable(output: Path) -> str | None:
     return complete[-1].path.name
 
 
-def problems(output: Path) -> list[str]:
+def output_problems(output: Path) -> list[str]:
     """What is missing from a training that exited with status 0; empty when it reached its last step."""
     state = read_json(output / STATE)
     if not isinstance(state, dict):

@@ -31,7 +31,7 @@ REFUSED = {
 }
 
 
-def problems(recipe: Recipe, environment: Environment) -> list[str]:
+def recipe_problems(recipe: Recipe, environment: Environment) -> list[str]:
     """All of them, in words for the user."""
     model = recipe.model
     found = []

@@ -188,7 +188,7 @@ class LlamaFactory(TrainerToolkit):
         started = log.rfind("Running training")
         counts = re.findall(r"Num examples = ([\d,]+)", log[max(0, started) :])
         # evaluations print their own, smaller number
-        return hf_trainer.problems(folder / OUTPUT) + hf_trainer.row_problems(counts[:1], rows)
+        return hf_trainer.output_problems(folder / OUTPUT) + hf_trainer.row_problems(counts[:1], rows)
 
 
 TOOLKIT = LlamaFactory()

@@ -190,7 +190,7 @@ class LlavaNext(TrainerToolkit):
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Toolkit.train_problems`. It takes another sample for one that it cannot read, with exit status 0."""
         log = self._this_training(folder) or log
-        found = hf_trainer.problems(folder / OUTPUT)
+        found = hf_trainer.output_problems(folder / OUTPUT)
         state = read_json(folder / OUTPUT / hf_trainer.STATE)
         steps = [checkpoint.step for checkpoint in self.checkpoints(folder)]
         if not found and state["global_step"] not in steps:

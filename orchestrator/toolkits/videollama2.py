@@ -23,7 +23,7 @@ from orchestrator.toolkits._common import (
     write_list,
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
-from orchestrator.toolkits._videollama2_problems import problems
+from orchestrator.toolkits._videollama2_problems import recipe_problems
 from orchestrator.toolkits._videollama2_training import default_arguments, flags, is_loadable, part, train_arguments
 from orchestrator.toolkits.base import Checkpoint, Command, TrainInputs
 
@@ -46,7 +46,7 @@ class VideoLlama2(TrainerToolkit):
 
     def problems(self, recipe: Recipe) -> list[str]:
         """See `Toolkit.problems`."""
-        return problems(recipe, self.environment)
+        return recipe_problems(recipe, self.environment)
 
     # data
 
@@ -120,7 +120,7 @@ class VideoLlama2(TrainerToolkit):
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Toolkit.train_problems`. By itself VideoLLaMA2 trains on another sample where a video is bad."""
         output = folder / OUTPUT
-        found = hf_trainer.problems(output)
+        found = hf_trainer.output_problems(output)
         steps = (read_json(output / hf_trainer.STATE) or {}).get("global_step")
         last = next((point for point in hf_trainer.checkpoints(output) if point.step == steps), None)
         if steps and not (last and is_loadable(last.path)):

@@ -23,7 +23,7 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
     Raises:
         StageError: a process failed, or the answers do not fit the requests, or every one is an error.
     """
-    lines = list(request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.mend))
+    lines = list(request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.usable))
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
     journal = folder / PREDICTIONS
     if (folder / LOG).exists():

@@ -66,8 +66,8 @@ def _examples(context: Context, task: Task, split: str, counts: dict[str, Any]) 
             kept = [sample for sample in samples if sample.id not in leaks]
             counts["leaks"] += len(samples) - len(kept)
             samples = kept
-        counts["bad_videos"][split][task.name] = len(bad.among(samples))
-        return bad.mend(samples)
+        counts["bad_videos"][split][task.name] = len(bad.bad_ids(samples))
+        return bad.usable(samples)
 
     return examples_of(recipe, task, split, chosen, training=True)
 

@@ -17,5 +17,5 @@ def infer(context: Context, stage: Stage) -> dict[str, Any]:
     split = context.recipe.inference.split
     counts = answer(context, stage, stage.folder, checkpoint, split)
     bad = context.plan.bad_videos
-    found = {task.name: len(bad.among(samples_of(context.recipe, task, split))) for task in context.job.tasks}
+    found = {task.name: len(bad.bad_ids(samples_of(context.recipe, task, split))) for task in context.job.tasks}
     return {**counts, "bad_videos": found, "checkpoint": checkpoint.name if checkpoint else None}

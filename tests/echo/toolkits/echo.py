@@ -79,7 +79,7 @@ class Echo(TrainerToolkit):
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         config, state = read_json(folder / "config.json"), read_json(folder / OUTPUT / STATE) or {}
         expected = -(-rows * config["epochs"] // config["batch_size"])
-        found = hf_trainer.problems(folder / OUTPUT)
+        found = hf_trainer.output_problems(folder / OUTPUT)
         if state and state["global_step"] != expected:
             found.append(f"it ended at step {state['global_step']}, not {expected:g}")
         return found
