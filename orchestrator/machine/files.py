@@ -18,6 +18,10 @@ def atomic_open(path: Path) -> Iterator[TextIO]:
     Raises:
         OSError: the file cannot be written; what stood there stands.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device such as /dev/null is written to, never replaced
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+        return
     # the process id keeps two writers of the same file apart
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

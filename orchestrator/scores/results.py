@@ -72,7 +72,7 @@ def overall_row(rows: Sequence[ResultsRow], scores: Scores, **known: Any) -> Res
     common = {name: rows[0].get(name) for name in COLUMNS if len({row.get(name) for row in rows}) == 1}
     times: ResultsRow = {}
     for name in ("train_seconds", "infer_seconds"):
-        seconds = [row[name] for row in rows if row.get(name) is not None]
+        seconds = [row[name] for row in rows if row.get(name) not in (None, "")]
         times[name] = (round(sum(seconds), 3) if common.get("method") == "sft" else max(seconds)) if seconds else None
     signatures = [f"{row['task']}={row['signature']}" for row in rows if row.get("signature")]
     signature = f"all-{hashlib.sha256(chr(10).join(sorted(signatures)).encode()).hexdigest()[:12]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,19 @@ def test_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:
         atomic_write(path, "\ud800")
     assert path.read_text() == "second"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE, text=True) as reader:
+        atomic_write(pipe, "said")
+        assert reader.stdout is not None
+        assert reader.stdout.read() == "said"
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+    with pytest.raises(IsADirectoryError):
+        atomic_write(tmp_path, "said")
 
 
 @given(JSON)
