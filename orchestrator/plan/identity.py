@@ -47,13 +47,10 @@ def _of_weights(path: str | None) -> dict[str, Any]:
     if local and local.is_file():
         return {"file": of_file(local)}
     if local and local.is_dir():
-        files = sorted(file for file in local.iterdir() if file.is_file() and not _is_remark(file))
-        return {"files": {file.name: of_file(file) for file in files}}
+        # not what people or tools wrote about it
+        files = (file for file in local.iterdir() if file.name[0] != "." and file.suffix.lower() != ".md")
+        return {"files": {file.name: of_file(file) for file in sorted(files) if file.is_file()}}
     return {"path": path}
-
-
-def _is_remark(file: Path) -> bool:
-    return file.name.startswith(".") or file.suffix.lower() == ".md"
 
 
 def of_videos(task: Task, split: str, recipe: Recipe, seen: dict[str, str | None]) -> str | None:

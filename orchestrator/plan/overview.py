@@ -53,8 +53,7 @@ def gpus(plan: Plan) -> int:
 
 @cache
 def _scripts() -> dict[str, dict[str, dict[str, Any]]]:
-    content: dict[str, dict[str, dict[str, Any]]] = load_yaml(Path(task.__file__).with_name("released_scripts.yaml"))
-    return content
+    return dict(load_yaml(Path(task.__file__).with_name("released_scripts.yaml")))
 
 
 def row_of(plan: Plan) -> PlanRow:

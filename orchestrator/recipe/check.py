@@ -150,8 +150,7 @@ def _check_batch(data: dict[str, Any], root: Node, file: str) -> list[Problem]:
     if not isinstance(train, dict) or not isinstance(resources, dict):
         return []
     rows, tasks = train.get("per_task"), data.get("tasks")
-    if not isinstance(rows, dict):
-        rows = {}
+    rows = rows if isinstance(rows, dict) else {}
     names = [name for name in tasks if isinstance(name, str)] if isinstance(tasks, list) else []
     used = [name if isinstance(rows.get(name), dict) else None for name in names]
     problems = []
