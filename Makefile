@@ -8,12 +8,14 @@ COVERED := plan run launch cli scores
 .PHONY: help install demo lint check test test-all cover bench lock clean
 
 help:
+	@echo "make install   .venv, which everything else here needs and makes by itself"
 	@echo "make demo      generate a small data set, train a tiny model on it, show its scores"
 	@echo "make check     ruff, mypy and the quick tests"
 	@echo "make test      these, and one proof of each kind with the real toolkits"
 	@echo "make test-all  every test, the longer proofs too"
 	@echo "make cover     the quick tests, and how much of the orchestrator they run"
 	@echo "make bench     the speed table (tests/benchmarks/README.md)"
+	@echo "make clean     remove the demo and the caches of ruff, mypy and pytest"
 	@echo "make lock      make the locks again from pyproject.toml and third_party/*/requirements.in"
 
 $(READY): .ci/requirements.lock pyproject.toml

@@ -76,24 +76,35 @@ class House:
             elif isinstance(node, ast.ImportFrom):
                 base = list(file.relative_to(self.root).with_suffix("").parts[: -node.level]) if node.level else []
                 names = [".".join([*base, *filter(None, [node.module]), alias.name]) for alias in node.names]
+            elif isinstance(node, ast.Call):
+                names = list(_imported_by_name(node))
             for name in names:
                 first, _, rest = name.partition(".")
-                if first == "orchestrator":
+                if name in ("orchestrator", "orchestrator.*") or first == "tests":
+                    yield name, node.lineno  # of which anything may be used; and tests are not there for users
+                elif first == "orchestrator":
                     # `from package.module import name`: the name may be a module itself
-                    yield (rest if rest in self.files else rest.rpartition(".")[0]), node.lineno
+                    yield (rest if rest in self.files else rest.rpartition(".")[0] or rest), node.lineno
 
     def broken(self) -> list[str]:
-        """Every import against the rule: file, line and why."""
+        """Everything against the rule: file, line and why."""
+        known, rooms = (*CHAIN, INSIDE), " > ".join(CHAIN)
         found = []
         for one in self.imports:
             (package, target), where = one.packages, f"{one.file}:{one.line}"
-            known = (*CHAIN, INSIDE)
-            if strange := [name for name in (package, target) if name not in known and package != ABOVE]:
-                found.append(f"{where}: `{strange[0]}` is no room of the house: {' > '.join(CHAIN)}")
+            if package == "":
+                found.append(f"{where}: the package itself imports {target}, and with it whoever imports any room")
+            elif target not in known and target != package:
+                found.append(f"{where}: {one.module} imports {one.target}: no room of the house ({rooms})")
+            elif package not in known:
+                continue  # the program itself, which may start anything; what else it is, is told below
             elif package == INSIDE and target != INSIDE:
                 found.append(f"{where}: {one.module} runs inside a toolkit's environment, and imports {one.target}")
-            elif INSIDE not in (package, target) and package != ABOVE and CHAIN.index(package) > CHAIN.index(target):
+            elif INSIDE not in (package, target) and CHAIN.index(package) > CHAIN.index(target):
                 found.append(f"{where}: {one.module} imports {one.target}, but {target} > {package}: imports go down")
+        files = {module.partition(".")[0]: file for module, file in reversed(self.files.items())}
+        for room in sorted(files.keys() - {*known, ABOVE, ""}):
+            found.append(f"{files[room].relative_to(self.root)}: `{room}` is no room of the house: {rooms}")
         return found + [f"a circle: {' > '.join(circle)}" for circle in self.circles()]
 
     @cached_property
@@ -112,7 +123,7 @@ class House:
             if module in way:
                 found.append([*way[way.index(module) :], module])
             elif module not in done:
-                for target in self._graph[module]:
+                for target in self._graph.get(module, ()):
                     walk(target, [*way, module])
                 done.add(module)
 
@@ -126,7 +137,7 @@ class House:
 
         def depth(module: str, way: frozenset[str]) -> int:
             if module not in depths:
-                below = [target for target in self._graph[module] if target not in way]
+                below = [target for target in self._graph.get(module, ()) if target not in way]
                 depths[module] = 1 + max((depth(target, way | {module}) for target in below), default=0)
             return depths[module]
 
@@ -135,6 +146,15 @@ class House:
     def code_lines(self) -> int:
         """Lines with code: without comments, docstrings and blank lines."""
         return sum(map(_code_lines, self.files.values()))
+
+
+def _imported_by_name(call: ast.Call) -> Iterator[str]:
+    """The modules that ``importlib.import_module`` or ``__import__`` are told in plain words."""
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if called in ("import_module", "__import__"):
+        words = [part.value for part in call.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+        package = words[1] if len(words) > 1 else "orchestrator"
+        yield from (f"{package}{word}" if word.startswith(".") else word for word in words[:1])
 
 
 def _code_lines(file: Path) -> int:

@@ -30,6 +30,7 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     lacking += [name for name in modules if find_spec(name) is None]
     lacking += [link for link in links if not (page.parent / link).exists()]
     assert lacking == []
+    assert "TODO" not in text
 
 
 def test_the_rooms_are_those_of_the_picture() -> None:

@@ -22,7 +22,7 @@ def test_every_room_is_there() -> None:
 def plant(root: Path, **modules: str) -> House:
     """A house of some modules: dots in names are written as two underscores."""
     for name, text in modules.items():
-        file = (root / "orchestrator" / name.replace("__", "/")).with_suffix(".py")
+        file = root / "orchestrator" / f"{name if name == '__init__' else name.replace('__', '/')}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     return House(root)
@@ -35,6 +35,11 @@ def plant(root: Path, **modules: str) -> House:
         "from orchestrator.cli import app",
         "import orchestrator.cli.app",
         "from ..cli import app",
+        "import orchestrator.cli.app as shown",
+        "from orchestrator.cli.app import *",
+        "import importlib\nimportlib.import_module('orchestrator.cli.app')",
+        "from importlib import import_module\nimport_module('.cli.app', 'orchestrator')",
+        "__import__('orchestrator.cli.app')",
         "def late():\n    from orchestrator.cli.app import app",
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from orchestrator.cli.app import app",
     ],
@@ -64,7 +69,25 @@ def test_a_circle_inside_a_room_is_told(tmp_path: Path) -> None:
     assert house.broken() == ["a circle: run.a > run.b > run.a"]
 
 
-def test_a_module_outside_the_rooms_is_told(tmp_path: Path) -> None:
-    house = plant(tmp_path, errors="", helpers="import orchestrator.errors\n")
-    (line,) = house.broken()
-    assert line.startswith("orchestrator/helpers.py:1: `helpers` is no room of the house")
+@pytest.mark.parametrize("text", ["import orchestrator", "from orchestrator import *", "import tests.house"])
+def test_what_hides_imports_is_told(tmp_path: Path, text: str) -> None:
+    (line,) = plant(tmp_path, errors="", data__samples=text).broken()
+    assert line.startswith("orchestrator/data/samples.py:1: data.samples imports ")
+    assert "no room of the house" in line
+
+
+def test_the_package_itself_imports_nothing(tmp_path: Path) -> None:
+    (line,) = plant(tmp_path, errors="", __init__="import orchestrator.errors\n").broken()
+    assert line.startswith("orchestrator/__init__.py:1: the package itself imports errors")
+
+
+@pytest.mark.parametrize("text", ["", "import orchestrator.errors\n"])
+@pytest.mark.parametrize("name", ["helpers", "helpers__more"])
+def test_a_module_outside_the_rooms_is_told(tmp_path: Path, name: str, text: str) -> None:
+    (line,) = plant(tmp_path, errors="", **{name: text}).broken()
+    assert line.startswith(f"orchestrator/{name.replace('__', '/')}.py: `helpers` is no room of the house")
+
+
+def test_an_import_of_what_is_not_there_is_told(tmp_path: Path) -> None:
+    (line,) = plant(tmp_path, errors="", data__samples="from orchestrator.newroom import x").broken()
+    assert "data.samples imports newroom: no room of the house" in line

@@ -115,21 +115,11 @@ def _entry_problems(entry: Any) -> list[str]:
 
 
 def _task(name: str, entry: dict[str, Any], benchmark: str) -> Task:
-    dimension = str(entry["dimension"])
-    dataset = str(entry.get("dataset", name))
-    return Task(
-        name=name,
-        dataset=dataset,
-        dimension=dimension,
-        word=str(entry.get("word", dimension.replace("_", " "))),
-        labels=tuple(entry["labels"]),
-        language=str(entry["language"]),
-        sizes=dict(entry["sizes"]),
-        folders=tuple(map(str, entry.get("folders", [dataset]))),
-        licence=str(entry.get("licence", "")),
-        benchmark=benchmark,
-        video=bool(entry.get("video", False)),
-    )
+    dataset, word = str(entry.get("dataset", name)), str(entry["dimension"]).replace("_", " ")
+    fields = dict[str, Any](dataset=dataset, word=word, folders=[dataset], licence="", video=False) | entry
+    texts = {key: str(fields[key]) for key in ("dataset", "dimension", "word", "language", "licence")}
+    lists = {key: tuple(map(str, fields[key])) for key in ("labels", "folders")}
+    return Task(name=name, benchmark=benchmark, **fields | texts | lists)
 
 
 def task_named(name: str) -> Task:

@@ -126,7 +126,7 @@ class View(Listener):
 
     def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
         """Results rows stand in a file."""
-        print(results_table(rows), f"results: {path}", sep="\n", flush=True)
+        View.line(self, f"{results_table(rows)}\nresults: {path}")
 
     def _head(self, stage: Stage) -> str:
         width = len(str(self.total))

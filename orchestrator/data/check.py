@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -115,17 +116,17 @@ def check_videos_of(
             ensure_videos(task, root, meter(f"unpacking the videos of {task.name} (bytes)"))
         there = [split for split in SPLITS if split_file(task, split, root)]
         samples = {split: scan_split(task, split, root, video_root, columns=columns).samples for split in there}
-        clips = [sample.video for split in there for sample in samples[split] if sample.video]
-        if not task.video and not any(Path(clip).exists() for clip in clips):
+        clips = {split: [sample.video for sample in samples[split] if sample.video] for split in there}
+        if not task.video and not any(Path(clip).exists() for clip in chain.from_iterable(clips.values())):
             report.warnings.append(f"{task.name}: the benchmark publishes no videos for it, and there are none")
             continue
         for split in there:
-            wanted[task.name, split] = [sample.video for sample in samples[split] if sample.video]
-            if unnamed := len(samples[split]) - len(wanted[task.name, split]):
+            wanted[task.name, split] = clips[split]
+            if unnamed := len(samples[split]) - len(clips[split]):
                 message = f"{task.name} {split}: {unnamed:,} samples without video"
                 report.problems.append(Problem(message, hint="no video column, and no file of the id's name"))
-    every = [video for videos in wanted.values() for video in videos]
-    bad = {problem.where: problem for problem in check_videos(every, cache, progress=meter("videos checked"))}
+    found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter("videos checked"))
+    bad = {problem.where: problem for problem in found}
     rows = {(row["task"], row["split"]): row for row in report.splits}
     for key, videos in wanted.items():
         wrong = [bad[video] for video in dict.fromkeys(videos) if video in bad]

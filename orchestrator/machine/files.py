@@ -22,6 +22,7 @@ def atomic_open(path: Path) -> Iterator[TextIO]:
         with path.open("w", encoding="utf-8") as file:
             yield file
         return
+    path = path.resolve() if path.is_symlink() else path  # a link stays one
     # the process id keeps two writers of the same file apart
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

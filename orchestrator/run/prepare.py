@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,8 +41,11 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
     problems: list[Problem] = []
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
+        wrong = "" if os.access(results_dir, os.W_OK) else "cannot be written"
     except OSError as error:
-        problems.append(Problem(f"cannot be made: {error.strerror}", str(results_dir), "give another --results-dir"))
+        wrong = f"cannot be made: {error.strerror}"
+    if wrong:
+        problems.append(Problem(wrong, str(results_dir), "give another --results-dir"))
     for plan in plans:
         problems += [problem for problem in problems_of(plan, say=listener.line) if problem not in problems]
     if problems:

@@ -33,7 +33,7 @@ def attempt(context: Context, stage: Stage) -> Iterator[dict[str, Any]]:
         Interrupted: the user stopped it.
     """
     file = stage.folder / STATE
-    with _disk_errors():
+    with disk_errors():
         attempts = [_closed(earlier, stage) for earlier in state_in(stage.folder).get("attempts", [])]
         attempts.append({"started_at": _now(), "seconds": None})
         state = _begun(context, stage) | {"attempts": attempts}
@@ -41,7 +41,7 @@ def attempt(context: Context, stage: Stage) -> Iterator[dict[str, Any]]:
     started = time.monotonic()
     outcome = "failed"
     try:
-        with _disk_errors():
+        with disk_errors():
             yield state
         if stage.kind in WRITTEN_BY_TOOLKITS:
             os.sync()  # after a power cut "done" must still be true
@@ -59,7 +59,7 @@ def attempt(context: Context, stage: Stage) -> Iterator[dict[str, Any]]:
         seconds = round(sum(one["seconds"] for one in attempts), 3)
         state |= {"state": outcome, "seconds": seconds, "ended_at": _now()}
         # where the disk is full, why the stage failed says so already
-        with _disk_errors() if outcome == "done" else contextlib.suppress(OSError):
+        with disk_errors() if outcome == "done" else contextlib.suppress(OSError):
             write_json(file, state)
 
 
@@ -93,7 +93,7 @@ def _closed(attempt: dict[str, Any], stage: Stage) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Turn what the disk refuses into a failure of the stage that says what to do."""
     try:
         yield

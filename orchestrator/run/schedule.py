@@ -10,7 +10,7 @@ from orchestrator.launch.local import Launcher
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.plan.record import state_in
 from orchestrator.run.listener import Listener
-from orchestrator.run.record import attempt
+from orchestrator.run.record import attempt, disk_errors
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
 
@@ -50,7 +50,8 @@ def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
     before = state_in(stage.folder)
     if before.get("state") == "running":
         context.launcher.end_leftovers(stage.folder)
-    _refuse_other_world(context, stage, before)
+    with disk_errors():
+        _refuse_other_world(context, stage, before)
     listener.begin(stage, resumed=bool(before.get("attempts")))
     with attempt(context, stage) as state:
         state["outputs"] = WORK[stage.kind](context, stage)

@@ -148,9 +148,7 @@ def _label(value: Any, known: Mapping[str, str]) -> str:
 
 def _answer(value: Any) -> str | None:
     """A model's text; ``None`` for JSON's null and for NaN, which pandas writes where there was none."""
-    if value is None or value != value:
-        return None
-    return value if isinstance(value, str) else str(value)
+    return None if value is None or value != value else str(value)
 
 
 def _notes(task: Task, records: Records, outside: Counter[str]) -> list[str]:

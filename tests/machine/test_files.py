@@ -44,6 +44,11 @@ def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path) -> None
         assert reader.stdout.read() == "said"
     assert pipe.is_fifo()
     assert list(tmp_path.iterdir()) == [pipe]
+    target, link = tmp_path / "target", tmp_path / "link"
+    link.symlink_to(target)
+    atomic_write(link, "said")
+    assert link.is_symlink()
+    assert target.read_text() == "said"
     with pytest.raises(IsADirectoryError):
         atomic_write(tmp_path, "said")
 

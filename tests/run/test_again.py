@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.media import write_video
+from tests.recipes import write_rows
 from tests.run.place import KINDS, Place
 from tests.running import answers, stage_folder
 
@@ -88,3 +90,21 @@ def test_a_limit_is_another_run_of_its_own(place: Place) -> None:
     assert place.rows()["demo"]["n"] == 8
     assert place.stage("convert")["outputs"]["rows"] == {"train": 8, "dev": 8}
     assert place.stage("train")["outputs"]["steps"] == 2
+
+
+def test_data_that_moved_is_converted_again_before_the_training_goes_on(place: Place, tmp_path: Path) -> None:
+    root, moved = tmp_path / "clips", tmp_path / "moved"
+    (root / "Demo" / "video").mkdir(parents=True)
+    for split in ("train", "dev", "test"):
+        clips = [write_video(root / "Demo" / "video" / f"{split}{number}.mp4").name for number in range(2)]
+        rows = zip(("Is it?", "It is."), ("question", "statement"), clips, strict=True)
+        write_rows(root / "Demo" / f"{split}.tsv", [(clip[:-4], clip, text, label) for text, label, clip in rows])
+    shown = ("--set", "model.type=MLLM", "--set", "train.batch_size=1", "--set", "train.micro_batch_size=1")
+    place.run(*shown, "--set", f"data.root={root}", do="fail:train=2", code=1)
+    root.rename(moved)
+    said = place.run(*shown, "--set", f"data.root={moved}")
+    assert "demo/train: goes on where it was stopped" in said
+    assert place.stage("convert")["outputs"]["videos"] == f"{moved}/{{dataset}}/video"
+    converted = stage_folder(place.folder, "convert") / "train.jsonl"
+    assert str(moved / "Demo" / "video" / "train1.mp4") in converted.read_text()
+    assert place.attempts() == dict.fromkeys(place.attempts(), 1) | {"demo/train": 2}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.machine.processes import RUN_MARK, STAGE_MARK
+from orchestrator.run import record
 from tests.run.place import Place
 from tests.running import answers, arguments, call, records, stage_folder
 
@@ -70,6 +72,15 @@ def test_what_a_stage_did_not_do_is_a_failure(place: Place, calm: Place, do: str
     assert place.attempts()[f"demo/{kind}"] == 2
     assert set(statuses(place).values()) == {"done"}
     assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+def test_every_request_failed_in_processes_that_had_one_each(place: Place) -> None:
+    several = ("--limit", 2, "--set", "resources.inference_processes=2")
+    said = place.run(*several, do="error:infer=1,error:infer=2", code=1)
+    assert "demo/infer: FAILED: every request failed; the first error: as asked\n    whole log: " in said
+    assert not place.results.exists()
+    place.run(*several)
+    assert len(answers(place.folder)) == place.rows()["demo"]["n"] == 2
 
 
 def test_a_request_without_an_answer_is_told_and_counts_as_wrong(place: Place) -> None:
@@ -170,6 +181,26 @@ def test_what_a_killed_run_left_running_is_ended_first(place: Place, calm: Place
         assert left.wait(10) == 0
     first = folder / "output" / "checkpoint-6" / "model.bin"
     assert (folder / "ended").stat().st_mtime_ns < first.stat().st_mtime_ns, "two trainings in one folder"
+    assert answers(place.folder) == answers(calm.folder, "demo")
+
+
+def test_a_full_disk_when_all_else_is_done_is_a_failure_too(
+    place: Place, calm: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = record.write_json
+
+    def full(path: Path, state: dict[str, object]) -> None:
+        if (state["stage"], state["state"]) == ("infer", "done"):
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, state)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(record, "write_json", full)
+        said = place.run(code=1)
+    assert "demo/infer: FAILED: No space left on device" in said
+    assert "what to do: the disk is full" in said
+    assert place.stage("infer")["state"] == "running", "nothing says that it is done"
+    place.run()
     assert answers(place.folder) == answers(calm.folder, "demo")
 
 

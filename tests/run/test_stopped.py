@@ -57,6 +57,15 @@ def test_a_signal_stops_everything_and_the_same_command_goes_on(
     goes_on(place, calm, kind)
 
 
+def test_what_was_done_before_the_stop_has_its_results(place: Place, calm: Place) -> None:
+    place = Place(place.folder, place.data, tasks="demo, MELD")
+    process = place.start_until("train", do="hang:train@MELD")
+    process.terminate()
+    assert process.wait(30) == 130
+    assert place.rows()["demo"]["acc"] == calm.rows()["demo"]["acc"]
+    assert set(place.rows()) == {"demo", "overall"}
+
+
 def test_under_nohup_a_run_outlives_its_terminal(place: Place, calm: Place) -> None:
     process = place.start_until("train", do="hang:train=5", ignored=(signal.SIGHUP,))
     process.send_signal(signal.SIGHUP)

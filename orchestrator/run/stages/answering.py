@@ -40,8 +40,11 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
             f"{len(wanted)} requests, but {len(given)} answers that do not fit them in {journal}\n"
             "    delete that file and run the same command again"
         )
-    errors = sum("error" in prediction for prediction in given)
-    return {"requests": len(lines), "errors": errors, "processes": len(todo)}
+    errors = [prediction["error"] for prediction in given if "error" in prediction]
+    # one of several processes that had a single request cannot tell that all fail, and ends well
+    if given and len(errors) == len(given):
+        raise StageError(f"every request failed; the first error: {errors[0]}\n    whole log: {folder / LOG}")
+    return {"requests": len(lines), "errors": len(errors), "processes": len(todo)}
 
 
 def accuracy_on(context: Context, folder: Path, split: str) -> float:

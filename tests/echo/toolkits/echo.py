@@ -53,8 +53,8 @@ class Echo(TrainerToolkit):
         return []
 
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
-        lines = (json.dumps({"prompt": example.prompt, "answer": example.answer}) for example in examples)
-        return sum(bool(file.write(f"{line}\n")) for line in lines)
+        rows = ({"prompt": one.prompt, "answer": one.answer, "video": one.sample.video} for one in examples)
+        return sum(bool(file.write(f"{json.dumps(row)}\n")) for row in rows)
 
     def _command(self, kind: str, config: Mapping[str, Any], recipe: Recipe, name: str = "config.json") -> Command:
         argv = (str(self.environment.python), str(PROGRAM), kind, name)
