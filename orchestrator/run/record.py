@@ -94,7 +94,11 @@ def _closed(attempt: dict[str, Any], stage: Stage) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def disk_errors() -> Iterator[None]:
-    """Turn what the disk refuses into a failure of the stage that says what to do."""
+    """Turn what the disk refuses into a failure of the stage that says what to do.
+
+    Raises:
+        StageError: in place of an OSError.
+    """
     try:
         yield
     except OSError as error:
