@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.data.samples import Sample
-from orchestrator.data.videos import check_videos
 from orchestrator.errors import Problem
 
 SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
@@ -22,6 +21,8 @@ class BadVideos:
 
     def problems(self, videos: Iterable[str]) -> list[Problem]:
         """What is wrong with some videos, each looked at once; ``where`` is its path."""
+        from orchestrator.data.videos import check_videos
+
         named = dict.fromkeys(videos)
         return check_videos(named, cache=self.cache, workers=os.cpu_count() or 1) if named else []
 

@@ -7,12 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.benchmark.task import tasks as benchmark_tasks
-from orchestrator.data.archives import ensure_videos
 from orchestrator.environments.build import build
 from orchestrator.errors import InputError, Problem
-from orchestrator.machine.meter import meter
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.preflight import problems_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Data
 from orchestrator.run.listener import Listener
@@ -27,6 +24,9 @@ def unpack_videos(recipes: Sequence[Recipe]) -> None:
     for recipe in recipes:
         if recipe.modality != "video" or recipe.data.video_root != Data().video_root:
             continue
+        from orchestrator.data.archives import ensure_videos
+        from orchestrator.machine.meter import meter
+
         for name in recipe.tasks:
             ensure_videos(benchmark_tasks()[name], Path(recipe.data.root), meter(f"unpacking the videos of {name}"))
 
@@ -38,6 +38,8 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         InputError: all that is wrong with the input.
         StageError: an environment could not be built.
     """
+    from orchestrator.plan.preflight import problems_of  # a run that is done needs none of it
+
     problems: list[Problem] = []
     try:
         results_dir.mkdir(parents=True, exist_ok=True)
