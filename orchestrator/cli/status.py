@@ -10,6 +10,7 @@ from typing import Any
 from orchestrator import toolkits
 from orchestrator.cli.table import table
 from orchestrator.cli.view import amount
+from orchestrator.environments.environment import toolkit_names
 from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.locks import is_running
 from orchestrator.plan.commands import REQUESTS
@@ -47,11 +48,7 @@ def run_folders(runs_dir: Path) -> dict[str, Path]:
 
 
 def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
-    """Every stage of a run folder with its state, in the order in which they began.
-
-    Raises:
-        InputError: a stage that is not done is of a toolkit that is not known here.
-    """
+    """Every stage of a run folder with its state, in the order in which they began."""
     running = is_running(folder)
     found = []
     states = [(path.parent, state) for path in folder.glob(f"*/*/{STATE}") if (state := state_in(path.parent))]
@@ -67,9 +64,9 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
 
 
 def _progress(folder: Path, state: dict[str, Any]) -> str:
-    """How far the toolkit's log, or the journals, say that a stage is."""
+    """How far the toolkit's log, or the journals, say that a stage is; empty for a toolkit that is not known here."""
     progress = None
-    if state["stage"] == "train" and "toolkit" in state:
+    if state["stage"] == "train" and state.get("toolkit") in toolkit_names():
         progress = toolkits.get(state["toolkit"]).train_progress(folder)
     elif state["stage"] == "infer":
         with contextlib.suppress(OSError):  # it has not come to its requests

@@ -43,6 +43,13 @@ def test_what_was_done_and_that_it_does_not_run(mine: Path, tmp_path: Path) -> N
     assert said.endswith(f"{mine / 'demo' / 'train-0'}\n\n")
 
 
+def test_a_toolkit_that_is_not_known_here_hides_nothing(mine: Path, tmp_path: Path) -> None:
+    write_stage(mine, "train", "running", "2026-01-01T00:00:01.200", toolkit="elsewhere")
+    (*_, train) = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]
+    assert (train["stage"], train["state"], train["progress"]) == ("demo/train", "stopped", "")
+    assert "1 stopped" in call("ls", "runs", "--runs-dir", tmp_path)
+
+
 def test_a_run_that_runs(mine: Path, tmp_path: Path) -> None:
     assert not is_running(tmp_path / "none")
     with run_lock(mine):
