@@ -12,7 +12,7 @@ from tests.running import call
 
 def write_stage(folder: Path, kind: str, state: str, at: str, **more: Any) -> Path:
     stage = folder / "demo" / f"{kind}-0"
-    stage.mkdir(parents=True)
+    stage.mkdir(parents=True, exist_ok=True)
     content = {"state": state, "job": "demo", "stage": kind, "attempts": [{"started_at": at}], "seconds": 1.0}
     (stage / "stage.json").write_text(json.dumps(content | more))
     return stage
