@@ -14,11 +14,9 @@ import psutil
 import pytest
 
 from orchestrator.errors import Interrupted, StageError
-from orchestrator.launch import diagnose
 from orchestrator.launch.local import Launcher
 from orchestrator.machine import processes
 from orchestrator.machine.environ import FOREIGN
-from orchestrator.machine.gpus import _listed_gpus, visible_gpus
 from orchestrator.machine.logs import LOG
 from orchestrator.machine.signals import interruptible
 from orchestrator.toolkits.base import Command
@@ -115,15 +113,6 @@ def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
     assert signal.getsignal(number) is before
 
 
-def test_what_nohup_ignores_stays_ignored() -> None:
-    program = (
-        "import os, signal; from orchestrator.machine.signals import interruptible\n"
-        "with interruptible(): os.kill(os.getpid(), signal.SIGHUP); print('alive')"
-    )
-    done = subprocess.run(["nohup", sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
-    assert done.stdout == "alive\n", done.stderr
-
-
 def test_several_run_side_by_side_each_with_its_own_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7,8")
     code = (  # each waits for the other: one after the other would take for ever
@@ -161,25 +150,6 @@ def test_locks_of_a_killed_compilation_are_removed(tmp_path: Path) -> None:
     assert (tmp_path / LOG).read_text() == "[]\n"
 
 
-def test_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    for value, expected in {"": [], "-1": [], "3,1": ["3", "1"], "0,-1,2": ["0"], "GPU-8f": ["GPU-8f"]}.items():
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
-        assert visible_gpus() == expected
-
-
-def test_ignored_sigterm_is_followed_by_sigkill(tmp_path: Path) -> None:
-    stubborn = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('on', flush=True); time.sleep(99)"
-    )
-    env = dict(os.environ) | {processes.STAGE_MARK: str(tmp_path.resolve())}
-    child = subprocess.Popen([sys.executable, "-c", stubborn], env=env, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    child.stdout.readline()
-    assert processes.end(processes.STAGE_MARK, str(tmp_path.resolve()), grace=0.3) == 1
-    assert child.wait(30) == -signal.SIGKILL
-    child.stdout.close()
-
-
 def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
     program = f"""
     from pathlib import Path
@@ -194,35 +164,3 @@ def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
     orchestrator.kill()
     orchestrator.wait(30)
     wait_until(lambda: not marked(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("text", "code", "expected"),
-    [
-        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate", 1, "micro_batch_size"),
-        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", 1, "ulimit"),
-        ("OSError: x is not a local folder and is not a valid model identifier", 1, "model.path"),
-        ("You are trying to access a gated repo.", 1, "HF_TOKEN"),
-        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error.", 1, "/dev/shm"),
-        ("ValueError: p.bin is no projector of this model: it lacks 2 weights, e.g. x", 1, "model.parts.projector"),
-        ("Killed", -9, "SIGKILL"),
-        ("something nobody saw before", 1, ""),
-    ],
-)
-def test_advice(text: str, code: int, expected: str) -> None:
-    advice = diagnose.advice(text, code)
-    assert expected in advice
-    assert bool(advice) == bool(expected)
-
-
-def test_gpus_that_only_nvidia_smi_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100'\necho '  MIG 1g.10gb'\necho 'GPU 1: NVIDIA H100'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    _listed_gpus.cache_clear()
-    assert _listed_gpus() == 2
-    tool.unlink()
-    _listed_gpus.cache_clear()
-    assert _listed_gpus() == 0
-    _listed_gpus.cache_clear()

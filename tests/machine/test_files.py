@@ -1,22 +1,18 @@
-"""Atomic writes, keys, locks, journals."""
+"""Atomic writes, digests, journals."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.errors import InputError
-from orchestrator.machine.files import atomic_write, digest, read_json, read_jsonl, write_json
-from orchestrator.machine.locks import run_lock
+from orchestrator.machine.files import atomic_write, digest, read_jsonl
 from orchestrator.plan.keys import key_of
-from orchestrator.plan.plan import is_done
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -66,34 +62,3 @@ def test_torn_last_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"id": "a"}\n{"id": "b", "text": "tor')
     assert [entry["id"] for entry in read_jsonl(path)] == ["a"]
-
-
-def test_damaged_state_is_not_done(tmp_path: Path) -> None:
-    assert not is_done(tmp_path)
-    (tmp_path / "stage.json").write_text('{"state": "do')
-    assert read_json(tmp_path / "stage.json") is None
-    assert not is_done(tmp_path)
-    write_json(tmp_path / "stage.json", {"state": "running"})
-    assert not is_done(tmp_path)
-    write_json(tmp_path / "stage.json", {"state": "done"})
-    assert is_done(tmp_path)
-
-
-def test_one_run_at_a_time_and_a_killed_one_frees_the_lock(tmp_path: Path) -> None:
-    program = (
-        f"import time, pathlib; from orchestrator.machine.locks import run_lock\n"
-        f"with run_lock(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
-    )
-    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-    assert other.stdout is not None
-    other.stdout.readline()
-    with (
-        pytest.raises(InputError, match=rf"another run works on this folder \(process {other.pid}\)"),
-        run_lock(tmp_path),
-    ):
-        pass
-    other.kill()
-    other.wait()
-    other.stdout.close()
-    with run_lock(tmp_path):
-        pass

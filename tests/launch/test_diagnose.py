@@ -1,0 +1,26 @@
+"""What is advised for what a log says."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.launch import diagnose
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "expected"),
+    [
+        ("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate", 1, "micro_batch_size"),
+        ("RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory", 1, "ulimit"),
+        ("OSError: x is not a local folder and is not a valid model identifier", 1, "model.path"),
+        ("You are trying to access a gated repo.", 1, "HF_TOKEN"),
+        ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error.", 1, "/dev/shm"),
+        ("ValueError: p.bin is no projector of this model: it lacks 2 weights, e.g. x", 1, "model.parts.projector"),
+        ("Killed", -9, "SIGKILL"),
+        ("something nobody saw before", 1, ""),
+    ],
+)
+def test_advice(text: str, code: int, expected: str) -> None:
+    advice = diagnose.advice(text, code)
+    assert expected in advice
+    assert bool(advice) == bool(expected)
