@@ -6,6 +6,7 @@ import contextlib
 import signal
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -61,6 +62,13 @@ def signals_arrive() -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test works in a folder of its own, and knows no place of the data."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MMLA_DATA_ROOT", raising=False)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
