@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import ValidationError
 
-from orchestrator.benchmark.model import models
+from orchestrator.benchmark.model import ModelSpec, models
 from orchestrator.recipe.load import load_recipe
 from tests.recipe_files import write
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}
 
 
+@pytest.mark.usefixtures("own_folder")
 def test_every_model_of_the_catalogue_is_valid() -> None:
     for name in models():
         load_recipe(write(f"method: zero_shot\nmodel: {name}\ntasks: all\n"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"init": {"config": {"model_type": "qwen2"}}}, "both `path` and `init`"),
+        ({"path": None}, "neither `path` nor `init`"),
+        ({"path": None, "init": {"config": {}}}, "no `model_type`"),
+    ],
+)
+def test_a_model_comes_from_one_place(change: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        ModelSpec(**(MODEL | change))

@@ -6,9 +6,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.benchmark.model import ModelSpec
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.recipe.sections import Inference, Resources
 from orchestrator.recipe.train import Train, batch_conflict
 
 MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}
@@ -76,35 +74,6 @@ def test_batch_that_cannot_be_split(batch: int, micro: int, processes: int, hint
 @pytest.mark.parametrize(("batch", "micro", "processes"), [(16, 4, 2), (1, 1, 1), (6, 1, 3)])
 def test_batch_that_can(batch: int, micro: int, processes: int) -> None:
     assert batch_conflict(batch, micro, processes) is None
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"init": {"config": {"model_type": "qwen2"}}}, "both `path` and `init`"),
-        ({"path": None}, "neither `path` nor `init`"),
-        ({"path": None, "init": {"config": {}}}, "no `model_type`"),
-    ],
-)
-def test_a_model_comes_from_one_place(change: dict[str, object], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        ModelSpec(**(MODEL | change))
-
-
-def test_top_p_needs_sampling() -> None:
-    with pytest.raises(ValidationError, match="no effect at temperature 0"):
-        Inference(top_p=0.9)
-    assert Inference(top_p=0.9, temperature=0.6).top_p == 0.9
-
-
-@pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "password", "AWS_SECRET"])
-def test_secrets_stay_out_of_recipes(name: str) -> None:
-    with pytest.raises(ValidationError, match=f"`{name}` looks like a secret"):
-        Resources(env={name: "x"})
-
-
-def test_settings_that_only_sound_like_secrets() -> None:
-    assert Resources(env={"TOKENIZERS_PARALLELISM": "false", "KEYBOARD": "x"})
 
 
 def test_resolved_is_a_recipe_again_in_the_order_of_the_fields() -> None:

@@ -1,0 +1,132 @@
+"""What is built when, and what is said when it goes wrong; with a stand-in for uv."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from orchestrator.environments.build import build
+from orchestrator.environments.environment import Environment
+from orchestrator.errors import StageError
+from tests.environments.toy import DEFINITION, calls, load
+
+
+def test_built_once_then_ready(toy: Environment, tmp_path: Path) -> None:
+    assert (toy.state(), toy.toolkit_version()) == ("missing", "")
+    assert "not built" in toy.check()
+    build(toy, tmp_path / "logs" / "build.log")
+    assert (toy.state(), toy.toolkit_version()) == ("ready", "toy-kit 1.2")
+    assert toy.check() == ""
+    assert calls(tmp_path) == ["venv --clear", "pip sync"]
+    build(toy, tmp_path / "logs" / "build.log")
+    assert len(calls(tmp_path)) == 2
+    build(toy, tmp_path / "logs" / "build.log", force=True)
+    assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
+
+
+def test_another_lock_is_stale_and_only_synced(toy: Environment, tmp_path: Path) -> None:
+    build(toy, tmp_path / "log")
+    toy.lock.write_text("toy-kit==1.3\n")
+    changed = load(tmp_path)
+    assert changed.state() == "stale"
+    assert changed.lock_digest != toy.lock_digest
+    build(changed, tmp_path / "log")
+    assert changed.state() == "ready"
+    assert calls(tmp_path)[2:] == ["pip sync"]
+
+
+def test_another_python_is_built_anew(toy: Environment, tmp_path: Path) -> None:
+    build(toy, tmp_path / "log")
+    (toy.folder / "environment.yaml").write_text(DEFINITION.format(python="3.99"))
+    changed = load(tmp_path)
+    assert changed.state() == "stale"
+    build(changed, tmp_path / "log")
+    assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
+
+
+@pytest.mark.parametrize("step", ["venv", "pip"])
+def test_a_build_that_fails_is_not_ready_and_starts_over(
+    toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    build(toy, tmp_path / "log")
+    monkeypatch.setenv("UV_FAILS", step)
+    with pytest.raises(StageError):
+        build(toy, tmp_path / "log", force=True)
+    assert toy.state() == ("ready" if step == "venv" else "missing")
+    monkeypatch.delenv("UV_FAILS")
+    build(toy, tmp_path / "log", force=step == "venv")
+    assert calls(tmp_path)[-2:] == ["venv --clear", "pip sync"]
+    assert toy.state() == "ready"
+
+
+def test_killed_in_the_middle(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = (
+        "import sys, pathlib\nfrom unittest import mock\n"
+        "from orchestrator.environments.build import build\n"
+        "from orchestrator.environments.environment import Environment\n"
+        "root, uv, log = map(pathlib.Path, sys.argv[1:])\n"
+        "with mock.patch('uv.find_uv_bin', lambda: str(uv)): build(Environment.load('toy', root), log)"
+    )
+    argv = [sys.executable, "-c", program, str(tmp_path / "third_party"), str(tmp_path / "uv"), str(tmp_path / "log")]
+    child = subprocess.Popen(argv, env=os.environ | {"UV_SECONDS": "60"}, start_new_session=True)
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "calls").exists() or len(calls(tmp_path)) < 2:
+        assert time.monotonic() < deadline, "the build did not begin"
+        time.sleep(0.05)
+    os.killpg(child.pid, 9)
+    child.wait()
+    assert toy.state() == "missing"
+    build(toy, tmp_path / "log")
+    assert toy.state() == "ready"
+    assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
+
+
+def test_two_builds_wait_for_each_other(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_SECONDS", "0.3")
+    arguments = [(load(tmp_path), tmp_path / f"log{number}") for number in range(2)]
+    threads = [threading.Thread(target=build, args=both) for both in arguments]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls(tmp_path) == ["venv --clear", "pip sync"]
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("error: failed to write: No space left on device (os error 28)", "disk space"),
+        ("error: Failed to download torch: operation timed out", "UV_HTTP_TIMEOUT"),
+        ("error: error sending request for url", "HTTPS_PROXY"),
+        ("error: Hash mismatch for torch==2.11.0", "UV_DEFAULT_INDEX"),
+        ("error: something new", "read the log"),
+    ],
+)
+def test_failures_say_what_to_do(
+    toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, advice: str
+) -> None:
+    monkeypatch.setenv("UV_FAILS", "pip")
+    monkeypatch.setenv("UV_SAYS", said)
+    with pytest.raises(StageError) as caught:
+        build(toy, tmp_path / "log")
+    message = str(caught.value)
+    assert said in message
+    assert advice in message
+    assert str(tmp_path / "log") in message
+    assert "run the same command again" in message
+    assert "pip sync" in (tmp_path / "log").read_text()
+
+
+def test_an_environment_that_cannot_import_is_not_ready(toy: Environment, tmp_path: Path) -> None:
+    text = (toy.folder / "environment.yaml").read_text().replace("import json", "import nothing_like_it")
+    (toy.folder / "environment.yaml").write_text(text)
+    broken = load(tmp_path)
+    with pytest.raises(StageError, match="No module named 'nothing_like_it'"):
+        build(broken, tmp_path / "log")
+    assert broken.state() == "missing"

@@ -1,0 +1,67 @@
+"""A toolkit's source from git."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.environments.build import build
+from orchestrator.environments.environment import Environment
+from orchestrator.errors import StageError
+from tests.environments.toy import DEFINITION, PYTHON, calls, load
+from tests.shared import needs_git
+
+
+@needs_git
+def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
+    upstream = tmp_path / "upstream"
+    upstream.mkdir()
+    git = ["git", "-C", str(upstream), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "config", "uploadpack.allowAnySHA1InWant", "true"], check=True)
+    (upstream / "kit.py").write_text("one = 1\n")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "one"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    source = f"{{git: 'file://{upstream}', commit: {commit}}}"
+    text = DEFINITION.format(python=PYTHON).replace("{pypi: toy-kit==1.2}", source)
+    (toy.folder / "environment.yaml").write_text(text)
+    fetched = load(tmp_path)
+    build(fetched, tmp_path / "log")
+    assert (fetched.sources / "kit.py").read_text() == "one = 1\n"
+    assert calls(tmp_path) == ["venv --clear", "pip sync", "pip install"]
+    assert fetched.check() == ""
+    (fetched.sources / "kit.py").write_text("one = 2\n")
+    assert "kit.py was changed" in fetched.check()
+    names = {f"GIT_{who}_{what}": "t" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    commit_all = ["git", "-C", str(fetched.sources), "commit", "-qam", "two"]
+    subprocess.run(commit_all, check=True, env=os.environ | names)
+    assert f"asked for commit {commit}" in fetched.check()
+    (toy.folder / "environment.yaml").write_text(text.replace(commit, "f" * 40))
+    with pytest.raises(StageError, match="git -C"):
+        build(load(tmp_path), tmp_path / "log")
+
+
+@needs_git
+def test_only_the_paths_that_are_named_come_from_git(toy: Environment, tmp_path: Path) -> None:
+    upstream = tmp_path / "upstream"
+    (upstream / "docs").mkdir(parents=True)
+    git = ["git", "-C", str(upstream), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    subprocess.run([*git, "config", "uploadpack.allowFilter", "true"], check=True)
+    subprocess.run([*git, "config", "uploadpack.allowAnySHA1InWant", "true"], check=True)
+    (upstream / "kit.py").write_text("one = 1\n")
+    (upstream / "docs" / "film.mp4").write_text("gigabytes")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "--quiet", "-m", "one"], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    source = f"{{git: 'file://{upstream}', commit: {commit}, paths: [kit.py]}}"
+    text = DEFINITION.format(python=PYTHON).replace("{pypi: toy-kit==1.2}", source)
+    (toy.folder / "environment.yaml").write_text(text)
+    fetched = load(tmp_path)
+    build(fetched, tmp_path / "log")
+    assert {path.name for path in fetched.sources.iterdir()} == {".git", "kit.py"}
+    assert fetched.check() == ""

@@ -1,0 +1,24 @@
+"""The sections of a recipe."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from orchestrator.recipe.sections import Inference, Resources
+
+
+def test_top_p_needs_sampling() -> None:
+    with pytest.raises(ValidationError, match="no effect at temperature 0"):
+        Inference(top_p=0.9)
+    assert Inference(top_p=0.9, temperature=0.6).top_p == 0.9
+
+
+@pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "password", "AWS_SECRET"])
+def test_secrets_stay_out_of_recipes(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"`{name}` looks like a secret"):
+        Resources(env={name: "x"})
+
+
+def test_settings_that_only_sound_like_secrets() -> None:
+    assert Resources(env={"TOKENIZERS_PARALLELISM": "false", "KEYBOARD": "x"})
