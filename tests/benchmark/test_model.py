@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.benchmark.model import ModelSpec, models
+from orchestrator.benchmark.model import ModelSpec, models, read_models
+from orchestrator.errors import InputError
 from orchestrator.recipe.load import load_recipe
 from tests.recipe_files import write
 
@@ -29,3 +32,21 @@ def test_every_model_of_the_catalogue_is_valid() -> None:
 def test_a_model_comes_from_one_place(change: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ModelSpec(**(MODEL | change))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: {name: A, toolkit: swift, type: LLM}\na: {name: B, toolkit: swift, type: LLM}\n", "`a` is defined twice"),
+        ("a: {toolkit: swift, type: LLM}\n", "model `a`: `name` is missing"),
+        ("a: {name: A, toolkit: swift, type: LLM, tempalte: x}\n", "unknown key `tempalte`. did you mean `template`"),
+        ("a: qwen\n", "model `a`: must be a mapping"),
+    ],
+)
+def test_a_catalogue_with_mistakes(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "models.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_models(file)
+    assert message in str(caught.value)
+    assert str(file) in str(caught.value)

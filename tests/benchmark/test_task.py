@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.benchmark.model import read_models
 from orchestrator.benchmark.task import benchmark_tasks, read_tasks, tasks
 from orchestrator.errors import InputError
 from tests.shared import GOLDEN, MMLA, needs_mmla
@@ -89,21 +88,3 @@ def test_a_task_is_one_entry(tmp_path: Path) -> None:
 def test_unknown_benchmark() -> None:
     with pytest.raises(InputError, match="did you mean `mmla`"):
         benchmark_tasks("mmlaa")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("a: {name: A, toolkit: swift, type: LLM}\na: {name: B, toolkit: swift, type: LLM}\n", "`a` is defined twice"),
-        ("a: {toolkit: swift, type: LLM}\n", "model `a`: `name` is missing"),
-        ("a: {name: A, toolkit: swift, type: LLM, tempalte: x}\n", "unknown key `tempalte`. did you mean `template`"),
-        ("a: qwen\n", "model `a`: must be a mapping"),
-    ],
-)
-def test_a_catalogue_with_mistakes(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "models.yaml"
-    file.write_text(text)
-    with pytest.raises(InputError) as caught:
-        read_models(file)
-    assert message in str(caught.value)
-    assert str(file) in str(caught.value)

@@ -6,18 +6,23 @@ its commit and writes the list again: ``python -m tests.plan.test_keys``.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from orchestrator.benchmark.task import SPLITS, tasks
 from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
+from tests.plan.demo import changed, plan_of
 from tests.recipes import write_rows
-from tests.shared import RECIPES
+from tests.shared import RECIPES, ROOT
 
 HERE = Path(__file__).resolve().parent
+ALL = {"init", "convert", "train", "select", "infer", "score"}
 
 
 def write_small(root: Path) -> None:
@@ -43,6 +48,69 @@ def test_keys_are_those_of_before(tmp_path: Path) -> None:
     found, kept = list(lines(tmp_path)), (HERE / "keys.txt").read_text().splitlines()
     assert len({line.split()[0] for line in kept}) == len(list(RECIPES.glob("*.yaml"))) == 53
     assert found == kept
+
+
+@pytest.mark.parametrize(
+    ("override", "again"),
+    [
+        ("seed=1", ALL - {"convert"}),
+        ("data.limit=5", ALL),
+        ("train.epochs=1", ALL - {"init", "convert"}),
+        ("train.learning_rate=1e-4", ALL - {"init", "convert"}),
+        ("train.extra.neftune_noise_alpha=5", ALL - {"init", "convert"}),
+        ("inference.max_new_tokens=4", {"infer", "score"}),
+        ("inference.split=dev", {"infer", "score"}),
+        ("train.deepspeed=zero2", ALL - {"init", "convert"}),
+        ("prompt.system=Answer.", ALL),
+        # how, not what
+        ("inference.batch_size=3", set()),
+        ("train.eval_batch_size=3", set()),
+        ("resources.device=auto", set()),
+        ("resources.stage_timeout_hours=3", set()),
+        ("description=other words", set()),
+        ("resources.env.NCCL_DEBUG=INFO", set()),
+        ("data.columns={MELD.text: Words}", set()),
+        # what a toolkit takes from its environment may change what it computes
+        ("resources.env.VIDEO_MAX_SLICE_NUMS=9", ALL - {"init", "convert"}),
+    ],
+)
+def test_what_runs_again(data: Path, override: str, again: set[str]) -> None:
+    assert changed(plan_of(data), plan_of(data, override)) == again
+
+
+def test_where_things_are_changes_nothing(data: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(data, moved)
+    assert changed(plan_of(data), plan_of(moved)) == set()
+    assert plan_of(data).recipe.digest == plan_of(moved).recipe.digest
+
+
+@pytest.mark.parametrize(("split", "again"), [("train", ALL), ("test", {"infer", "score"})])
+def test_content_of_data_counts(data: Path, split: str, again: set[str]) -> None:
+    before = plan_of(data)
+    path = data / "Demo" / f"{split}.tsv"
+    path.write_text(path.read_text().replace("the", "this"))
+    assert changed(before, plan_of(data)) == again
+
+
+def test_batches_count_when_answers_are_sampled(data: Path) -> None:
+    sampled = ("inference.temperature=0.6", "inference.top_p=0.9")
+    assert changed(plan_of(data, *sampled), plan_of(data, *sampled, "inference.batch_size=3")) == {"infer", "score"}
+
+
+def test_deepspeed_counts_by_content(data: Path, tmp_path: Path) -> None:
+    zero2 = ROOT / "third_party" / "llamafactory" / "deepspeed" / "zero2.json"
+    shutil.copy(zero2, tmp_path / "mine.json")
+    mine = f"train.deepspeed={tmp_path}/mine.json"
+    assert changed(plan_of(data, "train.deepspeed=zero2"), plan_of(data, mine)) == set()
+
+
+def test_a_variable_that_counts_is_part_of_the_digest(data: Path) -> None:
+    digests = [
+        plan_of(data, f"resources.env.{text}").recipe.digest for text in ("NCCL_DEBUG=INFO", "HF_HOME=x", "A=1", "A=2")
+    ]
+    assert digests[0] == digests[1] == plan_of(data).recipe.digest
+    assert len(set(digests)) == 3
 
 
 if __name__ == "__main__":

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from orchestrator.errors import InputError
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.train import Train, batch_conflict
+from tests.tables import plan_of
 
 MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}
 
@@ -97,3 +100,8 @@ def test_every_setting_is_described() -> None:
         for name, field in getattr(section, "model_fields", {}).items():
             inner = field.annotation
             assert field.description or getattr(inner, "__doc__", None), f"{section}.{name}"
+
+
+def test_leaks_are_a_matter_of_instruction_tuning(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tiny.yaml:5:\d+: `it.exclude_leaks` is for method it"):
+        plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\nit: {exclude_leaks: true}\n", tmp_path)

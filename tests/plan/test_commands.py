@@ -1,0 +1,41 @@
+"""The commands of stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.machine.files import write_json
+from orchestrator.plan.commands import command_of
+from tests.plan.demo import keys, plan_of
+
+
+def test_commands(data: Path, tmp_path: Path) -> None:
+    plan = plan_of(data, runs=tmp_path / "runs")
+    (job,) = plan.jobs
+    commands = {stage.kind: command_of(plan, stage, "cpu") for stage in job.stages}
+    assert commands["convert"] is commands["select"] is commands["score"] is None
+    train = commands["train"]
+    assert train is not None
+    assert train.argv[1:] == ("-m", "llamafactory.cli", "train", "train.yaml")
+    assert f"../convert-{keys(plan)['convert']}" in train.files["train.yaml"]  # relative: a runs folder can move
+    infer = commands["infer"]
+    assert infer is not None
+    assert "checkpoint-<chosen by select>" in infer.files["config.json"]
+    folder = job.stage("select").folder
+    write_json(folder / "selection.json", {"path": f"../train-{keys(plan)['train']}/output/checkpoint-9"})
+    again = command_of(plan, job.stage("infer"), "cpu")
+    assert again is not None
+    assert "output/checkpoint-9" in again.files["config.json"]
+
+
+@pytest.mark.parametrize(("processes", "batch", "expected"), [(1, 16, 8), (2, 16, 4)])
+def test_the_batch_is_the_same_on_any_number_of_devices(
+    data: Path, tmp_path: Path, processes: int, batch: int, expected: int
+) -> None:
+    plan = plan_of(data, f"train.batch_size={batch}", "train.micro_batch_size=2", f"resources.processes={processes}")
+    command = command_of(plan, plan.jobs[0].stage("train"), "cuda")
+    assert command is not None
+    assert f"gradient_accumulation_steps: {expected}\n" in command.files["train.yaml"]
+    assert ("torch.distributed.run" in command.argv) == (processes > 1)

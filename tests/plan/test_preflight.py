@@ -1,0 +1,89 @@
+"""What is looked at before anything starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.plan import preflight
+from tests.tables import GOOD, MLLM, plan_of, table, with_bad_videos
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    return with_bad_videos(tmp_path / "data")
+
+
+def test_bad_videos_fail_before_anything_starts(videos: Path, tmp_path: Path) -> None:
+    problems = preflight.problems_of(plan_of(tmp_path, MLLM.format("sft"), videos))
+    assert sum("video is empty" in problem.message for problem in problems) == 3
+    assert sum("video is missing" in problem.message for problem in problems) == 3
+    assert "data.on_bad_video" in problems[-1].hint
+
+
+def test_not_one_good_video_is_an_error_whatever_the_choice(videos: Path, tmp_path: Path) -> None:
+    (videos / "Demo" / "video" / f"test_{GOOD}.mp4").write_bytes(b"not a video")
+    plan = plan_of(tmp_path, MLLM.format("zero_shot"), videos, "data.on_bad_video=skip")
+    (problem,) = preflight.problems_of(plan)
+    assert "zero_shot: not one of 3 videos of its test split" in problem.message
+
+
+@pytest.mark.parametrize(("name", "ids"), [("MELD", ["train and test share 1 ids: 1"]), ("MELD-DA", [])])
+def test_leaks_that_ids_cannot_tell_are_refused(tmp_path: Path, name: str, ids: list[str]) -> None:
+    root = tmp_path / "data"
+    table(root, "MELD", "train", ("1", "Hi", "joy"), ("2", "Hey", "joy"))
+    table(root, "MELD", "test", ("1" if ids else "3", "Ho", "joy"))
+    table(root, "MELD-DA", "train", ("dia0_utt3", "No", "answer"))
+    table(root, "MELD-DA", "test", ("dia0_utt1", "Hi", "greeting"))
+    text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\n"
+    said: list[str] = []
+    problems = preflight.problems_of(plan_of(tmp_path, text, root, "select.strategy=last"), say=said.append)
+    assert problems == []
+    assert said == [f"MELD: {line}" for line in ids]
+    asked = plan_of(tmp_path, text, root, "select.strategy=last", "it.exclude_leaks=true")
+    problems = preflight.problems_of(asked)
+    none = "MELD and MELD-DA label the same utterances, but have no id in common (`1` and `dia0_utt1`)"
+    assert [problem.message for problem in problems] == [*ids, none]
+    assert "it.exclude_leaks: false" in problems[0].hint
+
+
+def test_how_much_leaks_is_said(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    table(root, "MELD", "train", ("MELD_0_1", "Hi", "joy"), ("MELD_0_2", "Hey", "joy"))
+    table(root, "MELD", "test", ("MELD_9_1", "hi", "joy"))
+    table(root, "MELD-DA", "train", ("MELD-DA_0_3", "No", "answer"))
+    table(root, "MELD-DA", "test", ("MELD-DA_0_1", "Hi", "greeting"))
+    text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\nit: {exclude_leaks: true}\n"
+    said: list[str] = []
+    assert preflight.problems_of(plan_of(tmp_path, text, root, "select.strategy=last"), say=said.append) == []
+    assert said == ["MELD: it.exclude_leaks leaves out 1 of its training samples"]
+
+
+@pytest.mark.parametrize(
+    ("model", "override", "problem"),
+    [
+        ("llava_video_7b", "prompt.history=[[hello, hi]]", "prompt.history: the runner of llava_next"),
+        ("videollama2_7b", "prompt.history=[[hello, hi]]", "prompt.history: the runner of videollama2"),
+        ("qwen2_7b", "prompt.history=[[hello, hi]]", ""),
+        ("llava_video_7b", "prompt.train_system=x", "prompt.system: LLaVA-NeXT trains with"),
+        ("videollama2_7b", "prompt.train_system=Answer.", "prompt.system: VideoLLaMA2's training data"),
+        ("qwen2_7b", "model.attention=flash_attention_2", "model.attention: flash_attention_2 needs"),
+        ("llava_video_7b", "model.attention=flash_attention_2", "model.attention: flash_attention_2 needs"),
+        ("minicpm_v_2_6", "model.attention=flash_attention_2", "model.attention: flash_attention_2 needs"),
+        ("minicpm_v_2_6", "resources.env.MAX_NUM_FRAMES=8", "resources.env.MAX_NUM_FRAMES: use video.frames"),
+    ],
+)
+def test_what_a_toolkit_would_not_do_as_asked(tmp_path: Path, model: str, override: str, problem: str) -> None:
+    root = tmp_path / "data"
+    for split in ("train", "dev", "test"):
+        table(root, "Demo", split, (split, "Is it?", "question"))
+    text = f"method: sft\nmodel: {model}\ntasks: [demo]\n"
+    more = ["data.modality=text", "select.strategy=last", "train.deepspeed=zero2"]
+    if model == "minicpm_v_2_6":
+        more.append("model.trust_remote_code=true")
+    found = [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *more, override))]
+    before = [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *more))]
+    new = [message for message in found if message not in before]
+    assert len(new) == bool(problem), new
+    assert "".join(new).startswith(problem)

@@ -1,0 +1,92 @@
+"""What is written for a toolkit to train on and to answer, without starting one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.data.bad_videos import SKIPPED
+from orchestrator.launch.local import Launcher
+from orchestrator.machine.files import write_json
+from orchestrator.plan import preflight
+from orchestrator.plan.plan import Plan
+from orchestrator.run.rows import results_of
+from orchestrator.run.stages.context import Context
+from orchestrator.run.stages.work import WORK
+from tests.tables import MLLM, plan_of, table, with_bad_videos
+
+
+def work(plan: Plan, kind: str) -> tuple[Path, dict[str, Any]]:
+    """Do a stage's work as a run does it; returns its folder and outputs."""
+    (job,) = plan.jobs
+    stage = job.stage(kind)
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    with Launcher() as launcher:
+        outputs = WORK[kind](Context(plan, job, launcher, "cpu", lambda progress: None), stage)
+    write_json(stage.folder / "stage.json", {"state": "done", "key": stage.key, "outputs": outputs, "device": "cpu"})
+    return stage.folder, outputs
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    return with_bad_videos(tmp_path / "data")
+
+
+@pytest.mark.parametrize(("choice", "left"), [("skip", [True]), ("text_only", [True, False, False])])
+def test_bad_videos_in_training_files_and_requests(
+    videos: Path, tmp_path: Path, choice: str, left: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(tmp_path, MLLM.format("sft"), videos, f"data.on_bad_video={choice}", "select.strategy=last")
+    said: list[str] = []
+    assert preflight.problems_of(plan, say=said.append) == []
+    assert any("2 of 3 videos of its train split" in line and f"data.on_bad_video: {choice}" in line for line in said)
+    folder, outputs = work(plan, "convert")
+    assert outputs["bad_videos"] == {"train": {"demo": 2}, "dev": {"demo": 2}}
+    assert outputs["rows"] == {"train": len(left), "dev": len(left)}
+    rows = json.loads((folder / "train.json").read_text())
+    assert [bool(row["videos"]) for row in rows] == left
+
+    zero = plan_of(tmp_path, MLLM.format("zero_shot"), videos, f"data.on_bad_video={choice}")
+
+    def answers(context: Context, commands: Any, folder: Path, *rest: Any) -> None:
+        """Stands in for the toolkit's process: every request is answered rightly."""
+        requests = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
+        assert [request["video"] is not None for request in requests] == left
+        lines = [json.dumps({"id": r["id"], "text": "dialogue act: question", "seconds": 0.1}) for r in requests]
+        (folder / "predictions.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+    monkeypatch.setattr(Context, "launch", answers)
+    _, outputs = work(zero, "infer")
+    assert outputs["bad_videos"] == {"demo": 2}
+    folder, _ = work(zero, "score")
+    row = results_of(zero)[0]
+    assert row["bad_videos"] == f"{choice}:test=2"
+    assert f"bad_videos:{choice}:test=2" in row["signature"]
+    assert results_of(zero)[-1]["bad_videos"] == f"{choice}:test=2"
+    # a sample that was left out counts as wrong: n, and with it the score, stays comparable
+    assert (row["n"], round(row["acc"], 2)) == (3, 33.33 if choice == "skip" else 100.0)
+    assert ((folder / "demo.csv").read_text().count(SKIPPED)) == (2 if choice == "skip" else 0)
+
+
+@pytest.mark.parametrize("exclude", [False, True])
+def test_leaks_are_left_out_of_instruction_tuning(tmp_path: Path, exclude: bool) -> None:
+    root = tmp_path / "data"
+    table(root, "MELD", "train", ("MELD_0_1", "Hi", "joy"), ("MELD_0_2", "Hey", "joy"), ("MELD_0_3", "No", "anger"))
+    table(root, "MELD", "test", ("MELD_9_1", "hi", "joy"))
+    table(root, "MELD-DA", "train", ("MELD-DA_0_3", "No", "answer"))
+    table(root, "MELD-DA", "dev", ("MELD-DA_0_2", "Hey", "greeting"))
+    table(root, "MELD-DA", "test", ("MELD-DA_0_1", "Hi", "greeting"))
+    text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\n" + "it: {exclude_leaks: true}\n" * exclude
+    plan = plan_of(tmp_path, text, root, "select.strategy=last")
+    folder, outputs = work(plan, "convert")
+    ids = {row["id"] for row in json.loads((folder / "train.json").read_text())}
+    everything = {"MELD_0_1", "MELD_0_2", "MELD_0_3", "MELD-DA_0_3"}
+    assert ids == (everything - {"MELD_0_1", "MELD_0_2"} if exclude else everything)
+    assert outputs["leaks"] == (2 if exclude else 0)
+    if exclude:  # what is held out is part of the key
+        table(root, "MELD-DA", "dev", ("MELD-DA_0_9", "Hey", "greeting"))
+        again = plan_of(tmp_path, text, root, "select.strategy=last")
+        assert again.jobs[0].stage("convert").key != plan.jobs[0].stage("convert").key
