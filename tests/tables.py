@@ -34,3 +34,12 @@ def with_bad_videos(root: Path) -> Path:
         write_video(root / "Demo" / "video" / f"{split}_{GOOD}.mp4")
         (root / "Demo" / "video" / f"{split}_{EMPTY}.mp4").touch()
     return root
+
+
+def with_leaks(root: Path) -> Path:
+    """MELD and MELD-DA, which label the same utterances: some of one's test stand in the other's training."""
+    table(root, "MELD", "train", ("MELD_0_1", "Hi", "joy"), ("MELD_0_2", "Hi", "joy"), ("MELD_0_3", "No", "anger"))
+    table(root, "MELD", "test", ("MELD_9_1", "hi", "joy"), ("MELD_9_2", "Ho", "fear"))
+    table(root, "MELD-DA", "train", ("MELD-DA_0_3", "No", "answer"))
+    table(root, "MELD-DA", "test", ("MELD-DA_0_1", "Hi", "greeting"), ("MELD-DA_8_8", "No", "answer"))
+    return root

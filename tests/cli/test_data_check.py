@@ -8,6 +8,7 @@ import pytest
 
 from tests.media import write_video
 from tests.running import call
+from tests.tables import table, with_leaks
 
 
 def test_the_demo_data_is_told_split_by_split(demo: Path) -> None:
@@ -42,3 +43,57 @@ def test_videos_have_columns(demo: Path, tmp_path: Path) -> None:
     lines = call("data", "check", *options, code=1).splitlines()
     assert lines[0].endswith("repeated  videos  bad")
     assert lines[3].split()[-2:] == ["8", "0"]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return with_leaks(tmp_path)
+
+
+def check(*arguments: object, code: int = 0) -> str:
+    return call("data", "check", *arguments, code=code)
+
+
+def test_command(root: Path) -> None:
+    output = check("--data-root", root)
+    assert "MELD-DA  test   2     MELD         1 (50.0%)" in output
+    assert "IEMOCAP: no data" in output
+    assert output.endswith("sound\n")
+    # the other task's training split counts although only one task is looked at
+    output = check("--data-root", root, "--task", "MELD-DA")
+    assert "MELD-DA  test   2     MELD         1 (50.0%)" in output
+    assert "MELD-DA train: " in output
+    assert "answer 1 (100.00%)" in output
+    data = json.loads(check("--data-root", root, "--task", "MELD", "--json"))
+    assert data["sound"] is True
+    assert data["splits"][0]["published"] == 9989
+
+
+def test_what_is_wrong(root: Path) -> None:
+    table(root, "MELD", "dev", ("MELD_0_1", "Hi", "joy"), ("a", "Hi", "joi"), ("b", "Hi", "joy"), ("b", "Hi", "joy"))
+    output = check("--data-root", root, "--task", "MELD", code=1)
+    assert "dev.tsv:3: `joi` is not a label of MELD" in output
+    assert "dev.tsv:5: the id `b` was on line 4 already" in output
+    assert "MELD: train and dev share 1 ids: MELD_0_1" in output
+    data = json.loads(check("--data-root", root, "--task", "MELD", "--json", code=1))
+    assert [(row["rows"], row["wrong"]) for row in data["splits"]] == [(3, 0), (4, 2), (2, 0)]
+    table(root, "MELD", "dev", *((str(at), "Hi", "x") for at in range(100)))
+    assert "and 80 more problems" in check("--data-root", root, "--task", "MELD", code=1)
+
+
+def test_videos(root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    videos = root / "MELD" / "video"
+    videos.mkdir()
+    for name in ("0_1", "0_2", "9_1"):
+        write_video(videos / f"MELD_{name}.mp4")
+    (videos / "MELD_0_3.mp4").touch()
+    runs = tmp_path / "runs"
+    output = check("--data-root", root, "--task", "MELD", "--videos", "--runs-dir", runs, code=1)
+    assert "MELD_0_3.mp4: the video is empty" in output
+    assert "MELD_9_2.mp4: the video is missing" in output
+    assert len(json.loads((runs / ".cache" / "videos.json").read_text())["sound"]) == 3
+    for name in ("0_3", "9_2"):
+        write_video(videos / f"MELD_{name}.mp4")
+    data = json.loads(check("--data-root", root, "--task", "MELD", "--videos", "--runs-dir", runs, "--json"))
+    assert [row.get("videos") for row in data["splits"]] == [3, None, 2]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.recipe.sections import Inference, Resources
+from orchestrator.recipe.sections import Data, Inference, Resources
 
 
 def test_top_p_needs_sampling() -> None:
@@ -22,3 +24,27 @@ def test_secrets_stay_out_of_recipes(name: str) -> None:
 
 def test_settings_that_only_sound_like_secrets() -> None:
     assert Resources(env={"TOKENIZERS_PARALLELISM": "false", "KEYBOARD": "x"})
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"txt": "a"},
+        {"text": " "},
+        ["id", "text"],
+        ["text", "label"],
+        ["id", "text", "text", "label"],
+        {"MELD.x": "a"},
+        {"meld.text": "a"},
+        {"MELDD.text": "a"},
+        {".text": "a"},
+    ],
+)
+def test_columns_that_cannot_be_meant(columns: Any) -> None:
+    with pytest.raises(ValidationError):
+        Data(root="x", columns=columns)
+
+
+def test_columns_in_a_recipe() -> None:
+    assert Data(root="x", columns={"text": "Utterance"}).columns == {"text": "Utterance"}
+    assert Data(root="x", columns=["id", "text", "label"]).columns == ["id", "text", "label"]
