@@ -14,26 +14,16 @@ import yaml
 
 from orchestrator.benchmark import released
 from orchestrator.benchmark.model import models
-from orchestrator.benchmark.task import Task, benchmark_tasks, tasks
-from orchestrator.cli.convert import Conversion, convert_split
-from orchestrator.cli.validate import validate_recipes
-from orchestrator.data.samples import Sample, read_split
-from orchestrator.errors import InputError
+from orchestrator.benchmark.task import benchmark_tasks, tasks
+from orchestrator.data.samples import Sample
 from orchestrator.plan.commands import command_of
-from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.preflight import problems_of
-from orchestrator.prompts.examples import Example, examples_of, request_lines, system_of, wording_from
-from orchestrator.recipe.load import RecipeFiles, load_recipe
-from orchestrator.recipe.recipe import Recipe
-from orchestrator.scores import signature
+from orchestrator.prompts.examples import Example, wording_from
 from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
 from orchestrator.toolkits.llamafactory import TOOLKIT
-from tests.recipes import shipped, write_rows
-from tests.shared import MMLA, RECIPES, needs_mmla
-
-MM = "Based on the text, video, and audio content, what is the"
-SAYS = "You are presented with a video in which the speaker says:"
+from tests.released_data import MM, SAYS, plan_of, recipe_of, three_tasks
+from tests.shared import MMLA, needs_mmla
 
 
 def sample_of(task: str, text: str = "Hi there", label: str = "", video: str | None = None) -> Sample:
@@ -47,32 +37,6 @@ def asked(form: str, task: str, split: str = "train", label: str = "") -> tuple[
 
 
 # --- the released files, character by character
-
-
-@needs_mmla
-@pytest.mark.parametrize(
-    ("name", "task", "split", "toolkit", "modality"),
-    [
-        ("llamafactory_text_MIntRec_dev.json", "MIntRec", "dev", "llamafactory", "text"),
-        ("llamafactory_text_MUStARD_dev.json", "MUStARD", "dev", "llamafactory", "text"),
-        ("llamafactory_video_MIntRec_dev.json", "MIntRec", "dev", "llamafactory", "video"),
-        ("llava_next_MIntRec_dev.json", "MIntRec", "dev", "llava_next", "video"),
-        ("swift_MIntRec_dev.jsonl", "MIntRec", "dev", "swift", "video"),
-        ("videollama2_MUStARD_train.json", "MUStARD", "train", "videollama2", "video"),
-    ],
-)
-@pytest.mark.parametrize("template", [None, "{root}/{dataset}/video"])
-def test_equals_the_released_file(
-    tmp_path: Path, name: str, task: str, split: str, toolkit: str, modality: str, template: str | None
-) -> None:
-    root, out = MMLA / "text", tmp_path / "out"
-    videos = template or f"/data/MMLA/{task}/video"
-    convert_split(Conversion(task, toolkit, split, modality, "released", root, videos), str(out))
-    written = out.read_bytes()
-    if template:
-        written = written.replace(str(root).encode(), b"/data/MMLA")
-    assert written == (MMLA / "released" / name).read_bytes()
-
 
 # how prompt_variants.csv calls the forms
 VARIANTS = {"lf_text": "llamafactory_text", "lf_video": "llamafactory_video", "llava-next": "llava_next",
@@ -204,7 +168,6 @@ def test_the_tables_are_sound() -> None:
 # --- layouts, on data of our own
 
 CLIP = "/v/{}/video/{}.mp4"
-ROW = [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A: b"}]
 
 
 def written(form: str, *examples: Example) -> str:
@@ -351,96 +314,12 @@ def test_rows_are_written_one_at_a_time() -> None:
         assert write_released(layout, rows(), file) == 3
 
 
-# --- convert
-
-
-def demo_split(root: Path, task: Task, split: str, videos: bool = True) -> None:
-    """A split of our own making: every label once."""
-    names = {f"{task.dataset}_{split}_{number}": label for number, label in enumerate(task.labels)}
-    rows = [(name, f"{name}.mp4" if videos else "", f"I {label}, “you” 说.", label) for name, label in names.items()]
-    write_rows(root / task.dataset / f"{split}.tsv", rows)
-
-
-@pytest.mark.parametrize("form", LAYOUTS)
-def test_what_convert_writes_can_be_read_again(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The reader of released files finds what was there: texts, labels, clips (which need not exist)."""
-    layout = LAYOUTS[form]
-    for task in benchmark_tasks("mmla").values():
-        demo_split(tmp_path / "data", task, "train")
-        again = tmp_path / "again" / task.dataset
-        again.mkdir(parents=True)
-        suffix = "jsonl" if layout.lines else "json"
-        conversion = Conversion(
-            task.name, layout.toolkit, "train", layout.modality, "released", tmp_path / "data", "/gone/{dataset}/video"
-        )
-        convert_split(conversion, str(again / f"train.{suffix}"))
-        first = read_split(task, "train", tmp_path / "data", "/gone/{dataset}/video")
-        second = read_split(task, "train", tmp_path / "again", "/gone/{dataset}/video")
-        assert [(one.text, one.label) for one in second] == [(one.text, one.label) for one in first]
-        if layout.media and task.name != "Ch-sims":
-            assert [one.video for one in second] == [one.video for one in first]
-    convert_split(Conversion("MELD", layout.toolkit, "train", layout.modality, "released", tmp_path / "data"), "-")
-    assert capsys.readouterr().out.startswith("{" if layout.lines else "[\n    {\n")
-
-
-@pytest.mark.parametrize(
-    ("toolkit", "modality", "protocol", "message"),
-    [
-        ("swift", "text", "released", "the release has no text files for swift"),
-        ("videollama2", "text", "released", "the release has no text files for videollama2"),
-        ("llava_nxt", "video", "released", "the release has no files for a toolkit `llava_nxt`"),
-        ("nothing", "video", "mmla", "unknown toolkit `nothing`"),
-        ("llamafactory", "video", "relesed", "unknown protocol `relesed`"),
-    ],
-)
-def test_convert_refuses(tmp_path: Path, toolkit: str, modality: str, protocol: str, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        convert_split(Conversion("MELD", toolkit, "dev", modality, protocol, tmp_path), str(tmp_path / "o"))
-    assert not (tmp_path / "o").exists()
-
-
-def test_convert_wants_a_video_for_every_sample(tmp_path: Path) -> None:
-    out, path = tmp_path / "o", tmp_path / "MELD" / "dev.tsv"
-    path.parent.mkdir()
-    path.write_text("id\tUtterance\tMood\na\tHi\tjoy\nb\tHo\tjoy\n")
-
-    def convert(modality: str, columns: str = "text=Utterance,label=Mood") -> str:
-        convert_split(
-            Conversion("MELD", "llamafactory", "dev", modality, data_root=tmp_path, columns=columns), str(out)
-        )
-        return out.read_text()
-
-    with pytest.raises(InputError, match=r"dev\.tsv: 2 of 2 samples name no video") as raised:
-        convert("video")
-    assert not out.exists()
-    assert "--video-root" in str(raised.value)
-    assert "Ho" in convert("text")
-    (tmp_path / "MELD" / "video").mkdir()
-    for name in ("a", "b"):
-        (tmp_path / "MELD" / "video" / f"{name}.mp4").touch()
-    assert f"{tmp_path}/MELD/video/b.mp4" in convert("video")
-    with pytest.raises(InputError, match="unknown task `MELDD`"):
-        convert("text", "MELDD.text=Utterance")
-
-
 # --- recipes
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for name in ("MIntRec", "AnnoMi-therapist", "Ch-sims"):
-        for split in ("train", "dev", "test"):
-            demo_split(tmp_path / "data", tasks()[name], split)
-    return tmp_path / "data"
-
-
-def recipe_of(name: str, *overrides: str, protocol: str = "released") -> Recipe:
-    return shipped(name, f"protocol={protocol}", *overrides)
-
-
-def plan_of(name: str, data: Path, *overrides: str, protocol: str = "released") -> Plan:
-    chosen = ("tasks=[MIntRec,AnnoMi-therapist,Ch-sims]", f"data.root={data}")
-    return make_plan(recipe_of(name, *chosen, *overrides, protocol=protocol), Path("runs"))
+    return three_tasks(tmp_path / "data")
 
 
 def keys(plan: Plan) -> dict[str, str]:
@@ -451,117 +330,6 @@ def kinds_that_differ(one: Plan, other: Plan) -> set[str]:
     a, b = keys(one), keys(other)
     assert a.keys() == b.keys()
     return {name.rpartition("/")[2] for name in a if a[name] != b[name]}
-
-
-PIRATE = "You are a pirate chatbot who always responds in pirate speak!"
-QWEN = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
-
-
-@pytest.mark.parametrize(
-    ("name", "training", "inference", "history", "decoding"),
-    [
-        ("llama_3_8b_sft", None, PIRATE, (), "t=0.6,p=0.9,max=256"),
-        ("llama_3_1_8b_sft", None, None, (), "t=0.6,p=0.9,max=256"),
-        ("qwen2_7b_sft", "You are a helpful assistant.", QWEN, (), "t=0.7,p=0.8,max=1024"),
-        ("internlm2_5_7b_sft", None, None, (("hello", "Hello? How can I help you today?"),), "t=0.8,p=0.8,max=1024"),
-        ("qwen2_vl_7b_sft", None, None, (), "greedy,max=128"),
-    ],
-)
-def test_what_the_protocol_brings(
-    name: str, training: str | None, inference: str | None, history: tuple[Any, ...], decoding: str
-) -> None:
-    recipe = recipe_of(name)
-    assert (system_of(recipe, training=True), system_of(recipe)) == (training, inference)
-    assert recipe.prompt.history == history
-    assert signature.decoding(recipe) == decoding
-    assert recipe.prompt.template == released.TEMPLATE
-    assert recipe.inference.precision == ("bf16" if recipe.model.type == "MLLM" else "fp16")
-
-
-def test_show_is_the_same_recipe_again(tmp_path: Path) -> None:
-    for name in ("internlm2_5_7b_it", "qwen2_vl_7b_sft", "llama_3_8b_zero_shot"):
-        first = recipe_of(name)
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(first.resolved(), allow_unicode=True))
-        again = load_recipe(path)
-        assert again.resolved() == first.resolved()
-        assert again.digest == first.digest != recipe_of(name, protocol="mmla").digest
-
-
-def test_a_value_of_ones_own_wins(data: Path) -> None:
-    recipe = recipe_of("qwen2_7b_sft", "inference.temperature=0", "prompt.system=Mine.", "inference.max_new_tokens=9")
-    assert signature.decoding(recipe) == "greedy,max=9"
-    assert (system_of(recipe), system_of(recipe, training=True)) == ("Mine.", "Mine.")
-    assert recipe.inference.precision == "fp16"
-    recipe = recipe_of("internlm2_5_7b_sft", "prompt.history=[]", "prompt.train_system=Mine.")
-    assert (recipe.prompt.history, system_of(recipe, training=True)) == ((), "Mine.")
-    recipe = recipe_of("qwen2_vl_7b_sft", "video.training=null", "video.frames=8")
-    assert (recipe.video.training, recipe.video.frames) == (None, 8)
-    own = data.parent / "own.j2"
-    own.write_text("{{ text }} / {{ task }}")
-    recipe = recipe_of("qwen2_7b_sft", f"prompt.template={own}", f"data.root={data}", "tasks=[AnnoMi-therapist]")
-    task = tasks()["AnnoMi-therapist"]
-    assert next(examples_of(recipe, task, "train", training=True)).prompt.endswith(" / therapist_behaviour")
-    assert next(examples_of(recipe, task, "test")).prompt.endswith(" / communication behavior")
-
-
-def test_a_model_that_the_release_has_not(tmp_path: Path) -> None:
-    path = tmp_path / "x.yaml"
-    text = "method: sft\nprotocol: released\ntasks: [MELD]\n"
-    path.write_text(f"{text}model: {{name: M, path: a/b, toolkit: llamafactory, template: gemma, type: LLM}}\n")
-    recipe = load_recipe(path)
-    assert (recipe.released is not None, signature.decoding(recipe)) == (True, "greedy,max=32")
-    path.write_text(f"{text}model: {{name: M, path: a/b, toolkit: llamafactory, template: llava, type: MLLM}}\n")
-    with pytest.raises(InputError, match="the release has no video protocol for the toolkit llamafactory") as caught:
-        load_recipe(path)
-    assert caught.value.problems[0].where == f"{path}:2:11"
-
-
-def test_requests_and_training_data(data: Path) -> None:
-    recipe = recipe_of("internlm2_5_7b_sft", f"data.root={data}")
-    task = tasks()["Ch-sims"]
-    first = json.loads(next(request_lines(recipe, [task], "test")))
-    assert first == {
-        "id": "Ch-sims/Ch-sims_test_0",
-        "task": "Ch-sims",
-        "prompt": f"{SAYS} I neutral, “you” 说.. {MM} sentiment of this speaker?\nThe candidate labels for sentiment "
-        "are: [positive, negative].Respond in the format: 'sentiment: [label]'.  Only one label should be provided.",
-        "video": None,
-        "system": None,
-        "history": [["hello", "Hello? How can I help you today?"]],
-    }
-    assert "history" not in json.loads(
-        next(request_lines(recipe_of("qwen2_7b_sft", f"data.root={data}"), [task], "test"))
-    )
-    example = next(examples_of(recipe, task, "train", training=True))
-    assert example.prompt.startswith("The speaker says: I neutral, “you” 说. Based on the text, what is the")
-    assert (example.answer, example.system) == ("sentiment: Neutral", None)
-
-
-def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> None:
-    """One task: the released file with a system message added to each row; several: mixed and numbered through."""
-    from orchestrator.run.stages.convert import convert
-
-    class Here:
-        device = "cpu"
-
-        def __init__(self, plan: Plan, number: int) -> None:
-            self.plan, self.job, self.recipe = plan, plan.jobs[number], plan.jobs[number].recipe
-
-    sft, it = plan_of("qwen2_7b_sft", data), plan_of("qwen2_7b_it", data)
-    for plan, number in ((sft, 0), (it, 0)):
-        stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
-        done = convert(Here(plan, number), stage)  # type: ignore[arg-type]
-        assert done["rows"]["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
-        info = json.loads((stage.folder / "dataset_info.json").read_text())
-        assert info["train"]["columns"] == {"messages": "conversations", "system": "system"}
-    rows = json.loads((tmp_path / "qwen2_7b_sft" / "train.json").read_text(encoding="utf-8"))
-    assert list(rows[0]) == ["id", "video", "conversations", "system"]
-    assert {row["system"] for row in rows} == {"You are a helpful assistant."}
-    assert rows[1]["conversations"][1] == {"from": "gpt", "value": "intent: Praise"}
-    mixed = json.loads((tmp_path / "qwen2_7b_it" / "train.json").read_text(encoding="utf-8"))
-    assert [row["id"] for row in mixed] == list(range(27))
-    assert {row["video"].split("_")[0] for row in mixed[:10]} > {"MIntRec"}
 
 
 def test_arguments_of_training(data: Path) -> None:
@@ -627,39 +395,12 @@ def test_keys_of_other_recipes_know_nothing_of_it(data: Path, monkeypatch: pytes
         released.form.cache_clear()
 
 
-def test_signatures_tell_the_protocols_apart(data: Path) -> None:
-    task = tasks()["MIntRec"]
-    found = {
-        (name, protocol): signature.prompt_digest(recipe_of(name, protocol=protocol), task)
-        for name in ("qwen2_7b_zero_shot", "qwen2_vl_7b_zero_shot", "internlm2_5_7b_zero_shot", "llama_3_8b_zero_shot")
-        for protocol in ("mmla", "released")
-    }
-    # of protocol mmla, all text models are asked alike
-    assert len(set(found.values())) == 4 + 2
-    recipe = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]")
-    same = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]", protocol="mmla")
-    assert signature.signature(recipe, task, 1) != signature.signature(same, task, 1)
-
-
 def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of("qwen2_vl_7b_sft", data, "resources.device=cpu")
     message = "video.training: llamafactory shows videos in training as in inference"
     assert message not in [problem.message for problem in problems_of(plan)]
     monkeypatch.setattr(type(TOOLKIT), "training_video", False)
     assert message in [problem.message for problem in problems_of(plan)]
-
-
-def test_validate_shows_both_forms(data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    def said(*overrides: str) -> str:
-        path = RECIPES / "tiny_qwen2_sft.yaml"
-        validate_recipes(RecipeFiles([path], [f"data.root={data}", *overrides], ["MIntRec"]), tmp_path)
-        return capsys.readouterr().out
-
-    both = said("protocol=released")
-    assert f"--- MIntRec, test, MIntRec_test_0\nsystem: {QWEN}\n{SAYS}" in both
-    assert "--- MIntRec, training, MIntRec_train_0\nsystem: You are a helpful assistant.\nThe speaker says:" in both
-    assert "=> intent: Complain\n" in both
-    assert said().count("---") == 1
 
 
 def test_prompts_of_a_broken_template_are_refused(data: Path, tmp_path: Path) -> None:

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cli.validate import validate_recipes
+from orchestrator.recipe.load import RecipeFiles
+from tests.released_data import QWEN, SAYS, three_tasks
 from tests.running import call
 from tests.shared import RECIPES
 
@@ -35,3 +38,21 @@ def test_all_that_is_wrong_and_what_this_machine_lacks(tmp_path: Path, monkeypat
     assert "note: Tiny-Qwen2 needs 1 GPU, 0 can be seen here" in said
     assert "no data for demo" in said
     assert "good" not in said
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_tasks(tmp_path / "data")
+
+
+def test_validate_shows_both_forms(data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def said(*overrides: str) -> str:
+        path = RECIPES / "tiny_qwen2_sft.yaml"
+        validate_recipes(RecipeFiles([path], [f"data.root={data}", *overrides], ["MIntRec"]), tmp_path)
+        return capsys.readouterr().out
+
+    both = said("protocol=released")
+    assert f"--- MIntRec, test, MIntRec_test_0\nsystem: {QWEN}\n{SAYS}" in both
+    assert "--- MIntRec, training, MIntRec_train_0\nsystem: You are a helpful assistant.\nThe speaker says:" in both
+    assert "=> intent: Complain\n" in both
+    assert said().count("---") == 1

@@ -3,16 +3,25 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
+from orchestrator.benchmark import released
+from orchestrator.benchmark.task import tasks
 from orchestrator.errors import InputError
+from orchestrator.prompts.examples import examples_of, system_of
+from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.train import Train, batch_conflict
+from orchestrator.scores import signature
+from tests.released_data import QWEN, recipe_of, three_tasks
 from tests.tables import plan_of
 
 MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}
+PIRATE = "You are a pirate chatbot who always responds in pirate speak!"
 
 
 def recipe(**values: object) -> Recipe:
@@ -105,3 +114,68 @@ def test_every_setting_is_described() -> None:
 def test_leaks_are_a_matter_of_instruction_tuning(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tiny.yaml:5:\d+: `it.exclude_leaks` is for method it"):
         plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\nit: {exclude_leaks: true}\n", tmp_path)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_tasks(tmp_path / "data")
+
+
+@pytest.mark.parametrize(
+    ("name", "training", "inference", "history", "decoding"),
+    [
+        ("llama_3_8b_sft", None, PIRATE, (), "t=0.6,p=0.9,max=256"),
+        ("llama_3_1_8b_sft", None, None, (), "t=0.6,p=0.9,max=256"),
+        ("qwen2_7b_sft", "You are a helpful assistant.", QWEN, (), "t=0.7,p=0.8,max=1024"),
+        ("internlm2_5_7b_sft", None, None, (("hello", "Hello? How can I help you today?"),), "t=0.8,p=0.8,max=1024"),
+        ("qwen2_vl_7b_sft", None, None, (), "greedy,max=128"),
+    ],
+)
+def test_what_the_protocol_brings(
+    name: str, training: str | None, inference: str | None, history: tuple[Any, ...], decoding: str
+) -> None:
+    recipe = recipe_of(name)
+    assert (system_of(recipe, training=True), system_of(recipe)) == (training, inference)
+    assert recipe.prompt.history == history
+    assert signature.decoding(recipe) == decoding
+    assert recipe.prompt.template == released.TEMPLATE
+    assert recipe.inference.precision == ("bf16" if recipe.model.type == "MLLM" else "fp16")
+
+
+def test_show_is_the_same_recipe_again(tmp_path: Path) -> None:
+    for name in ("internlm2_5_7b_it", "qwen2_vl_7b_sft", "llama_3_8b_zero_shot"):
+        first = recipe_of(name)
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(first.resolved(), allow_unicode=True))
+        again = load_recipe(path)
+        assert again.resolved() == first.resolved()
+        assert again.digest == first.digest != recipe_of(name, protocol="mmla").digest
+
+
+def test_a_value_of_ones_own_wins(data: Path) -> None:
+    recipe = recipe_of("qwen2_7b_sft", "inference.temperature=0", "prompt.system=Mine.", "inference.max_new_tokens=9")
+    assert signature.decoding(recipe) == "greedy,max=9"
+    assert (system_of(recipe), system_of(recipe, training=True)) == ("Mine.", "Mine.")
+    assert recipe.inference.precision == "fp16"
+    recipe = recipe_of("internlm2_5_7b_sft", "prompt.history=[]", "prompt.train_system=Mine.")
+    assert (recipe.prompt.history, system_of(recipe, training=True)) == ((), "Mine.")
+    recipe = recipe_of("qwen2_vl_7b_sft", "video.training=null", "video.frames=8")
+    assert (recipe.video.training, recipe.video.frames) == (None, 8)
+    own = data.parent / "own.j2"
+    own.write_text("{{ text }} / {{ task }}")
+    recipe = recipe_of("qwen2_7b_sft", f"prompt.template={own}", f"data.root={data}", "tasks=[AnnoMi-therapist]")
+    task = tasks()["AnnoMi-therapist"]
+    assert next(examples_of(recipe, task, "train", training=True)).prompt.endswith(" / therapist_behaviour")
+    assert next(examples_of(recipe, task, "test")).prompt.endswith(" / communication behavior")
+
+
+def test_a_model_that_the_release_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    text = "method: sft\nprotocol: released\ntasks: [MELD]\n"
+    path.write_text(f"{text}model: {{name: M, path: a/b, toolkit: llamafactory, template: gemma, type: LLM}}\n")
+    recipe = load_recipe(path)
+    assert (recipe.released is not None, signature.decoding(recipe)) == (True, "greedy,max=32")
+    path.write_text(f"{text}model: {{name: M, path: a/b, toolkit: llamafactory, template: llava, type: MLLM}}\n")
+    with pytest.raises(InputError, match="the release has no video protocol for the toolkit llamafactory") as caught:
+        load_recipe(path)
+    assert caught.value.problems[0].where == f"{path}:2:11"

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.scores.signature import signature
+import pytest
+
+from orchestrator.benchmark.task import tasks
+from orchestrator.scores import signature
+from tests.released_data import recipe_of, three_tasks
 from tests.tables import plan_of, table
 
 
@@ -16,7 +20,7 @@ def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
 
     def signed(*overrides: str) -> str:
         plan = plan_of(tmp_path, text, root, *overrides)
-        return signature(plan.recipe, plan.jobs[0].tasks[0], 2)
+        return signature.signature(plan.recipe, plan.jobs[0].tasks[0], 2)
 
     first = signed()
     assert "|frames:4x151200|" in first
@@ -26,3 +30,22 @@ def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
     assert signed("data.columns={text: id}") != first
     table(root, "Demo", "test", ("b", "It is.", "statement"), ("a", "Is it?", "question"))
     assert signed() == first, "the order of the rows is no matter"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_tasks(tmp_path / "data")
+
+
+def test_signatures_tell_the_protocols_apart(data: Path) -> None:
+    task = tasks()["MIntRec"]
+    found = {
+        (name, protocol): signature.prompt_digest(recipe_of(name, protocol=protocol), task)
+        for name in ("qwen2_7b_zero_shot", "qwen2_vl_7b_zero_shot", "internlm2_5_7b_zero_shot", "llama_3_8b_zero_shot")
+        for protocol in ("mmla", "released")
+    }
+    # of protocol mmla, all text models are asked alike
+    assert len(set(found.values())) == 4 + 2
+    recipe = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]")
+    same = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]", protocol="mmla")
+    assert signature.signature(recipe, task, 1) != signature.signature(same, task, 1)

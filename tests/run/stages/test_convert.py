@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from orchestrator.plan.plan import Plan
 from orchestrator.run.rows import results_of
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
+from tests import released_data
+from tests.released_data import three_tasks
 from tests.tables import MLLM, plan_of, table, with_bad_videos
 
 
@@ -90,3 +93,34 @@ def test_leaks_are_left_out_of_instruction_tuning(tmp_path: Path, exclude: bool)
         table(root, "MELD-DA", "dev", ("MELD-DA_0_9", "Hey", "greeting"))
         again = plan_of(tmp_path, text, root, "select.strategy=last")
         assert again.jobs[0].stage("convert").key != plan.jobs[0].stage("convert").key
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_tasks(tmp_path / "data")
+
+
+def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> None:
+    """One task: the released file with a system message added to each row; several: mixed and numbered through."""
+    from orchestrator.run.stages.convert import convert
+
+    class Here:
+        device = "cpu"
+
+        def __init__(self, plan: Plan, number: int) -> None:
+            self.plan, self.job, self.recipe = plan, plan.jobs[number], plan.jobs[number].recipe
+
+    sft, it = released_data.plan_of("qwen2_7b_sft", data), released_data.plan_of("qwen2_7b_it", data)
+    for plan, number in ((sft, 0), (it, 0)):
+        stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
+        done = convert(Here(plan, number), stage)  # type: ignore[arg-type]
+        assert done["rows"]["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
+        info = json.loads((stage.folder / "dataset_info.json").read_text())
+        assert info["train"]["columns"] == {"messages": "conversations", "system": "system"}
+    rows = json.loads((tmp_path / "qwen2_7b_sft" / "train.json").read_text(encoding="utf-8"))
+    assert list(rows[0]) == ["id", "video", "conversations", "system"]
+    assert {row["system"] for row in rows} == {"You are a helpful assistant."}
+    assert rows[1]["conversations"][1] == {"from": "gpt", "value": "intent: Praise"}
+    mixed = json.loads((tmp_path / "qwen2_7b_it" / "train.json").read_text(encoding="utf-8"))
+    assert [row["id"] for row in mixed] == list(range(27))
+    assert {row["video"].split("_")[0] for row in mixed[:10]} > {"MIntRec"}
