@@ -18,7 +18,6 @@ from orchestrator.benchmark.task import benchmark_tasks, tasks
 from orchestrator.data.samples import Sample
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.preflight import problems_of
 from orchestrator.prompts.examples import Example, wording_from
 from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
 from orchestrator.toolkits.llamafactory import TOOLKIT
@@ -393,18 +392,3 @@ def test_keys_of_other_recipes_know_nothing_of_it(data: Path, monkeypatch: pytes
         monkeypatch.undo()
         released._forms.cache_clear()
         released.form.cache_clear()
-
-
-def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = plan_of("qwen2_vl_7b_sft", data, "resources.device=cpu")
-    message = "video.training: llamafactory shows videos in training as in inference"
-    assert message not in [problem.message for problem in problems_of(plan)]
-    monkeypatch.setattr(type(TOOLKIT), "training_video", False)
-    assert message in [problem.message for problem in problems_of(plan)]
-
-
-def test_prompts_of_a_broken_template_are_refused(data: Path, tmp_path: Path) -> None:
-    path = tmp_path / "bad.j2"
-    path.write_text("{{ text }}{{ labels[2] }}")  # infer.py names two labels of Ch-sims, training three
-    plan = plan_of("tiny_qwen2_sft", data, f"prompt.template={path}", "tasks=[Ch-sims]")
-    assert any("the template fails" in problem.message for problem in problems_of(plan))

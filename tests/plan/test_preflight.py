@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.plan import preflight
+from orchestrator.toolkits.llamafactory import TOOLKIT
+from tests import released_data
+from tests.released_data import three_tasks
 from tests.tables import GOOD, MLLM, plan_of, table, with_bad_videos
 
 
@@ -87,3 +90,23 @@ def test_what_a_toolkit_would_not_do_as_asked(tmp_path: Path, model: str, overri
     new = [message for message in found if message not in before]
     assert len(new) == bool(problem), new
     assert "".join(new).startswith(problem)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return three_tasks(tmp_path / "data")
+
+
+def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = released_data.plan_of("qwen2_vl_7b_sft", data, "resources.device=cpu")
+    message = "video.training: llamafactory shows videos in training as in inference"
+    assert message not in [problem.message for problem in preflight.problems_of(plan)]
+    monkeypatch.setattr(type(TOOLKIT), "training_video", False)
+    assert message in [problem.message for problem in preflight.problems_of(plan)]
+
+
+def test_prompts_of_a_broken_template_are_refused(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.j2"
+    path.write_text("{{ text }}{{ labels[2] }}")  # infer.py names two labels of Ch-sims, training three
+    plan = released_data.plan_of("tiny_qwen2_sft", data, f"prompt.template={path}", "tasks=[Ch-sims]")
+    assert any("the template fails" in problem.message for problem in preflight.problems_of(plan))
