@@ -30,10 +30,10 @@ def three_tasks(root: Path) -> Path:
     return root
 
 
-def recipe_of(name: str, *overrides: str, protocol: str = "released") -> Recipe:
+def released_recipe(name: str, *overrides: str, protocol: str = "released") -> Recipe:
     return shipped(name, f"protocol={protocol}", *overrides)
 
 
-def plan_of(name: str, data: Path, *overrides: str, protocol: str = "released") -> Plan:
+def released_plan(name: str, data: Path, *overrides: str, protocol: str = "released") -> Plan:
     chosen = ("tasks=[MIntRec,AnnoMi-therapist,Ch-sims]", f"data.root={data}")
-    return make_plan(recipe_of(name, *chosen, *overrides, protocol=protocol), Path("runs"))
+    return make_plan(released_recipe(name, *chosen, *overrides, protocol=protocol), Path("runs"))

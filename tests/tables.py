@@ -19,7 +19,7 @@ def table(root: Path, name: str, split: str, *rows: tuple[str, str, str]) -> Non
     write_rows(root / name / f"{split}.tsv", ((ident, f"{ident}.mp4", text, label) for ident, text, label in rows))
 
 
-def plan_of(folder: Path, text: str, root: Path, *overrides: str) -> Plan:
+def plan_of_text(folder: Path, text: str, root: Path, *overrides: str) -> Plan:
     path = folder / "tiny.yaml"
     path.write_text(f"description: a test\n{text}")
     recipe = load_recipe(path, [f"data.root={root}", "resources.device=cpu", *overrides])

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.house import CHAIN
+from tests.shared import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 ERRORS = ("OrchestratorError", "InputError", "StageError", "Interrupted")
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 

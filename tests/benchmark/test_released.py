@@ -21,7 +21,7 @@ from orchestrator.plan.plan import Plan
 from orchestrator.prompts.examples import Example, wording_from
 from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
 from orchestrator.toolkits.llamafactory import TOOLKIT
-from tests.released_data import MM, SAYS, plan_of, recipe_of, three_tasks
+from tests.released_data import MM, SAYS, released_plan, released_recipe, three_tasks
 from tests.shared import MMLA, needs_mmla
 
 
@@ -333,7 +333,7 @@ def kinds_that_differ(one: Plan, other: Plan) -> set[str]:
 
 def test_arguments_of_training(data: Path) -> None:
     def arguments(name: str, *overrides: str, protocol: str = "released") -> dict[str, Any]:
-        plan = plan_of(name, data, *overrides, protocol=protocol)
+        plan = released_plan(name, data, *overrides, protocol=protocol)
         command = command_of(plan, plan.jobs[0].stage("train"), "cuda")
         assert command is not None
         return dict(yaml.safe_load(command.files["train.yaml"]))
@@ -345,7 +345,7 @@ def test_arguments_of_training(data: Path) -> None:
     assert arguments("internlm2_5_7b_sft")["default_system"] == ""
     assert "default_system" not in arguments("qwen2_7b_sft")
     assert "default_system" not in arguments("internlm2_5_7b_sft", protocol="mmla")
-    infer = plan_of("qwen2_vl_7b_sft", data)
+    infer = released_plan("qwen2_vl_7b_sft", data)
     command = command_of(infer, infer.jobs[0].stage("infer"), "cuda")
     assert command is not None
     config = json.loads(command.files["config.json"])
@@ -353,28 +353,30 @@ def test_arguments_of_training(data: Path) -> None:
 
 
 def test_tokens_are_counted_as_training_sees_videos() -> None:
-    short = recipe_of("qwen2_vl_7b_sft", "train.max_length=600")
+    short = released_recipe("qwen2_vl_7b_sft", "train.max_length=600")
     assert any("64 frames of up to 16384 pixels" in problem for problem in TOOLKIT.problems(short))
-    assert TOOLKIT.problems(recipe_of("qwen2_vl_7b_sft")) == []
+    assert TOOLKIT.problems(released_recipe("qwen2_vl_7b_sft")) == []
 
 
 def test_keys(data: Path) -> None:
     everything = {"convert", "train", "select", "infer", "score"}
     for name in ("qwen2_7b_sft", "qwen2_vl_7b_sft"):
-        assert kinds_that_differ(plan_of(name, data), plan_of(name, data, protocol="mmla")) == everything
+        assert kinds_that_differ(released_plan(name, data), released_plan(name, data, protocol="mmla")) == everything
     asked = {"infer", "score"}
-    one = plan_of("internlm2_5_7b_sft", data)
-    assert kinds_that_differ(one, plan_of("internlm2_5_7b_sft", data, "prompt.history=[]")) == asked
-    trained = plan_of("internlm2_5_7b_sft", data, "prompt.train_system=Hm.")
+    one = released_plan("internlm2_5_7b_sft", data)
+    assert kinds_that_differ(one, released_plan("internlm2_5_7b_sft", data, "prompt.history=[]")) == asked
+    trained = released_plan("internlm2_5_7b_sft", data, "prompt.train_system=Hm.")
     assert kinds_that_differ(one, trained) == everything
-    video = plan_of("qwen2_vl_7b_sft", data)
-    assert kinds_that_differ(video, plan_of("qwen2_vl_7b_sft", data, "video.training=null")) >= everything - {"convert"}
+    video = released_plan("qwen2_vl_7b_sft", data)
+    assert kinds_that_differ(video, released_plan("qwen2_vl_7b_sft", data, "video.training=null")) >= everything - {
+        "convert"
+    }
 
 
 def test_keys_of_other_recipes_know_nothing_of_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tables of the released protocol can change without anything of `protocol: mmla` running again."""
-    before = {name: keys(plan_of(name, data, protocol="mmla")) for name in ("qwen2_7b_sft", "qwen2_vl_7b_it")}
-    old = keys(plan_of("qwen2_7b_sft", data))
+    before = {name: keys(released_plan(name, data, protocol="mmla")) for name in ("qwen2_7b_sft", "qwen2_vl_7b_it")}
+    old = keys(released_plan("qwen2_7b_sft", data))
     forms = yaml.safe_load(released.FORMS.read_text(encoding="utf-8"))
     del forms["llamafactory_text"]["datasets"]["MIntRec"]["labels"]
     (data.parent / "forms.yaml").write_text(yaml.safe_dump(forms))
@@ -383,10 +385,10 @@ def test_keys_of_other_recipes_know_nothing_of_it(data: Path, monkeypatch: pytes
         released._forms.cache_clear()
         released.form.cache_clear()
         for name, same in before.items():
-            plan = plan_of(name, data, protocol="mmla")
+            plan = released_plan(name, data, protocol="mmla")
             assert keys(plan) == same
             assert not any("protocol" in stage.inputs for stage in plan.stages)
-        new = keys(plan_of("qwen2_7b_sft", data))
+        new = keys(released_plan("qwen2_7b_sft", data))
         assert {name.split("/")[0] for name in new if new[name] != old[name]} == {"MIntRec"}
     finally:
         monkeypatch.undo()

@@ -9,7 +9,7 @@ from orchestrator.plan.plan import Plan
 from tests import recipes
 
 
-def plan_of(root: Path, *overrides: str, recipe: str = "demo", **options: Any) -> Plan:
+def demo_plan(root: Path, *overrides: str, recipe: str = "demo", **options: Any) -> Plan:
     return recipes.plan_of(recipe, f"data.root={root}", *overrides, **options)
 
 

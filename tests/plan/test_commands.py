@@ -8,11 +8,11 @@ import pytest
 
 from orchestrator.machine.files import write_json
 from orchestrator.plan.commands import command_of
-from tests.plan.demo import keys, plan_of
+from tests.plan.demo import demo_plan, keys
 
 
 def test_commands(data: Path, tmp_path: Path) -> None:
-    plan = plan_of(data, runs=tmp_path / "runs")
+    plan = demo_plan(data, runs=tmp_path / "runs")
     (job,) = plan.jobs
     commands = {stage.kind: command_of(plan, stage, "cpu") for stage in job.stages}
     assert commands["convert"] is commands["select"] is commands["score"] is None
@@ -34,7 +34,7 @@ def test_commands(data: Path, tmp_path: Path) -> None:
 def test_the_batch_is_the_same_on_any_number_of_devices(
     data: Path, tmp_path: Path, processes: int, batch: int, expected: int
 ) -> None:
-    plan = plan_of(data, f"train.batch_size={batch}", "train.micro_batch_size=2", f"resources.processes={processes}")
+    plan = demo_plan(data, f"train.batch_size={batch}", "train.micro_batch_size=2", f"resources.processes={processes}")
     command = command_of(plan, plan.jobs[0].stage("train"), "cuda")
     assert command is not None
     assert f"gradient_accumulation_steps: {expected}\n" in command.files["train.yaml"]

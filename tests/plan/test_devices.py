@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.machine.files import write_json
 from orchestrator.plan import preflight
-from tests.tables import plan_of, table
+from tests.tables import plan_of_text, table
 
 
 def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +18,7 @@ def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     def said(model: str, *overrides: str) -> list[str]:
         text = f"method: zero_shot\nmodel: {model}\ntasks: [demo]\n"
-        return [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *overrides))]
+        return [p.message for p in preflight.problems_of(plan_of_text(tmp_path, text, root, *overrides))]
 
     auto = "resources.device=auto"
     large = "Qwen2-7B needs 1 GPU, 0 can be seen here"
@@ -28,7 +28,7 @@ def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert said(own, auto) == [], "who knows how large"
     # looking at a recipe is not running it
     text = "method: zero_shot\nmodel: qwen2_7b\ntasks: [demo]\n"
-    plan = plan_of(tmp_path, text, root, auto)
+    plan = plan_of_text(tmp_path, text, root, auto)
     assert preflight.problems_of(plan, everything=True) == []
     # nor is scoring what another machine has answered
     write_json(plan.jobs[0].stage("infer").folder / "stage.json", {"state": "done"})

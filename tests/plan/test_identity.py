@@ -7,13 +7,13 @@ from pathlib import Path
 from orchestrator.plan import identity
 from orchestrator.plan.plan import Plan
 from tests.media import write_video
-from tests.plan.demo import keys, plan_of
+from tests.plan.demo import demo_plan, keys
 
 
 def test_model_folder_counts_by_content(data: Path, tmp_path: Path) -> None:
     def with_model(folder: Path) -> Plan:
         model = f"{{name: Mine, path: {folder}, toolkit: llamafactory, template: qwen, type: LLM}}"
-        return plan_of(data, f"model={model}", recipe="tiny_qwen2_zero_shot", **{})
+        return demo_plan(data, f"model={model}", recipe="tiny_qwen2_zero_shot", **{})
 
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
@@ -31,11 +31,11 @@ def test_video_counts_by_name_and_size(data: Path) -> None:
         path.write_text("\n".join([rows[0], rows[1].replace("\t\t", "\tclip.mp4\t", 1)]) + "\n")
     (data / "Demo" / "video").mkdir()
     overrides = ("model=tiny_qwen2_vl", "data.modality=video")
-    missing = keys(plan_of(data, *overrides))
+    missing = keys(demo_plan(data, *overrides))
     write_video(data / "Demo" / "video" / "clip.mp4", frames=4)
-    short = keys(plan_of(data, *overrides))
+    short = keys(demo_plan(data, *overrides))
     write_video(data / "Demo" / "video" / "clip.mp4", frames=9)
-    longer = keys(plan_of(data, *overrides))
+    longer = keys(demo_plan(data, *overrides))
     for kind in ("convert", "infer"):
         assert len({missing[kind], short[kind], longer[kind]}) == 3
 

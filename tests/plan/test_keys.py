@@ -17,7 +17,7 @@ import pytest
 from orchestrator.benchmark.task import SPLITS, tasks
 from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
-from tests.plan.demo import changed, plan_of
+from tests.plan.demo import changed, demo_plan
 from tests.recipes import write_rows
 from tests.shared import RECIPES, ROOT
 
@@ -75,41 +75,42 @@ def test_keys_are_those_of_before(tmp_path: Path) -> None:
     ],
 )
 def test_what_runs_again(data: Path, override: str, again: set[str]) -> None:
-    assert changed(plan_of(data), plan_of(data, override)) == again
+    assert changed(demo_plan(data), demo_plan(data, override)) == again
 
 
 def test_where_things_are_changes_nothing(data: Path, tmp_path: Path) -> None:
     moved = tmp_path / "elsewhere"
     shutil.copytree(data, moved)
-    assert changed(plan_of(data), plan_of(moved)) == set()
-    assert plan_of(data).recipe.digest == plan_of(moved).recipe.digest
+    assert changed(demo_plan(data), demo_plan(moved)) == set()
+    assert demo_plan(data).recipe.digest == demo_plan(moved).recipe.digest
 
 
 @pytest.mark.parametrize(("split", "again"), [("train", ALL), ("test", {"infer", "score"})])
 def test_content_of_data_counts(data: Path, split: str, again: set[str]) -> None:
-    before = plan_of(data)
+    before = demo_plan(data)
     path = data / "Demo" / f"{split}.tsv"
     path.write_text(path.read_text().replace("the", "this"))
-    assert changed(before, plan_of(data)) == again
+    assert changed(before, demo_plan(data)) == again
 
 
 def test_batches_count_when_answers_are_sampled(data: Path) -> None:
     sampled = ("inference.temperature=0.6", "inference.top_p=0.9")
-    assert changed(plan_of(data, *sampled), plan_of(data, *sampled, "inference.batch_size=3")) == {"infer", "score"}
+    assert changed(demo_plan(data, *sampled), demo_plan(data, *sampled, "inference.batch_size=3")) == {"infer", "score"}
 
 
 def test_deepspeed_counts_by_content(data: Path, tmp_path: Path) -> None:
     zero2 = ROOT / "third_party" / "llamafactory" / "deepspeed" / "zero2.json"
     shutil.copy(zero2, tmp_path / "mine.json")
     mine = f"train.deepspeed={tmp_path}/mine.json"
-    assert changed(plan_of(data, "train.deepspeed=zero2"), plan_of(data, mine)) == set()
+    assert changed(demo_plan(data, "train.deepspeed=zero2"), demo_plan(data, mine)) == set()
 
 
 def test_a_variable_that_counts_is_part_of_the_digest(data: Path) -> None:
     digests = [
-        plan_of(data, f"resources.env.{text}").recipe.digest for text in ("NCCL_DEBUG=INFO", "HF_HOME=x", "A=1", "A=2")
+        demo_plan(data, f"resources.env.{text}").recipe.digest
+        for text in ("NCCL_DEBUG=INFO", "HF_HOME=x", "A=1", "A=2")
     ]
-    assert digests[0] == digests[1] == plan_of(data).recipe.digest
+    assert digests[0] == digests[1] == demo_plan(data).recipe.digest
     assert len(set(digests)) == 3
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import recipes
-from tests.plan.demo import plan_of
+from tests.plan.demo import demo_plan
 
 
 def test_jobs_of_the_methods() -> None:
@@ -25,6 +25,6 @@ def test_jobs_of_the_methods() -> None:
 def test_planning_writes_nothing(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    plan_of(data)
-    plan_of(tmp_path / "nowhere")  # missing data is said when a run would need it
+    demo_plan(data)
+    demo_plan(tmp_path / "nowhere")  # missing data is said when a run would need it
     assert sorted(tmp_path.rglob("*")) == before

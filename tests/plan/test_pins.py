@@ -70,7 +70,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     server.server_close()
 
 
-def plan_of(folder: Path, *overrides: str) -> Plan:
+def hub_plan(folder: Path, *overrides: str) -> Plan:
     return recipes.plan_of("qwen2_7b_it", "tasks=[MELD]", *overrides, runs=folder / "runs")
 
 
@@ -82,7 +82,7 @@ def revision_of(plan: Plan) -> str:
 
 
 def test_one_commit_for_all_stages_and_later_runs(hub: Hub, tmp_path: Path) -> None:
-    plan, said = plan_of(tmp_path), list[str]()
+    plan, said = hub_plan(tmp_path), list[str]()
     assert pinned(plan) == plan
     first = pin(plan, said.append)
     assert revision_of(first) == f"model_revision: {OLD}"
@@ -90,30 +90,30 @@ def test_one_commit_for_all_stages_and_later_runs(hub: Hub, tmp_path: Path) -> N
     assert infer is not None
     assert json.loads(infer.files["config.json"])["revision"] == OLD
     hub.commits["main"] = NEW
-    assert revision_of(pin(plan_of(tmp_path), said.append)) == f"model_revision: {OLD}"
-    assert revision_of(pinned(plan_of(tmp_path))) == f"model_revision: {OLD}"
+    assert revision_of(pin(hub_plan(tmp_path), said.append)) == f"model_revision: {OLD}"
+    assert revision_of(pinned(hub_plan(tmp_path))) == f"model_revision: {OLD}"
     assert hub.asked == 1
     assert said == []
     assert [stage.key for stage in first.stages] == [stage.key for stage in plan.stages]
     # another revision is another question
     hub.commits["v2"] = NEW
-    assert revision_of(pin(plan_of(tmp_path, "model.revision=v2"), said.append)) == f"model_revision: {NEW}"
-    assert revision_of(pin(plan_of(tmp_path, f"model.revision={NEW}"), said.append)) == f"model_revision: {NEW}"
+    assert revision_of(pin(hub_plan(tmp_path, "model.revision=v2"), said.append)) == f"model_revision: {NEW}"
+    assert revision_of(pin(hub_plan(tmp_path, f"model.revision={NEW}"), said.append)) == f"model_revision: {NEW}"
     assert hub.asked == 2
 
 
 def test_what_the_hub_does_not_have_is_said_before_anything_starts(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no revision `v9`"):
-        pin(plan_of(tmp_path, "model.revision=v9"), print)
+        pin(hub_plan(tmp_path, "model.revision=v9"), print)
     with pytest.raises(InputError, match="the hub has no model nobody/nothing"):
-        pin(plan_of(tmp_path, "model.path=nobody/nothing"), print)
+        pin(hub_plan(tmp_path, "model.path=nobody/nothing"), print)
 
 
 def test_offline_the_cache_knows_or_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
     said: list[str] = []
-    plan = plan_of(tmp_path)
+    plan = hub_plan(tmp_path)
     assert pin(plan, said.append) == plan
     assert "cannot be pinned: the hub cannot be reached" in said[0]
     refs = tmp_path / "cache" / "hub" / "models--Qwen--Qwen2-7B-Instruct" / "refs"
@@ -125,7 +125,7 @@ def test_offline_the_cache_knows_or_it_is_said(tmp_path: Path, monkeypatch: pyte
 
 def test_local_models_are_not_asked_about(tmp_path: Path, hub: Hub) -> None:
     (tmp_path / "model").mkdir()
-    plan = plan_of(tmp_path, f"model.path={tmp_path / 'model'}")
+    plan = hub_plan(tmp_path, f"model.path={tmp_path / 'model'}")
     assert pin(plan, print) == plan
     assert hub.asked == 0
 

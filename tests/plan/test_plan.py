@@ -6,11 +6,11 @@ import shutil
 from pathlib import Path
 
 from orchestrator.machine.files import write_json
-from tests.plan.demo import plan_of
+from tests.plan.demo import demo_plan
 
 
 def test_a_removed_training_is_wanted_only_by_what_is_not_done(data: Path, tmp_path: Path) -> None:
-    plan = plan_of(data, runs=tmp_path / "runs")
+    plan = demo_plan(data, runs=tmp_path / "runs")
     (job,) = plan.jobs
     for stage in job.stages:
         write_json(stage.folder / "stage.json", {"state": "done"})

@@ -8,9 +8,8 @@ import pytest
 
 from orchestrator.plan import preflight
 from orchestrator.toolkits.llamafactory import TOOLKIT
-from tests import released_data
-from tests.released_data import three_tasks
-from tests.tables import GOOD, MLLM, plan_of, table, with_bad_videos
+from tests.released_data import released_plan, three_tasks
+from tests.tables import GOOD, MLLM, plan_of_text, table, with_bad_videos
 
 
 @pytest.fixture
@@ -19,7 +18,7 @@ def videos(tmp_path: Path) -> Path:
 
 
 def test_bad_videos_fail_before_anything_starts(videos: Path, tmp_path: Path) -> None:
-    problems = preflight.problems_of(plan_of(tmp_path, MLLM.format("sft"), videos))
+    problems = preflight.problems_of(plan_of_text(tmp_path, MLLM.format("sft"), videos))
     assert sum("video is empty" in problem.message for problem in problems) == 3
     assert sum("video is missing" in problem.message for problem in problems) == 3
     assert "data.on_bad_video" in problems[-1].hint
@@ -27,7 +26,7 @@ def test_bad_videos_fail_before_anything_starts(videos: Path, tmp_path: Path) ->
 
 def test_not_one_good_video_is_an_error_whatever_the_choice(videos: Path, tmp_path: Path) -> None:
     (videos / "Demo" / "video" / f"test_{GOOD}.mp4").write_bytes(b"not a video")
-    plan = plan_of(tmp_path, MLLM.format("zero_shot"), videos, "data.on_bad_video=skip")
+    plan = plan_of_text(tmp_path, MLLM.format("zero_shot"), videos, "data.on_bad_video=skip")
     (problem,) = preflight.problems_of(plan)
     assert "zero_shot: not one of 3 videos of its test split" in problem.message
 
@@ -41,10 +40,10 @@ def test_leaks_that_ids_cannot_tell_are_refused(tmp_path: Path, name: str, ids: 
     table(root, "MELD-DA", "test", ("dia0_utt1", "Hi", "greeting"))
     text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\n"
     said: list[str] = []
-    problems = preflight.problems_of(plan_of(tmp_path, text, root, "select.strategy=last"), say=said.append)
+    problems = preflight.problems_of(plan_of_text(tmp_path, text, root, "select.strategy=last"), say=said.append)
     assert problems == []
     assert said == [f"MELD: {line}" for line in ids]
-    asked = plan_of(tmp_path, text, root, "select.strategy=last", "it.exclude_leaks=true")
+    asked = plan_of_text(tmp_path, text, root, "select.strategy=last", "it.exclude_leaks=true")
     problems = preflight.problems_of(asked)
     none = "MELD and MELD-DA label the same utterances, but have no id in common (`1` and `dia0_utt1`)"
     assert [problem.message for problem in problems] == [*ids, none]
@@ -59,7 +58,7 @@ def test_how_much_leaks_is_said(tmp_path: Path) -> None:
     table(root, "MELD-DA", "test", ("MELD-DA_0_1", "Hi", "greeting"))
     text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\nit: {exclude_leaks: true}\n"
     said: list[str] = []
-    assert preflight.problems_of(plan_of(tmp_path, text, root, "select.strategy=last"), say=said.append) == []
+    assert preflight.problems_of(plan_of_text(tmp_path, text, root, "select.strategy=last"), say=said.append) == []
     assert said == ["MELD: it.exclude_leaks leaves out 1 of its training samples"]
 
 
@@ -85,8 +84,8 @@ def test_what_a_toolkit_would_not_do_as_asked(tmp_path: Path, model: str, overri
     more = ["data.modality=text", "select.strategy=last", "train.deepspeed=zero2"]
     if model == "minicpm_v_2_6":
         more.append("model.trust_remote_code=true")
-    found = [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *more, override))]
-    before = [p.message for p in preflight.problems_of(plan_of(tmp_path, text, root, *more))]
+    found = [p.message for p in preflight.problems_of(plan_of_text(tmp_path, text, root, *more, override))]
+    before = [p.message for p in preflight.problems_of(plan_of_text(tmp_path, text, root, *more))]
     new = [message for message in found if message not in before]
     assert len(new) == bool(problem), new
     assert "".join(new).startswith(problem)
@@ -98,7 +97,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = released_data.plan_of("qwen2_vl_7b_sft", data, "resources.device=cpu")
+    plan = released_plan("qwen2_vl_7b_sft", data, "resources.device=cpu")
     message = "video.training: llamafactory shows videos in training as in inference"
     assert message not in [problem.message for problem in preflight.problems_of(plan)]
     monkeypatch.setattr(type(TOOLKIT), "training_video", False)
@@ -108,5 +107,5 @@ def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypat
 def test_prompts_of_a_broken_template_are_refused(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "bad.j2"
     path.write_text("{{ text }}{{ labels[2] }}")  # infer.py names two labels of Ch-sims, training three
-    plan = released_data.plan_of("tiny_qwen2_sft", data, f"prompt.template={path}", "tasks=[Ch-sims]")
+    plan = released_plan("tiny_qwen2_sft", data, f"prompt.template={path}", "tasks=[Ch-sims]")
     assert any("the template fails" in problem.message for problem in preflight.problems_of(plan))

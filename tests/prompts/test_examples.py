@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.benchmark.task import tasks
 from orchestrator.prompts.examples import examples_of, request_lines
-from tests.released_data import MM, SAYS, recipe_of, three_tasks
+from tests.released_data import MM, SAYS, released_recipe, three_tasks
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_requests_and_training_data(data: Path) -> None:
-    recipe = recipe_of("internlm2_5_7b_sft", f"data.root={data}")
+    recipe = released_recipe("internlm2_5_7b_sft", f"data.root={data}")
     task = tasks()["Ch-sims"]
     first = json.loads(next(request_lines(recipe, [task], "test")))
     assert first == {
@@ -31,7 +31,7 @@ def test_requests_and_training_data(data: Path) -> None:
         "history": [["hello", "Hello? How can I help you today?"]],
     }
     assert "history" not in json.loads(
-        next(request_lines(recipe_of("qwen2_7b_sft", f"data.root={data}"), [task], "test"))
+        next(request_lines(released_recipe("qwen2_7b_sft", f"data.root={data}"), [task], "test"))
     )
     example = next(examples_of(recipe, task, "train", training=True))
     assert example.prompt.startswith("The speaker says: I neutral, “you” 说. Based on the text, what is the")

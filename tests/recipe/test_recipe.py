@@ -17,8 +17,8 @@ from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.train import Train, batch_conflict
 from orchestrator.scores import signature
-from tests.released_data import QWEN, recipe_of, three_tasks
-from tests.tables import plan_of
+from tests.released_data import QWEN, released_recipe, three_tasks
+from tests.tables import plan_of_text
 
 MODEL = {"name": "M", "path": "org/m", "toolkit": "llamafactory", "type": "LLM"}
 PIRATE = "You are a pirate chatbot who always responds in pirate speak!"
@@ -113,7 +113,7 @@ def test_every_setting_is_described() -> None:
 
 def test_leaks_are_a_matter_of_instruction_tuning(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tiny.yaml:5:\d+: `it.exclude_leaks` is for method it"):
-        plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\nit: {exclude_leaks: true}\n", tmp_path)
+        plan_of_text(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [MELD]\nit: {exclude_leaks: true}\n", tmp_path)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def data(tmp_path: Path) -> Path:
 def test_what_the_protocol_brings(
     name: str, training: str | None, inference: str | None, history: tuple[Any, ...], decoding: str
 ) -> None:
-    recipe = recipe_of(name)
+    recipe = released_recipe(name)
     assert (system_of(recipe, training=True), system_of(recipe)) == (training, inference)
     assert recipe.prompt.history == history
     assert signature.decoding(recipe) == decoding
@@ -144,26 +144,28 @@ def test_what_the_protocol_brings(
 
 def test_show_is_the_same_recipe_again(tmp_path: Path) -> None:
     for name in ("internlm2_5_7b_it", "qwen2_vl_7b_sft", "llama_3_8b_zero_shot"):
-        first = recipe_of(name)
+        first = released_recipe(name)
         path = tmp_path / f"{name}.yaml"
         path.write_text(yaml.safe_dump(first.resolved(), allow_unicode=True))
         again = load_recipe(path)
         assert again.resolved() == first.resolved()
-        assert again.digest == first.digest != recipe_of(name, protocol="mmla").digest
+        assert again.digest == first.digest != released_recipe(name, protocol="mmla").digest
 
 
 def test_a_value_of_ones_own_wins(data: Path) -> None:
-    recipe = recipe_of("qwen2_7b_sft", "inference.temperature=0", "prompt.system=Mine.", "inference.max_new_tokens=9")
+    recipe = released_recipe(
+        "qwen2_7b_sft", "inference.temperature=0", "prompt.system=Mine.", "inference.max_new_tokens=9"
+    )
     assert signature.decoding(recipe) == "greedy,max=9"
     assert (system_of(recipe), system_of(recipe, training=True)) == ("Mine.", "Mine.")
     assert recipe.inference.precision == "fp16"
-    recipe = recipe_of("internlm2_5_7b_sft", "prompt.history=[]", "prompt.train_system=Mine.")
+    recipe = released_recipe("internlm2_5_7b_sft", "prompt.history=[]", "prompt.train_system=Mine.")
     assert (recipe.prompt.history, system_of(recipe, training=True)) == ((), "Mine.")
-    recipe = recipe_of("qwen2_vl_7b_sft", "video.training=null", "video.frames=8")
+    recipe = released_recipe("qwen2_vl_7b_sft", "video.training=null", "video.frames=8")
     assert (recipe.video.training, recipe.video.frames) == (None, 8)
     own = data.parent / "own.j2"
     own.write_text("{{ text }} / {{ task }}")
-    recipe = recipe_of("qwen2_7b_sft", f"prompt.template={own}", f"data.root={data}", "tasks=[AnnoMi-therapist]")
+    recipe = released_recipe("qwen2_7b_sft", f"prompt.template={own}", f"data.root={data}", "tasks=[AnnoMi-therapist]")
     task = tasks()["AnnoMi-therapist"]
     assert next(examples_of(recipe, task, "train", training=True)).prompt.endswith(" / therapist_behaviour")
     assert next(examples_of(recipe, task, "test")).prompt.endswith(" / communication behavior")

@@ -53,7 +53,7 @@ def problems(text: str, *overrides: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def plan_of(text: str, *overrides: str) -> Plan:
+def planned(text: str, *overrides: str) -> Plan:
     return make_plan(load(text, *overrides), Path("runs"))
 
 
@@ -189,9 +189,9 @@ def test_schema_has_the_rows() -> None:
 
 
 def test_a_row_changes_its_own_job_alone() -> None:
-    plain, before = keys(plan_of(BASE)), keys(plan_of(BASE + ROWS))
+    plain, before = keys(planned(BASE)), keys(planned(BASE + ROWS))
     assert before["MOSI"] == plain["MOSI"]
-    after = keys(plan_of(BASE + ROWS, "train.per_task.MELD.epochs=11"))
+    after = keys(planned(BASE + ROWS, "train.per_task.MELD.epochs=11"))
     for task in ("MIntRec2.0", "MOSI"):
         assert after[task] == before[task]
     changed = {kind for kind, key in before["MELD"].items() if after["MELD"][kind] != key}
@@ -200,15 +200,15 @@ def test_a_row_changes_its_own_job_alone() -> None:
 
 def test_a_row_is_the_same_as_a_recipe_with_its_values() -> None:
     recipe = BASE.replace("batch_size: 8", "batch_size: 64\n  max_steps: 7")
-    assert keys(plan_of(BASE + ROWS))["MIntRec2.0"] == keys(plan_of(recipe))["MIntRec2.0"]
+    assert keys(planned(BASE + ROWS))["MIntRec2.0"] == keys(planned(recipe))["MIntRec2.0"]
 
 
 def test_how_evaluation_is_batched_for_a_task_changes_nothing() -> None:
-    assert keys(plan_of(BASE + ROWS, "train.per_task.MELD.eval_batch_size=3")) == keys(plan_of(BASE + ROWS))
+    assert keys(planned(BASE + ROWS, "train.per_task.MELD.eval_batch_size=3")) == keys(planned(BASE + ROWS))
 
 
 def test_the_command_has_the_jobs_values() -> None:
-    plan = plan_of(BASE + ROWS)
+    plan = planned(BASE + ROWS)
     files = {}
     for job in plan.jobs:
         command = command_of(plan, job.stage("train"), "cuda")
@@ -221,7 +221,7 @@ def test_the_command_has_the_jobs_values() -> None:
 
 
 def test_inference_of_a_job_uses_its_values() -> None:
-    plan = plan_of(BASE + "  per_task:\n    MELD: {finetuning: full, max_length: 99}\n")
+    plan = planned(BASE + "  per_task:\n    MELD: {finetuning: full, max_length: 99}\n")
     config = {}
     for job in plan.jobs:
         command = command_of(plan, job.stage("infer"), "cuda")
@@ -232,6 +232,6 @@ def test_inference_of_a_job_uses_its_values() -> None:
 
 
 def test_the_toolkit_checks_every_row() -> None:
-    plan = plan_of(BASE + "  per_task:\n    MELD: {extra: {learning_rate: 1}}\n", "resources.device=cpu")
+    plan = planned(BASE + "  per_task:\n    MELD: {extra: {learning_rate: 1}}\n", "resources.device=cpu")
     found = [problem.message for problem in preflight.problems_of(plan)]
     assert sum("train.extra.learning_rate" in message for message in found) == 1

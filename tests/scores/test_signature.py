@@ -8,8 +8,8 @@ import pytest
 
 from orchestrator.benchmark.task import tasks
 from orchestrator.scores import signature
-from tests.released_data import recipe_of, three_tasks
-from tests.tables import plan_of, table
+from tests.released_data import released_recipe, three_tasks
+from tests.tables import plan_of_text, table
 
 
 def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
     text = "method: zero_shot\nmodel: tiny_qwen2_vl\ntasks: [demo]\n"
 
     def signed(*overrides: str) -> str:
-        plan = plan_of(tmp_path, text, root, *overrides)
+        plan = plan_of_text(tmp_path, text, root, *overrides)
         return signature.signature(plan.recipe, plan.jobs[0].tasks[0], 2)
 
     first = signed()
@@ -40,12 +40,12 @@ def data(tmp_path: Path) -> Path:
 def test_signatures_tell_the_protocols_apart(data: Path) -> None:
     task = tasks()["MIntRec"]
     found = {
-        (name, protocol): signature.prompt_digest(recipe_of(name, protocol=protocol), task)
+        (name, protocol): signature.prompt_digest(released_recipe(name, protocol=protocol), task)
         for name in ("qwen2_7b_zero_shot", "qwen2_vl_7b_zero_shot", "internlm2_5_7b_zero_shot", "llama_3_8b_zero_shot")
         for protocol in ("mmla", "released")
     }
     # of protocol mmla, all text models are asked alike
     assert len(set(found.values())) == 4 + 2
-    recipe = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]")
-    same = recipe_of("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]", protocol="mmla")
+    recipe = released_recipe("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]")
+    same = released_recipe("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]", protocol="mmla")
     assert signature.signature(recipe, task, 1) != signature.signature(same, task, 1)

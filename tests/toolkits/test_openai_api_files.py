@@ -37,21 +37,21 @@ def write_recipe(folder: Path, text: str = MODEL + "method: zero_shot\n") -> Pat
     return path
 
 
-def recipe_of(folder: Path, *overrides: str) -> Recipe:
+def api_recipe(folder: Path, *overrides: str) -> Recipe:
     return load_recipe(write_recipe(folder), overrides, (), None)
 
 
 def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (problem,) = TOOLKIT.problems(recipe_of(tmp_path))
+    (problem,) = TOOLKIT.problems(api_recipe(tmp_path))
     assert problem.startswith("OPENAI_API_KEY is not set: type `export OPENAI_API_KEY=...` in the shell")
     local = "resources.env={OPENAI_BASE_URL: 'http://localhost:8000/v1'}"
-    assert TOOLKIT.problems(recipe_of(tmp_path, local)) == []
+    assert TOOLKIT.problems(api_recipe(tmp_path, local)) == []
     monkeypatch.setenv("OPENAI_API_KEY", " ")
-    assert len(TOOLKIT.problems(recipe_of(tmp_path))) == 1
+    assert len(TOOLKIT.problems(api_recipe(tmp_path))) == 1
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    assert TOOLKIT.problems(recipe_of(tmp_path)) == []
+    assert TOOLKIT.problems(api_recipe(tmp_path)) == []
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\u201d")  # copied with its quotation mark
-    (problem,) = TOOLKIT.problems(recipe_of(tmp_path))
+    (problem,) = TOOLKIT.problems(api_recipe(tmp_path))
     assert "characters that no key has" in problem
     assert KEY not in problem
 
@@ -74,7 +74,7 @@ def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_what_it_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str, said: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    (problem,) = TOOLKIT.problems(recipe_of(tmp_path, override))
+    (problem,) = TOOLKIT.problems(api_recipe(tmp_path, override))
     assert said in problem
 
 
@@ -107,7 +107,7 @@ def test_nothing_is_launched_without_a_key(tmp_path: Path, monkeypatch: pytest.M
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    recipe = recipe_of(tmp_path, "resources.env={OPENAI_BASE_URL: 'http://localhost:8000/v1'}")
+    recipe = api_recipe(tmp_path, "resources.env={OPENAI_BASE_URL: 'http://localhost:8000/v1'}")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "served").mkdir()  # a folder of the model's name is not the model
     command = TOOLKIT.infer(recipe, {"model": str(tmp_path / "served"), "batch_size": 8, "shard": None})
@@ -120,7 +120,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_holds_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    assert device_of(make_plan(recipe_of(tmp_path), tmp_path / "runs")) == "cpu"
+    assert device_of(make_plan(api_recipe(tmp_path), tmp_path / "runs")) == "cpu"
 
 
 def test_training_and_converting_are_refused(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.shared import MMLA, needs_mmla
 TOOLKIT = toolkits.get("swift")
 
 
-def recipe_of(folder: Path, text: str = "", method: str = "sft", model: str = "") -> Recipe:
+def swift_recipe(folder: Path, text: str = "", method: str = "sft", model: str = "") -> Recipe:
     path = folder / "recipe.yaml"
     path.write_text(
         f"method: {method}\ntasks: [demo]\n"
@@ -151,7 +151,7 @@ def test_turns_before_the_question() -> None:
 
 
 def problems(folder: Path, text: str = "", **options: str) -> list[str]:
-    return list(TOOLKIT.problems(recipe_of(folder, text, **options)))
+    return list(TOOLKIT.problems(swift_recipe(folder, text, **options)))
 
 
 def test_what_it_cannot_do(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_what_it_cannot_do(tmp_path: Path) -> None:
 
 def test_what_qwen_vl_cannot_do(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
-    recipe_of(tmp_path, "video: {frames: 5, max_pixels: 1003520}\n")
+    swift_recipe(tmp_path, "video: {frames: 5, max_pixels: 1003520}\n")
     path.write_text(path.read_text().replace("minicpmv2_6", "qwen2_vl/qwen2_vl"))
     said = TOOLKIT.problems(load_recipe(path))
     assert said[0] == "video.frames is 5, but Qwen-VL takes frames in pairs: give an even number"
@@ -186,7 +186,7 @@ def test_a_model_folder_says_whether_it_brings_code(tmp_path: Path) -> None:
     config = tmp_path / "model" / "config.json"
     config.write_text('{"auto_map": {"AutoModel": "mine.Model"}}')
     path = tmp_path / "recipe.yaml"
-    recipe_of(tmp_path)
+    swift_recipe(tmp_path)
     path.write_text(path.read_text().replace("some/id", str(tmp_path / "model")))
     assert "the model's folder brings Python code" in TOOLKIT.problems(load_recipe(path))[0]
     config.write_text("{}")
@@ -195,7 +195,7 @@ def test_a_model_folder_says_whether_it_brings_code(tmp_path: Path) -> None:
 
 def test_no_model_from_scratch(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
-    recipe_of(tmp_path, model=TRUSTED)
+    swift_recipe(tmp_path, model=TRUSTED)
     path.write_text(path.read_text().replace("path: some/id", "init: {config: {model_type: qwen2}}"))
     assert TOOLKIT.problems(load_recipe(path)) == ["ms-swift makes no model from scratch: give model.path"]
     with pytest.raises(NotImplementedError):
@@ -210,7 +210,7 @@ INPUTS = TrainInputs("some/id", "../convert-1", "cuda")
 
 
 def test_the_training_command(tmp_path: Path) -> None:
-    recipe = recipe_of(
+    recipe = swift_recipe(
         tmp_path,
         "train: {batch_size: 16, micro_batch_size: 2, lora: {target: 'q_proj, v_proj'}, deepspeed: zero2,\n"
         "  save_steps: 5, extra: {neftune_noise_alpha: 5, gradient_checkpointing: false,\n"
@@ -247,7 +247,7 @@ def test_training_on_a_cpu_for_the_last_checkpoint(tmp_path: Path) -> None:
         "train: {max_steps: 3, keep_checkpoints: null, finetuning: full, precision: fp32}\nselect: {strategy: last}\n"
     )
     path = tmp_path / "recipe.yaml"
-    recipe_of(tmp_path, text, model=TRUSTED)
+    swift_recipe(tmp_path, text, model=TRUSTED)
     path.write_text(path.read_text().replace("minicpmv2_6", "qwen2/qwen").replace("MLLM", "LLM"))
     command = TOOLKIT.train(load_recipe(path), TrainInputs("some/id", "../convert-1", "cpu"))
     argv = command.argv
@@ -266,7 +266,7 @@ def test_training_on_a_cpu_for_the_last_checkpoint(tmp_path: Path) -> None:
 
 
 def test_the_merge_command(tmp_path: Path) -> None:
-    argv = TOOLKIT.merge(recipe_of(tmp_path, model=TRUSTED), "some/id", "../train-1/output/checkpoint-5").argv
+    argv = TOOLKIT.merge(swift_recipe(tmp_path, model=TRUSTED), "some/id", "../train-1/output/checkpoint-5").argv
     assert Path(argv[1]).name == "swift_merge.py"
     assert flag(argv, "adapters") == "../train-1/output/checkpoint-5"
     assert flag(argv, "merge_lora") == "true"

@@ -17,9 +17,8 @@ from orchestrator.plan.plan import Plan
 from orchestrator.run.rows import results_of
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
-from tests import released_data
-from tests.released_data import three_tasks
-from tests.tables import MLLM, plan_of, table, with_bad_videos
+from tests.released_data import released_plan, three_tasks
+from tests.tables import MLLM, plan_of_text, table, with_bad_videos
 
 
 def work(plan: Plan, kind: str) -> tuple[Path, dict[str, Any]]:
@@ -42,7 +41,7 @@ def videos(tmp_path: Path) -> Path:
 def test_bad_videos_in_training_files_and_requests(
     videos: Path, tmp_path: Path, choice: str, left: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plan = plan_of(tmp_path, MLLM.format("sft"), videos, f"data.on_bad_video={choice}", "select.strategy=last")
+    plan = plan_of_text(tmp_path, MLLM.format("sft"), videos, f"data.on_bad_video={choice}", "select.strategy=last")
     said: list[str] = []
     assert preflight.problems_of(plan, say=said.append) == []
     assert any("2 of 3 videos of its train split" in line and f"data.on_bad_video: {choice}" in line for line in said)
@@ -52,7 +51,7 @@ def test_bad_videos_in_training_files_and_requests(
     rows = json.loads((folder / "train.json").read_text())
     assert [bool(row["videos"]) for row in rows] == left
 
-    zero = plan_of(tmp_path, MLLM.format("zero_shot"), videos, f"data.on_bad_video={choice}")
+    zero = plan_of_text(tmp_path, MLLM.format("zero_shot"), videos, f"data.on_bad_video={choice}")
 
     def answers(context: Context, commands: Any, folder: Path, *rest: Any) -> None:
         """Stands in for the toolkit's process: every request is answered rightly."""
@@ -83,7 +82,7 @@ def test_leaks_are_left_out_of_instruction_tuning(tmp_path: Path, exclude: bool)
     table(root, "MELD-DA", "dev", ("MELD-DA_0_2", "Hey", "greeting"))
     table(root, "MELD-DA", "test", ("MELD-DA_0_1", "Hi", "greeting"))
     text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MELD-DA]\n" + "it: {exclude_leaks: true}\n" * exclude
-    plan = plan_of(tmp_path, text, root, "select.strategy=last")
+    plan = plan_of_text(tmp_path, text, root, "select.strategy=last")
     folder, outputs = work(plan, "convert")
     ids = {row["id"] for row in json.loads((folder / "train.json").read_text())}
     everything = {"MELD_0_1", "MELD_0_2", "MELD_0_3", "MELD-DA_0_3"}
@@ -91,7 +90,7 @@ def test_leaks_are_left_out_of_instruction_tuning(tmp_path: Path, exclude: bool)
     assert outputs["leaks"] == (2 if exclude else 0)
     if exclude:  # what is held out is part of the key
         table(root, "MELD-DA", "dev", ("MELD-DA_0_9", "Hey", "greeting"))
-        again = plan_of(tmp_path, text, root, "select.strategy=last")
+        again = plan_of_text(tmp_path, text, root, "select.strategy=last")
         assert again.jobs[0].stage("convert").key != plan.jobs[0].stage("convert").key
 
 
@@ -110,7 +109,7 @@ def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> 
         def __init__(self, plan: Plan, number: int) -> None:
             self.plan, self.job, self.recipe = plan, plan.jobs[number], plan.jobs[number].recipe
 
-    sft, it = released_data.plan_of("qwen2_7b_sft", data), released_data.plan_of("qwen2_7b_it", data)
+    sft, it = released_plan("qwen2_7b_sft", data), released_plan("qwen2_7b_it", data)
     for plan, number in ((sft, 0), (it, 0)):
         stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
         done = convert(Here(plan, number), stage)  # type: ignore[arg-type]

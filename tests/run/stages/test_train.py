@@ -7,14 +7,14 @@ from pathlib import Path
 from orchestrator.machine.files import write_json
 from orchestrator.plan.plan import Plan
 from orchestrator.run.stages.train import _forget
-from tests.tables import plan_of, table
+from tests.tables import plan_of_text, table
 
 
 def test_a_training_that_begins_anew_forgets_what_the_last_one_led_to(tmp_path: Path) -> None:
     root = tmp_path / "data"
     for split in ("train", "dev", "test"):
         table(root, "Demo", split, (split, "Is it?", "question"))
-    plan = plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\n", root)
+    plan = plan_of_text(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\n", root)
     (job,) = plan.jobs
 
     def begin(plan: Plan, at: str, *kinds: str) -> None:
@@ -23,7 +23,7 @@ def test_a_training_that_begins_anew_forgets_what_the_last_one_led_to(tmp_path: 
                 state = {"key": stage.key, "inputs": stage.inputs, "attempts": [{"started_at": f"2026-01-01T{at}"}]}
                 write_json(stage.folder / "stage.json", state)
 
-    other = plan_of(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\n", root, "inference.split=dev")
+    other = plan_of_text(tmp_path, "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\n", root, "inference.split=dev")
     begin(plan, "09:00", "convert", "select", "infer", "score")
     begin(other, "09:00", "infer", "score")
     begin(plan, "11:00", "train")
