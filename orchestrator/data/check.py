@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks
 from orchestrator.data.archives import ensure_videos
-from orchestrator.data.forms import ColumnNames
+from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
 from orchestrator.data.leaks import Leak, leakage, shared_ids, source_dataset
 from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
@@ -112,7 +112,7 @@ def check_videos_of(
     """
     wanted: dict[tuple[str, str], list[str]] = {}
     for task in chosen:
-        if video_root == "{root}/{dataset}/video":
+        if video_root == VIDEO_ROOT:
             ensure_videos(task, root, meter(f"unpacking the videos of {task.name} (bytes)"))
         there = [split for split in SPLITS if split_file(task, split, root)]
         samples = {split: scan_split(task, split, root, video_root, columns=columns).samples for split in there}

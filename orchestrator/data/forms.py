@@ -23,6 +23,7 @@ ColumnNames = Mapping[str, str] | Sequence[str] | None
 # None stands for a row that cannot be used and was reported
 FormRow = tuple[int, str | None, str | None, str, str] | None
 
+VIDEO_ROOT = "{root}/{dataset}/video"  # where videos lie unless said otherwise
 # spellings of the columns, the first found wins; a label column may also be named after the task's dimension
 ALIASES = {
     "id": ("id", "utterance_id", "sample_id", "uid"),

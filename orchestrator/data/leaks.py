@@ -14,7 +14,7 @@ from itertools import chain, combinations
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task, tasks
-from orchestrator.data.forms import ColumnNames
+from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
 from orchestrator.data.samples import Sample, read_split, split_file
 from orchestrator.errors import Problem
 
@@ -156,7 +156,7 @@ def id_problems(chosen: Sequence[Task], root: Path, columns: ColumnNames = None)
 
 
 def _read(task: Task, split: str, root: Path, columns: ColumnNames) -> list[Sample]:
-    return read_split(task, split, root, "{root}/{dataset}/video", columns=columns)
+    return read_split(task, split, root, VIDEO_ROOT, columns=columns)
 
 
 def _ids(samples: Iterable[Sample]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
-from orchestrator.data.forms import columns_conflict
+from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
 from orchestrator.recipe.train import SECRET, Precision
 
 Modality = Literal["text", "video"]
@@ -32,7 +32,7 @@ class Data(Section):
         min_length=1,
         description="folder of <dataset>/{train,dev,test}.tsv (default: $MMLA_DATA_ROOT, or `data`)",
     )
-    video_root: str = Field("{root}/{dataset}/video", min_length=1, description="folder of the videos")
+    video_root: str = Field(VIDEO_ROOT, min_length=1, description="folder of the videos")
     modality: Modality | None = Field(None, description="what the model is shown (default: text, MLLM video)")
     on_bad_video: Literal["fail", "skip", "text_only"] = Field(
         "fail",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.benchmark.task import tasks as benchmark_tasks
+from orchestrator.data.forms import VIDEO_ROOT
 from orchestrator.environments.build import build
 from orchestrator.errors import InputError, Problem
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.recipe.sections import Data
 from orchestrator.run.listener import Listener
 
 
@@ -22,7 +22,7 @@ def unpack_videos(recipes: Sequence[Recipe]) -> None:
         InputError: an archive is damaged or not safe to unpack.
     """
     for recipe in recipes:
-        if recipe.modality != "video" or recipe.data.video_root != Data().video_root:
+        if recipe.modality != "video" or recipe.data.video_root != VIDEO_ROOT:
             continue
         from orchestrator.data.archives import ensure_videos
         from orchestrator.machine.meter import meter
