@@ -10,11 +10,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 # seconds for what a test does, and again for its fixtures; with a real toolkit the latter may build environments
 DEADLINE, TOOLKIT_DEADLINE = 300, 2 * 3600
 # the report names only files that took longer
 LEAST_SECONDS = 5
+# how fast values are made says something about the machine alone: in a fresh clone Hypothesis first makes its tables;
+# and examples may share a folder
+CALM = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("any machine", deadline=None, suppress_health_check=CALM)
+settings.load_profile("any machine")
 
 
 @contextlib.contextmanager

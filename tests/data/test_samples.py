@@ -5,7 +5,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import Task, tasks
@@ -159,7 +159,6 @@ def test_digest_follows_the_content(tmp_path: Path) -> None:
     assert file_digest(path) != first
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300) | st.text(alphabet='idtexlab\t\n\r"12\0é', max_size=200).map(str.encode), st.booleans())
 def test_any_bytes_give_samples_or_an_input_error(tmp_path: Path, content: bytes, header: bool) -> None:
     write(tmp_path, (b"id\tvideo\ttext\tlabel\n" if header else b"") + content)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import benchmark_tasks
@@ -194,7 +194,7 @@ def load_or_refuse(text: str | bytes, overrides: Sequence[str] = ()) -> None:
     assert refused is None or (refused.problems and all(problem.message for problem in refused.problems))
 
 
-FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=200)
 WORDS = st.sampled_from(
     ["method: ", "sft", "model: ", "tiny_qwen2", "tasks: ", "all", "[", "]", "{", "}", ": ", "\n", "  ", "- ", "train:",
      "epochs", "extends: ", "x.yaml", "&a ", "*a", "!!str ", "'", '"', "|", ">", "#", "1e-4", "no", "null", "<<: ", "?",

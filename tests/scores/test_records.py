@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import tasks
@@ -75,7 +75,6 @@ def test_no_such_file(tmp_path: Path) -> None:
         score_file(tmp_path / "gone.csv", MELD)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=200) | st.text('[{"predictlabel:}],joy\n\t', max_size=120).map(str.encode))
 def test_any_file_gives_scores_or_an_input_error(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "a"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InputError
@@ -65,7 +65,7 @@ _VALUES = {
 }  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.fixed_dictionaries({}, optional=_VALUES), min_size=1, max_size=4))
 def test_round_trip(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     path = tmp_path / "r.csv"
