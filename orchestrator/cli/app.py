@@ -58,6 +58,9 @@ def run(
     merge: Annotated[
         bool, typer.Option("--merge", help="Also write merged weights (72B: about 145 GB a job).")
     ] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Ask again what ended in an error; good answers are kept.")
+    ] = False,
 ) -> None:
     """Run recipes: train, choose the checkpoint, answer, score, write the results CSV.
 
@@ -70,7 +73,8 @@ def run(
     from orchestrator.run.run import run_recipes
 
     chosen = RecipeFiles(recipes, set_ or (), task or (), limit)
-    raise typer.Exit(run_recipes(chosen, runs_dir, results_dir, make_view, merge=merge))
+    again = {"merge": merge, "errors_again": retry_errors}
+    raise typer.Exit(run_recipes(chosen, runs_dir, results_dir, make_view, **again))
 
 
 @app.command()

@@ -88,12 +88,15 @@ class View(Listener):
         """A stage was done by an earlier run."""
         self.number += 1
 
-    def begin(self, stage: Stage, *, resumed: bool) -> None:
+    def begin(self, stage: Stage) -> None:
         """A stage begins."""
         self.number += 1
         self.stage, self.rate, self.spoken = stage, Rate(), time.monotonic()
-        if resumed:
-            self.line(f"{self._head(stage)} goes on where it was stopped")
+
+    def remark(self, text: str) -> None:
+        """Something that a user should know of the running stage."""
+        assert self.stage is not None
+        self.line(f"{self._head(self.stage)} {text}")
 
     def progress(self, progress: Progress) -> None:
         """A running stage is this far."""
@@ -150,9 +153,9 @@ class LiveView(View):
         # long lines are the terminal's to break: paths stay whole for who copies them
         self.console.print(text, style=style, soft_wrap=True)
 
-    def begin(self, stage: Stage, *, resumed: bool) -> None:
+    def begin(self, stage: Stage) -> None:
         """A stage begins."""
-        super().begin(stage, resumed=resumed)
+        super().begin(stage)
         self.status = self.console.status("")
         self.progress_line(f"{self._head(stage)} starting")
         self.status.start()
@@ -189,12 +192,11 @@ def _summary(stage: Stage, outputs: dict[str, Any]) -> str:
     if stage.kind == "select":
         scores = outputs["accuracy_percent"]
         chosen = f", {outputs['checkpoint']} ({outputs['strategy']}"
-        # best_eval is the toolkit's own measure, mostly accuracy by token: not to be compared with a score
-        return chosen + (f", {scores[outputs['step']]:.2f} % on dev)" if scores else ")")
+        return chosen + (f", {scores[outputs['step']]:.2f} % {outputs['measure']})" if scores else ")")
     if stage.kind == "infer":
         errors = outputs["errors"]
         answers = f", {outputs['requests']:,} answers"
-        return f"{answers}, {errors} of them errors; to ask again: rm -r {stage.folder}" if errors else answers
+        return f"{answers}, {errors} of them errors; to ask these again: run --retry-errors" if errors else answers
     return ""
 
 

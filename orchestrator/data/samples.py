@@ -241,3 +241,8 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as file:
             _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
     return _digests[key]
+
+
+def forget_digests() -> None:
+    """Have `file_digest` read every file again."""
+    _digests.clear()

@@ -56,10 +56,9 @@ def chosen_checkpoint(stage: Stage) -> Path | None:
     select, train = stage.need("select"), stage.need("train")
     if select is None or train is None:
         return None
-    selection = read_json(select.folder / SELECTION)
-    if selection is None:
+    if not select.done:
         return train.folder / "checkpoint-<chosen by select>"
-    return Path(os.path.normpath(select.folder / selection["path"]))
+    return Path(os.path.normpath(select.folder / read_json(select.folder / SELECTION)["path"]))
 
 
 def init_command(plan: Plan) -> Command:

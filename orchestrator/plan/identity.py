@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,14 +70,20 @@ def _videos(task: Task, split: str, recipe: Recipe) -> str | None:
         samples = samples_of(recipe, task, split)
     except InputError:
         return None  # said before anything is launched, where it can be said in full
+    videos = [sample.video for sample in samples if sample.video is not None]
+    return digest([(path.rpartition("/")[2], size) for path, size in zip(videos, sizes_of(videos), strict=True)])
+
+
+def sizes_of(videos: Iterable[str]) -> list[int]:
+    """The sizes of files in bytes; -1 for one that is not there."""
     folders: dict[str, bool] = {}
     sizes = []
-    for path in (sample.video for sample in samples if sample.video is not None):
-        folder, _, name = path.rpartition("/")
+    for path in videos:
+        folder = path.rpartition("/")[0]
         if folder not in folders:
             folders[folder] = os.path.isdir(folder)  # noqa: PTH112 (half the time)
         try:
-            sizes.append((name, os.stat(path).st_size if folders[folder] else -1))  # noqa: PTH116
+            sizes.append(os.stat(path).st_size if folders[folder] else -1)  # noqa: PTH116
         except OSError:
-            sizes.append((name, -1))
-    return digest(sizes)
+            sizes.append(-1)
+    return sizes

@@ -29,6 +29,8 @@ from orchestrator.toolkits.base import Toolkit
 KEY_LENGTH = 12
 # raised when the same inputs give other training files
 CONVERSION_VERSION = 2
+# raised when other things are kept of a score
+ENTRY_VERSION = 2
 
 
 def key_of(inputs: object) -> str:
@@ -75,6 +77,11 @@ class Inputs:
             found.append(entry)
         return found
 
+    def of(self, kind: str, group: tuple[Task, ...]) -> dict[str, Any]:
+        """The inputs of a kind of stage of the job that these tasks make."""
+        found: dict[str, Any] = getattr(self, kind)(group)
+        return found
+
     def init(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """A model from scratch: its configuration and the text that its tokenizer learns from."""
         init = self.recipe.model.init
@@ -116,7 +123,7 @@ class Inputs:
             "env": self.recipe.resources.decisive_env,
         }
 
-    def train(self) -> dict[str, Any]:
+    def train(self, _group: tuple[Task, ...]) -> dict[str, Any]:
         """A training: model, settings, programs."""
         train = self.recipe.training
         selection = self.recipe.select.strategy
@@ -161,10 +168,11 @@ class Inputs:
         """Scores: the labels and the versions of parser and metrics."""
         return {
             "labels": {task.name: task.labels for task in group},
+            "entry": ENTRY_VERSION,
             "parser": answers.PARSER_VERSION,
             "metrics": metrics.VERSION,
         }
 
-    def merge(self) -> dict[str, Any]:
+    def merge(self, _group: tuple[Task, ...]) -> dict[str, Any]:
         """Merged weights."""
         return {"toolkit": self.toolkit.environment.lock_digest}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from orchestrator.benchmark.task import Task, tasks
+from orchestrator.plan.changes import changes
 from orchestrator.plan.keys import Inputs, key_of
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.recipe.recipe import Recipe
@@ -48,22 +48,23 @@ def _job(
     inputs = Inputs(recipe, seen)
     stages: list[Stage] = []
 
-    def add(kind: str, own: Mapping[str, Any], *needs: Stage | None) -> Stage:
+    def add(kind: str, *needs: Stage | None) -> Stage:
         needed = tuple(stage for stage in needs if stage is not None)
-        everything = {"stage": kind, **own, "needs": {stage.kind: stage.key for stage in needed}}
+        everything = {"stage": kind, **inputs.of(kind, group), "needs": {stage.kind: stage.key for stage in needed}}
         key = key_of(everything)
-        stage = Stage(kind, name, folder / f"{kind}-{key}", key, everything, needed)
+        changed = partial(changes, recipe, kind, group, everything)
+        stage = Stage(kind, name, folder / f"{kind}-{key}", key, everything, needed, changed)
         stages.append(stage)
         return stage
 
-    init = add("init", inputs.init(group)) if recipe.model.init else None
+    init = add("init") if recipe.model.init else None
     train = select = None
     if recipe.train is not None:
-        convert = add("convert", inputs.convert(group))
-        train = add("train", inputs.train(), convert, init)
-        select = add("select", inputs.select(group), train, init)
+        convert = add("convert")
+        train = add("train", convert, init)
+        select = add("select", train, init)
         if merge and recipe.train.finetuning == "lora":
-            add("merge", inputs.merge(), select, train, init)
-    infer = add("infer", inputs.infer(group), select, init, train)
-    add("score", inputs.score(group), infer, select, train)
+            add("merge", select, train, init)
+    infer = add("infer", select, init, train)
+    add("score", infer, select, train)
     return Job(name, group, tuple(stages), recipe)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from orchestrator import toolkits
 from orchestrator.benchmark.task import Task
 from orchestrator.data.bad_videos import BadVideos, cache_of
-from orchestrator.plan.record import is_done
+from orchestrator.plan.record import is_done, mark_in, state_in
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Toolkit
 
@@ -22,7 +21,10 @@ LARGE = ("init", "convert", "train")
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a job. `inputs` is what its key is the hash of; `needs` are the stages it reads from."""
+    """One step of a job. `inputs` is what its key is the hash of; `needs` are the stages it reads from.
+
+    ``changed`` says in words which of its inputs are others by now, as `changes.changes`.
+    """
 
     kind: str
     job: str
@@ -30,6 +32,7 @@ class Stage:
     key: str
     inputs: Mapping[str, Any] = field(hash=False)
     needs: tuple[Stage, ...] = ()
+    changed: Callable[..., list[str]] = field(default=lambda **_: [], compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -38,8 +41,17 @@ class Stage:
 
     @property
     def done(self) -> bool:
-        """Whether its outputs are on disk, complete."""
-        return is_done(self.folder)
+        """Whether its outputs are on disk, complete, and made from what it needs as that is now."""
+        return is_done(self.folder) and self.fits(state_in(self.folder))
+
+    def lineage(self) -> dict[str, str]:
+        """By kind, which making of each needed stage is on disk; what was removed, or has no mark, is left out."""
+        return {stage.kind: mark for stage in self.needs if (mark := mark_in(stage.folder))}
+
+    def fits(self, state: Mapping[str, Any]) -> bool:
+        """Whether what its ``stage.json`` tells of was made from what it needs as that is now."""
+        made_from: Mapping[str, str] = state.get("made_from", {})
+        return all(made_from.get(kind) == mark for kind, mark in self.lineage().items())
 
     def need(self, kind: str) -> Stage | None:
         """The needed stage of a kind, if it needs one."""
@@ -66,9 +78,9 @@ class Job:
     stages: tuple[Stage, ...]
     recipe: Recipe = field(hash=False)
 
-    @cached_property
+    @property
     def done(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is left to do, by what is on disk now."""
         return not self.todo()
 
     def todo(self) -> list[Stage]:

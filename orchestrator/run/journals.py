@@ -1,4 +1,4 @@
-"""The answers of several inference processes that share the requests: one journal each, joined into one.
+"""The answers of inference processes: a journal each, joined into one, and mended where lines of it were damaged.
 
 A process that is one of several writes ``predictions.<number>.jsonl``. Before and after a launch all of these are
 joined to ``predictions.jsonl``, so that it does not matter how many processes there were last time, or when they were
@@ -8,52 +8,93 @@ killed.
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
+from orchestrator.machine.files import atomic_write
 from orchestrator.plan.commands import PREDICTIONS, shard_predictions
 from orchestrator.toolkits.base import Progress
 
+Prediction = dict[str, Any]
 
-def join(folder: Path) -> None:
-    """Append to the journal what the processes' own journals hold, each request once, and remove these.
 
-    Lines that a killed process left half written are dropped; so is a first run's journal of nothing but errors, whose
-    process may have had a broken GPU: its requests are asked again, once. May itself be killed at any moment.
+def join(folder: Path, asked: Collection[str] | None = None, say: Callable[[str], None] = lambda _: None) -> int:
+    """Have one journal hold what all the processes wrote, each request once; returns how many requests it answers.
+
+    Lines that a killed process left half written are dropped, and so are damaged ones, which are then asked again; so
+    is a first run's journal of nothing but errors, whose process may have had a broken GPU: its requests are asked
+    again, once. May itself be killed at any moment.
+
+    Args:
+        folder: that of the journals.
+        asked: the ids of the requests; answers to others are dropped.
+        say: told how many lines were damaged.
     """
-    parts = sorted(folder.glob(shard_predictions("*")))
-    journal = folder / PREDICTIONS
+    journal, parts = folder / PREDICTIONS, sorted(folder.glob(shard_predictions("*")))
     if not parts and not journal.exists():
-        return
-    with journal.open("a+b") as file:
-        known = _cut(file.fileno(), journal)
-        first = not known
-        for part in parts:
-            content = part.read_bytes()
-            lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
-            entries = [json.loads(line) for line in lines]
-            if first and len(entries) > 1 and all("error" in entry for entry in entries):
-                continue
-            for line, entry in zip(lines, entries, strict=True):
-                if entry["id"] not in known:
-                    known.add(entry["id"])
-                    file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+        return 0
+    known: dict[str, bytes] = {}
+    lost = 0
+    first = True
+    for path in (journal, *parts):
+        content = path.read_bytes() if path.exists() else b""
+        found, bad = _read(content, asked)
+        lost += bad
+        # of the first journal too few may be left to tell
+        if all("error" in entry for _, entry in found) and (path == journal or (first and len(found) > 1)):
+            found = []  # their cause may be gone, and there is nothing to lose
+        for line, entry in found:
+            known.setdefault(entry["id"], line)
+        if path == journal:
+            first = not found
+            before = content
+    if lost:
+        say(f"{lost:,} damaged lines of {PREDICTIONS} are left out, and what they answered is asked again")
+    after = b"".join(known.values())
+    if after != before:
+        atomic_write(journal, after)
     for part in parts:
         part.unlink()
+    return len(known)
 
 
-def _cut(file: int, journal: Path) -> set[str]:
-    """The ids in the journal, which is cut behind its last whole line, or emptied where it holds nothing but errors."""
-    content = journal.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    entries = [json.loads(line) for line in content[:whole].splitlines()]
-    if entries and all("error" in entry for entry in entries):
-        whole, entries = 0, []  # their cause may be gone, and there is nothing to lose
-    if whole < len(content):
-        os.ftruncate(file, whole)
-    return {entry["id"] for entry in entries}
+def drop_errors(folder: Path) -> int:
+    """Take the errors out of a folder's journal, so that their requests are asked again; returns how many."""
+    join(folder)
+    journal = folder / PREDICTIONS
+    entries, _ = _read(journal.read_bytes() if journal.exists() else b"")
+    good = [line for line, entry in entries if "error" not in entry]
+    if len(good) < len(entries):
+        atomic_write(journal, b"".join(good))
+    return len(entries) - len(good)
+
+
+def predictions_in(folder: Path) -> dict[str, Prediction]:
+    """The answers in a folder's journal by request; damaged lines are left out."""
+    journal = folder / PREDICTIONS
+    entries, _ = _read(journal.read_bytes() if journal.exists() else b"")
+    return {entry["id"]: entry for _, entry in reversed(entries)}
+
+
+def _read(content: bytes, asked: Collection[str] | None = None) -> tuple[list[tuple[bytes, Prediction]], int]:
+    """The sound lines of a journal, and how many whole ones are damaged."""
+    lines = [line + b"\n" for line in content.split(b"\n")[:-1]]
+    found = [(line, entry) for line in lines if (entry := _sound(line)) and (asked is None or entry["id"] in asked)]
+    return found, len(lines) - len(found)
+
+
+def _sound(line: bytes) -> Prediction | None:
+    """The prediction on a line: an id, and a text or an error."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+        return None
+    if not isinstance(entry.get("seconds", 0.0), int | float):
+        return None
+    return entry if isinstance(entry.get("error", entry.get("text")), str) else None
 
 
 class JournalProgress:

@@ -24,8 +24,11 @@ class Listener(Protocol):
     def skipped(self) -> None:
         """A stage was done by an earlier run."""
 
-    def begin(self, stage: Stage, *, resumed: bool) -> None:
-        """A stage begins; ``resumed``: not for the first time."""
+    def begin(self, stage: Stage) -> None:
+        """A stage begins."""
+
+    def remark(self, text: str) -> None:
+        """Something that a user should know of the running stage."""
 
     def progress(self, progress: Progress) -> None:
         """The running stage is this far."""

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -17,11 +18,13 @@ from orchestrator.machine.files import write_json
 from orchestrator.machine.logs import LOG
 from orchestrator.plan.commands import describe
 from orchestrator.plan.plan import Stage
-from orchestrator.plan.record import STATE, state_in
-from orchestrator.run.stages.context import Context
+from orchestrator.plan.record import STATE, seal, state_in
+from orchestrator.run.stages.context import Context, MixedInputs
 
 # stages whose outputs toolkits write, which do not flush them
 WRITTEN_BY_TOOLKITS = ("init", "train", "merge")
+# stages that the same inputs may give other outputs, so that each time has an id of its own
+MARKED = ("train", "infer")
 
 
 @contextlib.contextmanager
@@ -45,6 +48,10 @@ def attempt(context: Context, stage: Stage) -> Iterator[dict[str, Any]]:
             yield state
         if stage.kind in WRITTEN_BY_TOOLKITS:
             os.sync()  # after a power cut "done" must still be true
+        with disk_errors():
+            state["files"] = seal(stage.folder, stage.kind)
+        if stage.kind in MARKED:
+            state["id"] = uuid.uuid4().hex[:12]
         outcome = "done"
         if state["argv"]:
             state["exit_code"] = 0
@@ -53,6 +60,7 @@ def attempt(context: Context, stage: Stage) -> Iterator[dict[str, Any]]:
         raise
     except OrchestratorError as error:
         state |= {"error": str(error), "exit_code": getattr(error, "exit_status", None)}
+        state["mixed"] = isinstance(error, MixedInputs)
         raise
     finally:
         attempts[-1]["seconds"] = round(time.monotonic() - started, 3)
@@ -72,6 +80,7 @@ def _begun(context: Context, stage: Stage) -> dict[str, Any]:
         "key": stage.key,
         **describe(context.plan, stage, context.device),
         "inputs": stage.inputs,
+        "made_from": stage.lineage(),
         "device": context.device,
         "processes": recipe.resources.processes,
         "toolkit": toolkit.name,

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.errors import InputError
+from orchestrator.machine.locks import waiting_lock
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run.listener import Listener
 from orchestrator.run.rows import results_of
 from orchestrator.scores.results import OVERALL, ResultsRow, read_results, write_results
+
+LOCK = ".lock"
 
 
 def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
@@ -22,14 +25,16 @@ def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listene
             whole = make_plan(asked.with_all_tasks(file), plan.folder.parent)
         if rows := results_of(whole):
             path = results_dir / f"{plan.recipe.name}.csv"
-            if aside := _move_aside(path, rows):
-                listener.line(f"{path} held results of other settings: they are now in {aside}")
-            write_results(path, rows)
+            # of two runs that end together the second sees what the first wrote
+            with waiting_lock(results_dir / LOCK):
+                if aside := _move_aside(path, rows):
+                    listener.line(f"{path} held results of other settings: they are now in {aside}")
+                write_results(path, rows)
             listener.results(rows, path)
 
 
 def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:
-    """Rename results of other settings than these rows: they are somebody's days of GPU time, never overwritten."""
+    """Keep results of other settings than these rows under another name: they are somebody's days of GPU time."""
     if not path.exists():
         return None
     try:
@@ -39,7 +44,9 @@ def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:
     if old <= {(row["task"], row["run_id"]) for row in rows}:
         return None
     stem = f"{path.stem}.{max(str(run) for _, run in old)}"
+    content = path.read_bytes()
     names = (path.with_name(f"{stem}{number}.csv") for number in ("", *(f"-{n}" for n in range(2, 10_000))))
-    aside = next(name for name in names if not name.exists())
-    path.rename(aside)
+    # results that were moved before, and shown again since, are there already
+    aside = next(name for name in names if not name.exists() or name.read_bytes() == content)
+    path.replace(aside)
     return aside

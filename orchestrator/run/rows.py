@@ -37,8 +37,9 @@ class Provenance:
     def of(cls, recipe: Recipe, stage: Stage, task: Task) -> Provenance:
         """Read from the stages that a score stage needs."""
         select, train, infer = stage.need("select"), stage.need("train"), stage.input("infer")
-        inferred, trained = state_in(infer.folder), state_in(train.folder) if train else None
-        used = [recipe.model.gpus * inferred["outputs"].get("processes", 1) if inferred["device"] == "cuda" else 0]
+        inferred, trained = state_in(infer.folder), state_in(train.folder) if train else {}
+        on_gpus = inferred["device"] == "cuda"
+        used = [recipe.model.gpus * inferred["outputs"].get("processes", 1) if on_gpus else 0]
         if trained and trained["device"] == "cuda":
             used.append(trained["processes"])  # the recipe's may have changed since
         converted = outputs_in(train.input("convert").folder) if train else {}
@@ -65,7 +66,8 @@ def results_of(plan: Plan) -> list[ResultsRow]:
             continue
         for task, entry in zip(job.tasks, read_json(stage.folder / SCORES), strict=True):
             score, provenance = metrics.Scores(**entry["scores"]), Provenance(**entry["stages"])
-            rows.append({**_measured(plan, task, score.n, provenance), **entry["row"], "recipe_sha256": sha})
+            measured = _measured(plan, task, score.n, entry["utterances"], provenance)
+            rows.append({**measured, **entry["row"], "recipe_sha256": sha})
             parts.append(score)
             sizes.append(task.sizes.get(split) or score.n)
             bad.update(provenance.bad_videos)
@@ -79,7 +81,7 @@ def results_of(plan: Plan) -> list[ResultsRow]:
     return rows
 
 
-def _measured(plan: Plan, task: Task, n: int, provenance: Provenance) -> ResultsRow:
+def _measured(plan: Plan, task: Task, n: int, utterances: str, provenance: Provenance) -> ResultsRow:
     """The columns of a task's results row that say what was measured and how."""
     recipe = plan.recipe
     model, split, bad = recipe.model, recipe.inference.split, provenance.bad_videos
@@ -102,7 +104,7 @@ def _measured(plan: Plan, task: Task, n: int, provenance: Provenance) -> Results
         "train_seconds": provenance.train_seconds,
         "gpus": provenance.gpus,
         # what training lacked is no matter of what was measured
-        "signature": signature(recipe, task, n, choice.summary({split: bad[split]})),
+        "signature": signature(recipe, task, utterances, n, choice.summary({split: bad[split]})),
         "bad_videos": choice.summary(bad),
         "toolkit_version": plan.toolkit.environment.toolkit_version(),
     }

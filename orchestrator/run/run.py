@@ -15,13 +15,20 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.pins import pin
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
+from orchestrator.run.again import reopen_damaged, retry_errors
 from orchestrator.run.listener import Listener
 from orchestrator.run.prepare import prepare, unpack_videos
 from orchestrator.run.report import report
 
 
 def run_recipes(
-    asked: RecipeFiles, runs_dir: Path, results_dir: Path, listen: Callable[[], Listener], *, merge: bool
+    asked: RecipeFiles,
+    runs_dir: Path,
+    results_dir: Path,
+    listen: Callable[[], Listener],
+    *,
+    merge: bool = False,
+    errors_again: bool = False,
 ) -> int:
     """Run recipes one after another; returns the exit status.
 
@@ -31,6 +38,7 @@ def run_recipes(
         results_dir: where results CSVs go.
         listen: makes who is told how it goes.
         merge: also write merged weights.
+        errors_again: ask the requests again that ended in an error.
 
     Raises:
         InputError: something is wrong with the input; nothing was launched.
@@ -46,6 +54,9 @@ def run_recipes(
             locks.enter_context(run_lock(plan.folder))
         listener = listen()
         failed = False
+        if errors_again:
+            retry_errors(plans, listener.line)
+        reopen_damaged(plans, listener.line)
         try:
             if all(job.done for plan in plans for job in plan.jobs):
                 listener.line("everything is done already")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.errors import Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.plan import Plan, Stage
-from orchestrator.plan.record import state_in
+from orchestrator.plan.record import damaged, state_in
 from orchestrator.run.listener import Listener
 from orchestrator.run.record import attempt, disk_errors
 from orchestrator.run.stages.context import Context
@@ -35,7 +36,8 @@ def run_plans(plans: Sequence[Plan], device: str, listener: Listener) -> list[tu
                         listener.skipped()
                         continue
                     try:
-                        _run_stage(Context(plan, job, launcher, device, listener.progress), stage, listener)
+                        context = Context(plan, job, launcher, device, listener.progress, listener.remark)
+                        _run_stage(context, stage, listener)
                     except Interrupted:
                         listener.stopped(stage)
                         raise
@@ -50,12 +52,30 @@ def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
     before = state_in(stage.folder)
     if before.get("state") == "running":
         context.launcher.end_leftovers(stage.folder)
+    listener.begin(stage)
     with disk_errors():
+        before = _useful(stage, before, listener)
         _refuse_other_world(context, stage, before)
-    listener.begin(stage, resumed=bool(before.get("attempts")))
     with attempt(context, stage) as state:
         state["outputs"] = WORK[stage.kind](context, stage)
     listener.end(stage, state["attempts"][-1]["seconds"], state["outputs"])
+
+
+def _useful(stage: Stage, before: dict[str, Any], listener: Listener) -> dict[str, Any]:
+    """What an earlier run left of a stage, as its ``stage.json`` tells; removed if no use can be made of it."""
+    why = ""
+    if before.get("mixed"):
+        why = "what it read was changed while it ran"
+    elif not stage.fits(before) and stage.folder.exists():
+        # also where its stage.json was lost: nothing says whose answers lie there
+        why = "what is there came from another training, or from other answers"
+    if not why:
+        if before.get("state") == "done" and (names := damaged(stage.folder, before)):
+            listener.remark(f"is mended: {', '.join(names)} not as it left {'it' if len(names) == 1 else 'them'}")
+        return before
+    listener.remark(f"begins anew: {why}")
+    shutil.rmtree(stage.folder)
+    return {}
 
 
 def _refuse_other_world(context: Context, stage: Stage, before: Mapping[str, Any]) -> None:

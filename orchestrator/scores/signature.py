@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from orchestrator.benchmark.task import Task
-from orchestrator.errors import InputError
+from orchestrator.data.samples import Sample
 from orchestrator.machine.files import digest
 from orchestrator.prompts import examples
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import answers
 
 
-def signature(recipe: Recipe, task: Task, n: int, bad: str = "") -> str:
+def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = "") -> str:
     """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores.
+
+    Args:
+        recipe: how it was asked.
+        task: what was asked for.
+        utterances: `utterances_digest` of the samples that were scored.
+        n: how many these were.
+        bad: `BadVideos.summary` of them.
 
     Raises:
         InputError: the prompt template does not exist or is none.
     """
     parts: dict[str, Any] = {
-        "data": _utterances(recipe, task),
+        "data": utterances,
         "split": recipe.inference.split,
         "n": n,
         "prompt": prompt_digest(recipe, task)[:8],
@@ -53,10 +61,6 @@ def decoding(recipe: Recipe) -> str:
     return f"{how},max={inference.max_new_tokens}"
 
 
-def _utterances(recipe: Recipe, task: Task) -> str:
-    """A hash of the samples that are asked, in whichever file, form and order they came."""
-    try:
-        samples = examples.samples_of(recipe, task, recipe.inference.split)
-    except InputError:  # the data is no longer there
-        return "none"
+def utterances_digest(samples: Iterable[Sample]) -> str:
+    """A hash (8 hex digits) of samples, in whichever file, form and order they came."""
     return digest(sorted((sample.id, sample.text, sample.label) for sample in samples))[:8]

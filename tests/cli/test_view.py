@@ -64,21 +64,22 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
     )
     shown.start([plan])
     shown.skipped()
-    shown.begin(convert, resumed=False)
+    shown.begin(convert)
     shown.end(convert, 1.0, {"rows": {"train": 1200, "dev": 120}})
-    shown.begin(train, resumed=True)
+    shown.begin(train)
+    shown.remark("goes on from checkpoint-6")
     for done in (1, 2, 3):
         shown.progress(Progress(done, 9))
         watch.now += 29  # a line each half minute
     shown.end(train, 87, {"steps": 9})
-    shown.begin(select, resumed=False)
+    shown.begin(select)
     chosen = {"checkpoint": "checkpoint-9", "strategy": "dev_accuracy", "step": "9"}
-    shown.end(select, 2, chosen | {"accuracy_percent": {"9": 87.5}})
+    shown.end(select, 2, chosen | {"accuracy_percent": {"9": 87.5}, "measure": "of the answers right on dev"})
     shown.end(select, 2, chosen | {"strategy": "last", "accuracy_percent": {}})
-    shown.begin(infer, resumed=False)
+    shown.begin(infer)
     shown.end(infer, 2, {"requests": 240, "errors": 0})
     shown.end(infer, 2, {"requests": 240, "errors": 3})
-    shown.begin(score, resumed=False)
+    shown.begin(score)
     shown.failed(score, StageError("it broke"))
     shown.stopped(score)
     shown.close()
@@ -86,13 +87,13 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out.splitlines() == [
         "1 of 6 stages are done already",
         "[2/6] demo demo/convert: done in 1.0 s, 1,200 train, 120 dev",
-        "[3/6] demo demo/train: goes on where it was stopped",
+        "[3/6] demo demo/train: goes on from checkpoint-6",
         "[3/6] demo demo/train: step 3/9, 0.0345 steps/s, 2:54 left",
         "[3/6] demo demo/train: done in 1:27, 9 steps",
-        "[4/6] demo demo/select: done in 2.0 s, checkpoint-9 (dev_accuracy, 87.50 % on dev)",
+        "[4/6] demo demo/select: done in 2.0 s, checkpoint-9 (dev_accuracy, 87.50 % of the answers right on dev)",
         "[4/6] demo demo/select: done in 2.0 s, checkpoint-9 (last)",
         "[5/6] demo demo/infer: done in 2.0 s, 240 answers",
-        f"[5/6] demo demo/infer: done in 2.0 s, 240 answers, 3 of them errors; to ask again: rm -r {infer.folder}",
+        "[5/6] demo demo/infer: done in 2.0 s, 240 answers, 3 of them errors; to ask these again: run --retry-errors",
         "[6/6] demo demo/score: FAILED: it broke",
         "[6/6] demo demo/score: stopped; the same command goes on from here",
         *results_table([ROW]).splitlines(),
@@ -129,7 +130,7 @@ def test_a_line_that_moves(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     shown, train = make_view(), plan.jobs[0].stage("train")
     assert isinstance(shown, LiveView)
     shown.start([plan])
-    shown.begin(train, resumed=False)
+    shown.begin(train)
     assert shown.status is not None
     assert str(shown.status.status) == "[1/6] demo demo/train: starting"
     shown.progress(Progress(4, 9))

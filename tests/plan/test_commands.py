@@ -24,6 +24,7 @@ def test_commands(data: Path, tmp_path: Path) -> None:
     assert infer is not None
     assert "checkpoint-<chosen by select>" in infer.files["config.json"]
     folder = job.stage("select").folder
+    write_json(folder / "stage.json", {"state": "done"})
     write_json(folder / "selection.json", {"path": f"../train-{keys(plan)['train']}/output/checkpoint-9"})
     again = command_of(plan, job.stage("infer"), "cpu")
     assert again is not None

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
 
+from orchestrator.machine.locks import waiting_lock
+from orchestrator.scores.results import read_results
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.run.place import KINDS, Place
-from tests.running import answers, stage_folder
+from tests.running import stage_folder, start, texts, wait_until
 
 
 def kinds(folders: set[str]) -> set[str]:
@@ -58,10 +61,9 @@ def test_a_training_that_was_deleted_is_done_again_for_new_answers(place: Place)
     shutil.rmtree(stage_folder(place.folder, "train"))
     old = stage_folder(place.folder, "infer")
     place.run("--set", "inference.max_new_tokens=16")
-    assert not old.exists(), "its answers came from weights that are gone"
-    assert kinds(place.folders()) == set(KINDS)
-    assert place.stage("infer")["state"] == "done"
-    assert len(answers(place.folder)) == 16
+    said = place.run()
+    assert "demo/infer: begins anew: what is there came from another training" in said
+    assert len(texts(old / "predictions.jsonl")) == 16
 
 
 def test_one_task_after_the_other_gives_the_results_of_both(place: Place, calm: Place) -> None:
@@ -85,6 +87,29 @@ def test_results_of_other_settings_are_moved_aside(place: Place) -> None:
     assert place.run("--set", "inference.max_new_tokens=16").count("held results") == 0
 
 
+def test_the_same_results_shown_again_make_no_more_files(place: Place) -> None:
+    for _ in range(3):
+        for tokens in (16, 24, 32):
+            place.run("--set", f"inference.max_new_tokens={tokens}")
+    assert len(list(place.folder.glob("*.csv"))) == 3
+
+
+def test_of_two_runs_that_end_together_the_second_sees_what_the_first_wrote(place: Place, data: Path) -> None:
+    other = Place(place.folder / "other", data)
+    other.run("--set", "inference.max_new_tokens=16")
+    with waiting_lock(place.folder / ".lock"):
+        process = start(place.recipe, place.folder, program="tests.echo")
+        wait_until(lambda: list(place.folder.glob("runs/*/demo/score-*/scores.json")))
+        time.sleep(0.5)
+        assert not place.results.exists(), "it waits for the other"
+        shutil.copy(other.results, place.results)
+    assert process.wait(30) == 0
+    assert {read_results(path)[0]["decoding"] for path in place.folder.glob("*.csv")} == {
+        "greedy,max=16",
+        "greedy,max=32",
+    }
+
+
 def test_a_limit_is_another_run_of_its_own(place: Place) -> None:
     place.run("--limit", "8")
     assert place.rows()["demo"]["n"] == 8
@@ -103,7 +128,7 @@ def test_data_that_moved_is_converted_again_before_the_training_goes_on(place: P
     place.run(*shown, "--set", f"data.root={root}", do="fail:train=2", code=1)
     root.rename(moved)
     said = place.run(*shown, "--set", f"data.root={moved}")
-    assert "demo/train: goes on where it was stopped" in said
+    assert "demo/train: begins again: it was stopped before its first checkpoint" in said
     assert place.stage("convert")["outputs"]["videos"] == f"{moved}/{{dataset}}/video"
     converted = stage_folder(place.folder, "convert") / "train.jsonl"
     assert str(moved / "Demo" / "video" / "train1.mp4") in converted.read_text()

@@ -44,7 +44,7 @@ def test_a_job_that_fails_leaves_the_others_alone(place: Place, data: Path, calm
 
     again = place.run()
     assert "8 of 12 stages are done already" in again
-    assert "demo/train: goes on where it was stopped" in again
+    assert "demo/train: goes on from checkpoint-3" in again
     assert place.stage("train")["outputs"]["resumed_from"] == "output/checkpoint-3"
     assert place.attempts() == calm.attempts() | {"demo/train": 2}
     assert answers(place.folder, "demo") == answers(calm.folder, "demo")
@@ -56,7 +56,7 @@ def test_a_job_that_fails_leaves_the_others_alone(place: Place, data: Path, calm
     [
         ("lie:train", "train", "training ended with status 0, but:\n    - it wrote no trainer_state.json"),
         ("lie:train=8", "train", "training ended with status 0, but:\n    - it wrote no trainer_state.json"),
-        ("lie:infer=5", "infer", "16 requests, but 4 answers that do not fit them"),
+        ("lie:infer=5", "infer", "16 requests, but 4 answers to them"),
         ("fail:init", "init", "ended with exit status 1"),
         ("fail:infer=5", "infer", "| fails at 5 as asked"),
         ("error:infer", "infer", "ended with exit status 3"),
@@ -86,9 +86,25 @@ def test_every_request_failed_in_processes_that_had_one_each(place: Place) -> No
 def test_a_request_without_an_answer_is_told_and_counts_as_wrong(place: Place) -> None:
     said = place.run(do="error:infer=3")
     folder = stage_folder(place.folder, "infer")
-    assert f"16 answers, 1 of them errors; to ask again: rm -r {folder}" in said
+    assert "16 answers, 1 of them errors; to ask these again: run --retry-errors" in said
     assert [record.get("error") for record in records(folder / "predictions.jsonl").values()].count("as asked") == 1
     assert (place.rows()["demo"]["n"], place.rows()["demo"]["error"]) == (16, 6.25)
+    assert "everything is done already" in place.run()
+
+
+def test_errors_are_asked_again_and_good_answers_are_kept(place: Place, calm: Place) -> None:
+    place.run(do="error:infer=3,error:infer=9")
+    journal = stage_folder(place.folder, "infer") / "predictions.jsonl"
+    good = [line for line in journal.read_text().splitlines() if "error" not in line]
+    said = place.run("--retry-errors", do="error:infer=9")
+    assert "demo: 2 requests that ended in an error are asked again" in said
+    assert "demo/infer: goes on: 14 of 16 requests are answered" in said
+    assert (place.rows()["demo"]["error"], place.attempts()["demo/train"]) == (6.25, 1)
+    place.run("--retry-errors")
+    assert journal.read_text().splitlines()[:14] == good
+    assert answers(place.folder) == answers(calm.folder, "demo")
+    assert place.rows()["demo"]["acc"] == calm.rows()["demo"]["acc"]
+    assert "everything is done already" in place.run("--retry-errors")
 
 
 @pytest.mark.parametrize(("kind", "at"), [("train", 5), ("infer", 5)])

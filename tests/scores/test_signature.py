@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.benchmark.task import tasks
+from orchestrator.prompts.examples import samples_of
 from orchestrator.scores import signature
 from tests.released_data import released_recipe, three_tasks
 from tests.tables import plan_of_text, table
@@ -20,7 +21,9 @@ def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
 
     def signed(*overrides: str) -> str:
         plan = plan_of_text(tmp_path, text, root, *overrides)
-        return signature.signature(plan.recipe, plan.jobs[0].tasks[0], 2)
+        task = plan.jobs[0].tasks[0]
+        utterances = signature.utterances_digest(samples_of(plan.recipe, task, "test"))
+        return signature.signature(plan.recipe, task, utterances, 2)
 
     first = signed()
     assert "|frames:4x151200|" in first
@@ -48,4 +51,4 @@ def test_signatures_tell_the_protocols_apart(data: Path) -> None:
     assert len(set(found.values())) == 4 + 2
     recipe = released_recipe("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]")
     same = released_recipe("qwen2_7b_zero_shot", f"data.root={data}", "tasks=[MIntRec]", protocol="mmla")
-    assert signature.signature(recipe, task, 1) != signature.signature(same, task, 1)
+    assert signature.signature(recipe, task, "", 1) != signature.signature(same, task, "", 1)

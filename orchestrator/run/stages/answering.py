@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import StageError
-from orchestrator.machine.files import atomic_write, read_jsonl
+from orchestrator.machine.files import atomic_write
 from orchestrator.machine.logs import LOG
 from orchestrator.plan import commands
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
@@ -17,30 +18,35 @@ from orchestrator.run.stages.context import Context
 from orchestrator.scores.answers import Parser
 
 
-def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, int]:
+def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, Any]:
     """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks.
 
     Raises:
-        StageError: a process failed, or the answers do not fit the requests, or every one is an error.
+        StageError: a process failed, or the answers do not fit the requests, or every one is an error; or the data is
+            not what was planned for.
     """
     lines = list(request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.usable))
+    requests = [json.loads(line) for line in lines]
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
-    journal = folder / PREDICTIONS
+    context.need_unchanged(stage)
     if (folder / LOG).exists():
         context.launcher.end_leftovers(folder)
-    journals.join(folder)  # before the number of processes is known: it may be another than last time
+    wanted = {request["id"] for request in requests}
+    # before the number of processes is known: it may be another than last time
+    if known := journals.join(folder, wanted, context.say):
+        context.say(f"goes on: {known:,} of {len(wanted):,} requests are answered")
     todo = commands.infer_commands(context.plan, stage, folder, context.device, checkpoint)
     progress = journals.JournalProgress(folder, len(lines))
-    context.launch(todo, folder, progress, context.recipe.model.gpus)
-    journals.join(folder)
-    wanted = [json.loads(line)["id"] for line in lines]
-    given = list(read_jsonl(journal))
-    if len(given) != len(wanted) or {prediction["id"] for prediction in given} != set(wanted):
+    with context.same_videos(request["video"] for request in requests):
+        context.launch(todo, folder, progress, context.recipe.model.gpus)
+    journals.join(folder, wanted, context.say)
+    given = journals.predictions_in(folder)
+    if given.keys() != wanted:
         raise StageError(
-            f"{len(wanted)} requests, but {len(given)} answers that do not fit them in {journal}\n"
-            "    delete that file and run the same command again"
+            f"{len(wanted):,} requests, but {len(given):,} answers to them in {folder / PREDICTIONS}\n"
+            "    run the same command again: it asks the others"
         )
-    errors = [prediction["error"] for prediction in given if "error" in prediction]
+    errors = [prediction["error"] for prediction in given.values() if "error" in prediction]
     # one of several processes that had a single request cannot tell that all fail, and ends well
     if given and len(errors) == len(given):
         raise StageError(f"every request failed; the first error: {errors[0]}\n    whole log: {folder / LOG}")
@@ -49,12 +55,12 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
 
 def accuracy_on(context: Context, folder: Path, split: str) -> float:
     """Accuracy in percent of the answers in a folder over all the job's tasks, each utterance counting once."""
-    texts = {p["id"]: p.get("text") for p in read_jsonl(folder / PREDICTIONS)}
+    given = journals.predictions_in(folder)
     right = total = 0
     for task in context.job.tasks:
         parse = Parser(task.labels).parse
         for sample in samples_of(context.recipe, task, split):
-            text = texts.get(f"{task.name}/{sample.id}")  # none for a skipped one
+            text = given.get(f"{task.name}/{sample.id}", {}).get("text")  # none for a skipped one
             right += text is not None and parse(text).label == sample.label
             total += 1
     return 100 * right / total

@@ -2,30 +2,82 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.errors import StageError
 from orchestrator.launch.local import Launcher
-from orchestrator.plan.plan import Job, Plan
+from orchestrator.plan.identity import sizes_of
+from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.plan.record import damaged, reopen, state_in
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Command, Progress
+
+AGAIN = "    run the same command again: "
+
+
+class MixedInputs(StageError):
+    """What a process read was changed while it ran, so that its outputs are of no known inputs."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage's work needs: the plan it belongs to, who starts processes, where progress goes."""
+    """What a stage's work needs: the plan it belongs to, who starts processes, where progress and remarks go."""
 
     plan: Plan
     job: Job
     launcher: Launcher
     device: str
     report: Callable[[Progress], None]
+    say: Callable[[str], None] = lambda _: None
 
     @property
     def recipe(self) -> Recipe:
         """The recipe as the job runs it."""
         return self.job.recipe
+
+    def need_unchanged(self, stage: Stage, *, rows_only: bool = False) -> None:
+        """See that what was just read for a stage, or is about to be, is what its key was made of.
+
+        Raises:
+            StageError: it was edited since the run was planned.
+        """
+        if found := stage.changed(rows_only=rows_only):
+            what = "".join(f"\n    - {one}" for one in found)
+            raise StageError(
+                f"what {stage.name} was planned for was changed since the run began:{what}\n"
+                f"{AGAIN}it makes a new plan, or put back what was there"
+            )
+
+    def need_intact(self, stage: Stage) -> None:
+        """See that what another stage wrote is what it wrote.
+
+        Raises:
+            StageError: files of it were lost or edited; the next run makes them again.
+        """
+        if names := damaged(stage.folder, state_in(stage.folder)):
+            reopen(stage.folder)
+            raise StageError(
+                f"not as {stage.name} left it: {', '.join(names)} in {stage.folder}\n{AGAIN}it mends that first"
+            )
+
+    @contextlib.contextmanager
+    def same_videos(self, videos: Iterable[str | None]) -> Iterator[None]:
+        """See that videos stay the same while a toolkit reads them in this context.
+
+        Raises:
+            MixedInputs: one was replaced, changed in size or removed.
+        """
+        named = [video for video in videos if video]
+        before = sizes_of(named)
+        yield
+        if changed := [video for video, old, new in zip(named, before, sizes_of(named), strict=True) if old != new]:
+            more = f" and {len(changed) - 1:,} more" if len(changed) > 1 else ""
+            raise MixedInputs(
+                f"videos were changed while they were read: {changed[0]}{more}\n{AGAIN}it does this stage again"
+            )
 
     def launch(
         self, commands: Sequence[Command], folder: Path, progress: Callable[[], Progress | None], gpus: int = 0

@@ -24,6 +24,9 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
     """Write the training data in the toolkit's format; the tasks of `it` are mixed with the recipe's seed.
 
     Under the published protocol in the layout of its files, which the toolkit reads, too.
+
+    Raises:
+        StageError: the data is not what was planned for.
     """
     recipe, toolkit = context.recipe, context.plan.toolkit
     layout = LAYOUTS[recipe.released.train] if recipe.released else None
@@ -51,6 +54,7 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
     extra = toolkit.dataset_files(list(rows), recipe.modality, system=system_of(recipe, training=True) is not None)
     for name, text in extra.items():
         atomic_write(stage.folder / name, text)
+    context.need_unchanged(stage)
     return {"rows": rows, "videos": video_folder(recipe), **counts}
 
 

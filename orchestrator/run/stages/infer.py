@@ -14,8 +14,7 @@ from orchestrator.run.stages.context import Context
 def infer(context: Context, stage: Stage) -> dict[str, Any]:
     """Answer the requests of the recipe's inference split."""
     checkpoint = commands.chosen_checkpoint(stage)
-    split = context.recipe.inference.split
-    counts = answer(context, stage, stage.folder, checkpoint, split)
-    bad = context.plan.bad_videos
+    split, bad = context.recipe.inference.split, context.plan.bad_videos
     found = {task.name: len(bad.bad_ids(samples_of(context.recipe, task, split))) for task in context.job.tasks}
+    counts = answer(context, stage, stage.folder, checkpoint, split)
     return {**counts, "bad_videos": found, "checkpoint": checkpoint.name if checkpoint else None}

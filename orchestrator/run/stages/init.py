@@ -14,7 +14,11 @@ from orchestrator.run.stages.context import Context
 
 
 def init(context: Context, stage: Stage) -> dict[str, Any]:
-    """Make a model from scratch; its tokenizer is trained on the job's own training text."""
+    """Make a model from scratch; its tokenizer is trained on the job's own training text.
+
+    Raises:
+        StageError: the data is not what was planned for.
+    """
     recipe = context.recipe
     corpus: list[str] = []
     for task in context.job.tasks:
@@ -22,5 +26,6 @@ def init(context: Context, stage: Stage) -> dict[str, Any]:
         corpus += chain.from_iterable((example.prompt, example.answer) for example in examples)
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in corpus)
     atomic_write(stage.folder / "corpus.jsonl", text)
+    context.need_unchanged(stage)
     context.launch([commands.init_command(context.plan)], stage.folder, lambda: None)
     return {"texts": len(corpus)}

@@ -10,6 +10,11 @@ from orchestrator.run.stages.context import Context
 
 
 def merge(context: Context, stage: Stage) -> dict[str, Any]:
-    """Write merged weights, as the user asked with --merge."""
+    """Write merged weights, as the user asked with --merge.
+
+    Raises:
+        StageError: the process failed, or the model is not what was planned for.
+    """
+    context.need_unchanged(stage)
     context.launch([commands.merge_command(context.plan, stage)], stage.folder, lambda: None)
     return {"merged": str(stage.folder / "merged")}

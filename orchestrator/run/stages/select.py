@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.errors import StageError
@@ -11,6 +12,14 @@ from orchestrator.plan.commands import SELECTION
 from orchestrator.plan.plan import Stage
 from orchestrator.run.stages.answering import accuracy_on, answer
 from orchestrator.run.stages.context import Context
+
+# what the numbers that are compared measure: the toolkit's evaluation counts tokens of the true answer that it would
+# have written, which is no accuracy of answers
+MEASURES = {
+    "best_eval": "of the tokens right on dev",
+    "dev_accuracy": "of the answers right on dev",
+    "last": "",
+}
 
 
 def select(context: Context, stage: Stage) -> dict[str, Any]:
@@ -35,13 +44,14 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
                 f"the training in {trained.folder} never evaluated: is it shorter than train.save_steps?\n"
                 "    lower train.save_steps, or choose select.strategy: last"
             )
-        step = max(accuracy, key=lambda at: (accuracy[at], -at))
+        step = _first_best(context, accuracy, MEASURES[strategy])
     elif strategy == "dev_accuracy":
         for checkpoint in checkpoints:
             folder = stage.folder / checkpoint.path.name
             answer(context, stage, folder, checkpoint.path, "dev")
             accuracy[checkpoint.step] = accuracy_on(context, folder, "dev")
-        step = max(accuracy, key=lambda at: (accuracy[at], -at))
+        context.need_unchanged(stage)
+        step = _first_best(context, accuracy, MEASURES[strategy])
     else:
         step = checkpoints[-1].step
     chosen = next((checkpoint for checkpoint in checkpoints if checkpoint.step == step), None)
@@ -54,8 +64,19 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
         "strategy": strategy,
         "checkpoint": chosen.path.name,
         "step": step,
+        "measure": MEASURES[strategy],
         "accuracy_percent": {at: round(value, 4) for at, value in accuracy.items()},
         "path": os.path.relpath(chosen.path, stage.folder),
     }
     write_json(stage.folder / SELECTION, selection)
     return selection
+
+
+def _first_best(context: Context, accuracy: Mapping[int, float], measure: str) -> int:
+    """The earliest of the best steps; a tie is told."""
+    best = max(accuracy.values())
+    steps = sorted(step for step, value in accuracy.items() if value == best)
+    if len(steps) > 1:
+        tied = ", ".join(map(str, steps))
+        context.say(f"a tie: steps {tied} have {best:.2f} % {measure}; the earliest is taken")
+    return steps[0]

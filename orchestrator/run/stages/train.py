@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from orchestrator.data.samples import split_file
 from orchestrator.errors import StageError
 from orchestrator.machine.files import write_json
 from orchestrator.machine.logs import LOG
 from orchestrator.plan import commands
-from orchestrator.plan.plan import Stage
-from orchestrator.plan.record import STATE, outputs_in, state_in
+from orchestrator.plan.plan import TRAIN_SPLITS, Stage
+from orchestrator.plan.record import STATE, outputs_in, seal, state_in
+from orchestrator.prompts.examples import samples_of
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.convert import convert, video_folder
 from orchestrator.toolkits.base import Toolkit
@@ -21,48 +23,50 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     """Train; goes on from the newest complete checkpoint, and believes no exit status without the outputs.
 
     Raises:
-        StageError: the process failed, or ended well without the outputs.
+        StageError: the process failed, or ended well without the outputs; or what it reads is not what was planned.
     """
     toolkit = context.plan.toolkit
     converted = stage.input("convert")
+    context.need_intact(converted)
     outputs = outputs_in(converted.folder)
     rows = outputs["rows"]["train"]
     log = stage.folder / LOG
     if log.exists() and not toolkit.train_problems(stage.folder, log.read_text("utf-8", "replace"), rows):
         # it was stopped between its last step and its exit
-        _forget(stage)
         return {"steps": _steps(toolkit, stage.folder), "resumed_from": "its last step"}
     if outputs.get("videos") != video_folder(context.recipe):
         # the data moved since it was converted: its files name the videos where they were
-        state = state_in(converted.folder)
-        write_json(converted.folder / STATE, state | {"outputs": convert(context, converted)})
+        outputs = convert(context, converted)
+        state = state_in(converted.folder) | {"outputs": outputs, "files": seal(converted.folder, "convert")}
+        write_json(converted.folder / STATE, state)
+    videos = list(_videos(context))
+    context.need_unchanged(converted)
+    context.need_unchanged(stage)
     resume = toolkit.resumable(stage.folder)
+    if log.exists():
+        again = "begins again: it was stopped before its first checkpoint"
+        context.say(f"goes on from {Path(resume).name}" if resume else again)
     command = commands.train_command(context.plan, stage, context.device, resume)
     before = log.stat().st_size if log.exists() else 0
-    gpus = context.recipe.resources.processes
-    context.launch([command], stage.folder, lambda: toolkit.train_progress(stage.folder), gpus)
+    with context.same_videos(videos):
+        gpus = context.recipe.resources.processes
+        context.launch([command], stage.folder, lambda: toolkit.train_progress(stage.folder), gpus)
     with log.open("rb") as file:
         file.seek(before)
         problems = toolkit.train_problems(stage.folder, file.read().decode("utf-8", "replace"), rows)
     if problems:
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
-    _forget(stage)
     return {"steps": _steps(toolkit, stage.folder), "resumed_from": resume}
 
 
-def _forget(trained: Stage) -> None:
-    """Remove what was made from an earlier training of the same key, whose folder is gone: it was another model.
-
-    Whatever settings it was made with: told by the keys in each ``stage.json``, and by when its work began.
-    """
-    begun = state_in(trained.folder)["attempts"][0]["started_at"]
-    for folder in trained.folder.parent.iterdir():
-        state = state_in(folder)
-        # every stage behind a training names it among its needs
-        needs = state.get("inputs", {}).get("needs", {}).values()
-        if trained.key in needs and any(attempt["started_at"] < begun for attempt in state["attempts"]):
-            shutil.rmtree(folder, ignore_errors=True)
+def _videos(context: Context) -> Iterator[str | None]:
+    """The clips that a training reads."""
+    recipe = context.recipe
+    for task in context.job.tasks if recipe.modality == "video" else ():
+        for split in TRAIN_SPLITS:
+            if split_file(task, split, Path(recipe.data.root)):
+                yield from (sample.video for sample in samples_of(recipe, task, split))
 
 
 def _steps(toolkit: Toolkit, folder: Path) -> int:

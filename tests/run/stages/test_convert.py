@@ -103,16 +103,11 @@ def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> 
     """One task: the released file with a system message added to each row; several: mixed and numbered through."""
     from orchestrator.run.stages.convert import convert
 
-    class Here:
-        device = "cpu"
-
-        def __init__(self, plan: Plan, number: int) -> None:
-            self.plan, self.job, self.recipe = plan, plan.jobs[number], plan.jobs[number].recipe
-
     sft, it = released_plan("qwen2_7b_sft", data), released_plan("qwen2_7b_it", data)
     for plan, number in ((sft, 0), (it, 0)):
         stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
-        done = convert(Here(plan, number), stage)  # type: ignore[arg-type]
+        with Launcher() as launcher:
+            done = convert(Context(plan, plan.jobs[number], launcher, "cpu", lambda progress: None), stage)
         assert done["rows"]["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
         info = json.loads((stage.folder / "dataset_info.json").read_text())
         assert info["train"]["columns"] == {"messages": "conversations", "system": "system"}
