@@ -30,6 +30,7 @@ def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listene
                 if aside := _move_aside(path, rows):
                     listener.line(f"{path} held results of other settings: they are now in {aside}")
                 write_results(path, rows)
+                _drop_copies(path)
             listener.results(rows, path)
 
 
@@ -50,3 +51,11 @@ def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:
     aside = next(name for name in names if not name.exists() or name.read_bytes() == content)
     path.replace(aside)
     return aside
+
+
+def _drop_copies(path: Path) -> None:
+    """Remove what was moved aside and is shown under its own name again."""
+    content = path.read_bytes()
+    for aside in path.parent.glob(f"{path.stem}.*{path.suffix}"):
+        if aside.read_bytes() == content:
+            aside.unlink()
