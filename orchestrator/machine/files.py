@@ -1,14 +1,32 @@
-"""Files: atomic writes, JSON, digests of contents."""
+"""Files: atomic writes, JSON, CSV, digests of contents.
+
+Any text can be written. What UTF-8 cannot spell, half a surrogate pair, stays what it is in JSON (``.json`` and
+``.jsonl``), by JSON's own escape; in any other file it becomes U+FFFD. Neither is a word character, so that a label
+beside it is found in the file as in the text.
+"""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
+
+
+def _replaced(error: UnicodeError) -> tuple[bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "\ufffd".encode() * (error.end - error.start), error.end  # bytes: of text the codec takes ASCII alone
+
+
+REPLACED = "replaced-by-fffd"
+codecs.register_error(REPLACED, _replaced)
 
 
 @contextlib.contextmanager
@@ -18,15 +36,17 @@ def atomic_open(path: Path) -> Iterator[TextIO]:
     Raises:
         OSError: the file cannot be written; what stood there stands.
     """
+    # of half a surrogate pair this makes the escape that JSON has for it
+    errors = "backslashreplace" if path.suffix in (".json", ".jsonl") else REPLACED
     if path.exists() and not path.is_file():  # a pipe or a device such as /dev/null is written to, never replaced
-        with path.open("w", encoding="utf-8") as file:
+        with path.open("w", encoding="utf-8", errors=errors) as file:
             yield file
         return
     path = path.resolve() if path.is_symlink() else path  # a link stays one
     # the process id keeps two writers of the same file apart
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        with temporary.open("w", encoding="utf-8", errors=errors, newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -40,7 +60,21 @@ def atomic_write(path: Path, data: str | bytes) -> None:
     """Write a file as `atomic_open` does, in a folder that is made where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_open(path) as file:
-        file.buffer.write(data.encode() if isinstance(data, str) else data)
+        if isinstance(data, str):
+            file.write(data)
+        else:
+            file.buffer.write(data)
+
+
+def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
+    """Write rows as CSV, atomically: comma, ``\\n``, ``None`` as an empty field; every text reads back as it was."""
+    text = io.StringIO()
+    plain = csv.writer(text, lineterminator="\n")
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        # the module does not quote a carriage return, at which readers end the row
+        (quoted if any(isinstance(field, str) and "\r" in field for field in row) else plain).writerow(row)
+    atomic_write(path, text.getvalue())
 
 
 def write_json(path: Path, value: object) -> None:

@@ -41,12 +41,14 @@ class Prompt:
             InputError: the template fails (with file:line).
         """
         try:
-            return self._template.render(
+            prompt = self._template.render(
                 text=text, task=task.word, labels=task.labels, dataset=task.dataset, dimension=task.dimension,
                 language=task.language,
             )  # fmt: skip
+            prompt.encode()  # half a surrogate pair, which no tokenizer takes: data and recipes hold none
         except Exception as error:  # the template is the user's program: whatever it raises is an input error
             raise InputError(f"the template fails: {error}", where=_line_of(error, self.path)) from error
+        return prompt
 
     def answer(self, task: Task, label: str) -> str:
         """The answer that a model is trained to give: ``dialogue act: question``."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import InputError, Problem
-from orchestrator.machine.files import atomic_write
+from orchestrator.machine.files import write_csv
 from orchestrator.scores.metrics import COLUMNS as SCORES
 from orchestrator.scores.metrics import Scores
 
@@ -88,12 +87,7 @@ def write_results(path: Path, rows: Sequence[ResultsRow]) -> None:
     """
     if unknown := {name for row in rows for name in row} - COLUMNS.keys() - {MAJORITY}:
         raise ValueError(f"not columns of the results: {', '.join(sorted(unknown))}")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        writer.writerow([row.get(name) for name in COLUMNS])  # csv writes None as an empty field
-    atomic_write(path, text.getvalue())
+    write_csv(path, [list(COLUMNS), *([row.get(name) for name in COLUMNS] for row in rows)])
 
 
 def read_results(path: Path) -> list[ResultsRow]:

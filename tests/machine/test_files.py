@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.machine.files import atomic_write, digest, read_jsonl
+from orchestrator.machine.files import atomic_open, atomic_write, digest, read_json, read_jsonl, write_csv, write_json
 from orchestrator.plan.keys import key_of
 
 JSON = st.recursive(
@@ -25,10 +27,24 @@ def test_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:
     atomic_write(path, "first")
     atomic_write(path, b"second")
     assert path.read_text() == "second"
-    with pytest.raises(UnicodeEncodeError):
-        atomic_write(path, "\ud800")
+    with pytest.raises(TypeError), atomic_open(path) as file:
+        file.writelines(["third", 4])  # type: ignore[list-item]
     assert path.read_text() == "second"
     assert list(path.parent.iterdir()) == [path]
+
+
+@given(st.text(st.characters(codec=None)))
+def test_any_text_can_be_written(tmp_path: Path, text: str) -> None:
+    proper = re.sub("[\ud800-\udfff]", "\ufffd", text)
+    atomic_write(tmp_path / "a.txt", text)
+    assert (tmp_path / "a.txt").read_bytes().decode() == proper
+    write_csv(tmp_path / "a.csv", [["id", text, None], [text]])
+    with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
+        assert list(csv.reader(file, strict=True)) == [["id", proper, ""], [proper]]
+    value = {text: [text]}
+    write_json(tmp_path / "a.json", value)
+    # of two halves in a row JSON makes the whole
+    assert read_json(tmp_path / "a.json") == json.loads(json.dumps(value))
 
 
 def test_what_is_no_regular_file_is_written_to_and_stays(tmp_path: Path) -> None:

@@ -112,6 +112,12 @@ def test_a_template_that_fails(tmp_path: Path, source: str, line: int) -> None:
     assert raised.value.problems[0].where == f"{path}:{line}"
 
 
+def test_half_a_surrogate_pair_is_refused(tmp_path: Path) -> None:
+    prompt = prompts.load(write(tmp_path / "p.j2", '{{ text }} {{ "\\ud800" }}'))
+    with pytest.raises(InputError, match=r"the template fails: 'utf-8' codec can't encode character '\\ud800'"):
+        prompt.render(MELD, text="Hi.")
+
+
 def test_digest_is_of_all_the_text(tmp_path: Path) -> None:
     path = write(tmp_path / "a.j2", "{% include 'b.j2' %} {{ text }}")
     write(tmp_path / "b.j2", "one {{ language }}")
