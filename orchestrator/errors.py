@@ -63,6 +63,12 @@ class Interrupted(OrchestratorError):
     exit_code = 130
 
 
+def visible(text: str, most: int = 60) -> str:
+    """A text for people: on one line, of at most so many characters, and what cannot be seen as its code point."""
+    shown = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in text[:most])
+    return shown if len(text) <= most else f"{shown}..."
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``did you mean `x`?`` for the closest known word, or an empty string when nothing is close."""
     names = list(known)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import SPLITS, task_named
 from orchestrator.cli.results import results_table
-from orchestrator.errors import one_of
-from orchestrator.scores.files import score_files
+from orchestrator.errors import one_of, visible
+from orchestrator.scores.files import Scored, score_files
 from orchestrator.scores.results import MAJORITY
 
 
 def print_score(
     files: Sequence[Path], tasks: Sequence[str], split: str, label: str | None, answer: str | None, *, as_json: bool
 ) -> None:
-    """Score files of answers and print a row for each task, behind several the overall score.
+    """Score files of answers and print a row for each task, behind several the overall score; which columns were read.
 
     Args:
         files: tables of labels and answers.
@@ -25,7 +25,7 @@ def print_score(
         split: whose published sizes weight the overall score.
         label: the column with the true label, where it is not found by its name.
         answer: the column with the answer, likewise.
-        as_json: print one JSON object per task.
+        as_json: print one JSON object per task: the columns of results, and what was read and is odd.
 
     Raises:
         InputError: a task is unknown or a file cannot be read so.
@@ -36,6 +36,16 @@ def print_score(
         print(f"note: {note}", file=sys.stderr)
     if as_json:
         for scored in found:
-            print(json.dumps(scored.row, ensure_ascii=False))
+            print(json.dumps(scored.row | _read(scored) | {"notes": scored.notes}))
     else:
         print(results_table([scored.row | {MAJORITY: scored.scores.majority} for scored in found]))
+        for scored in found:
+            if scored.columns:
+                label, answer, file = (visible(str(name), 4096) for name in (*scored.columns, scored.path))
+                print(f"{scored.row['task']}: labels from column `{label}`, answers from `{answer}` of {file}")
+
+
+def _read(scored: Scored) -> dict[str, str | None]:
+    """Where a result comes from; nothing for the overall score."""
+    label, answer = scored.columns or (None, None)
+    return {"file": str(scored.path) if scored.path else None, "label_column": label, "answer_column": answer}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 
@@ -25,12 +25,12 @@ def csv_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | csv.
             yield line, error
 
 
-def json_lines(text: str) -> Iterator[tuple[int, Any]]:
+def json_lines(text: str, loads: Callable[[str], Any] = json.loads) -> Iterator[tuple[int, Any]]:
     """The values on lines that are not blank, each with its line (from 1); an error in the place of a broken one."""
     # not splitlines(): U+2028 and others may stand inside a JSON text
     for line, content in enumerate(text.split("\n"), 1):
         if content.strip():
             try:
-                yield line, json.loads(content)
+                yield line, loads(content)
             except (ValueError, RecursionError) as error:
                 yield line, error

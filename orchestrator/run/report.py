@@ -11,7 +11,7 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run.listener import Listener
-from orchestrator.run.rows import results_of
+from orchestrator.run.rows import results_of, scored
 from orchestrator.scores.results import OVERALL, ResultsRow, read_results, write_results
 
 LOCK = ".lock"
@@ -32,6 +32,13 @@ def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listene
                 write_results(path, rows)
                 _drop_copies(path)
             listener.results(rows, path)
+            for note in _notes(whole):
+                listener.line(f"note: {note}")
+
+
+def _notes(plan: Plan) -> list[str]:
+    """What was odd about a task's answers, as its score stage said."""
+    return [f"{task.name}: {note}" for task, entry in scored(plan) for note in entry["notes"]]
 
 
 def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +54,14 @@ class Provenance:
         )
 
 
+def scored(plan: Plan) -> Iterator[tuple[Task, dict[str, Any]]]:
+    """The tasks of a plan's done jobs, each with what its score stage kept (see `stages.score`)."""
+    for job in plan.jobs:
+        stage = job.stage("score")
+        if stage.done:  # and so its file is as it was written
+            yield from zip(job.tasks, read_json(stage.folder / SCORES), strict=True)
+
+
 def results_of(plan: Plan) -> list[ResultsRow]:
     """The results rows of a plan's done jobs, the overall row last."""
     rows: list[ResultsRow] = []
@@ -60,17 +69,13 @@ def results_of(plan: Plan) -> list[ResultsRow]:
     sizes: list[float] = []
     bad: Counter[str] = Counter()
     split, sha = plan.recipe.inference.split, plan.recipe.digest
-    for job in plan.jobs:
-        stage = job.stage("score")
-        if not stage.done:
-            continue
-        for task, entry in zip(job.tasks, read_json(stage.folder / SCORES), strict=True):
-            score, provenance = metrics.Scores(**entry["scores"]), Provenance(**entry["stages"])
-            measured = _measured(plan, task, score.n, entry["utterances"], provenance)
-            rows.append({**measured, **entry["row"], "recipe_sha256": sha})
-            parts.append(score)
-            sizes.append(task.sizes.get(split) or score.n)
-            bad.update(provenance.bad_videos)
+    for task, entry in scored(plan):
+        score, provenance = metrics.Scores(**entry["scores"]), Provenance(**entry["stages"])
+        measured = _measured(plan, task, score.n, entry["utterances"], provenance)
+        rows.append({**measured, **entry["row"], "recipe_sha256": sha})
+        parts.append(score)
+        sizes.append(task.sizes.get(split) or score.n)
+        bad.update(provenance.bad_videos)
     if rows:
         known: dict[str, Any] = {
             "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),

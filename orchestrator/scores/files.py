@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ALIASES
-from orchestrator.errors import InputError, Problem, capped, did_you_mean
+from orchestrator.errors import InputError, Problem, capped, did_you_mean, visible
 from orchestrator.scores.answers import Parser
+from orchestrator.scores.columns import Chosen, answer_of, choose, label_names, label_of
 from orchestrator.scores.metrics import Scores, overall, score
+from orchestrator.scores.oddities import ENOUGH, oddities
 from orchestrator.scores.records import Record, Records, read_records
 from orchestrator.scores.results import COLUMNS, ResultsRow, overall_row
 
-# spellings of the two columns in the wild, the first found wins: ours, the release's, LLaMA-Factory's, ms-swift's, ...
-LABEL_COLUMNS = ("label", "labels", "truth", "ground_truth", "groundtruth", "gold", "target", "reference", "true_label",
-                 "y_true", "expected")  # fmt: skip
-ANSWER_COLUMNS = ("predict", "prediction", "predictions", "pred", "predicted", "response", "answer", "generated_text",
-                  "completion", "y_pred", "output", "text")  # fmt: skip
-
 
 class Scored(NamedTuple):
-    """The results row, the scores behind it, and notes for the user on what was odd but scored all the same."""
+    """One task's result.
+
+    Attributes:
+        row: the results row.
+        scores: the scores behind it.
+        notes: what was odd but scored all the same, for the user.
+        path: the file; ``None`` for the overall score.
+        columns: those that were read of it.
+    """
 
     row: ResultsRow
     scores: Scores
     notes: list[str]
+    path: Path | None = None
+    columns: Chosen | None = None
 
 
 def score_file(
@@ -38,12 +44,12 @@ def score_file(
     answer_column: str | None = None,
     split: str | None = None,
 ) -> list[Scored]:
-    """Score a CSV, TSV, JSONL or JSON-list file that holds a true label and a model's answer in each row.
+    """Score a CSV, TSV, JSONL or JSON file that holds a true label and a model's answer in each row.
 
     A label may stand behind a colon (``emotion: joy``); as in the release, what counts is what stands between the
     first colon and the next. A JSON ``null`` (or a missing key) is an answer that was never given (``error``); an empty
-    field is ``empty``; "None" and "nan" are texts. A label outside the task's list is scored as a class that no answer
-    hits, with a note.
+    field is ``empty``, or ``error`` where the row has one in a column `error`; "None" and "nan" are texts. A label
+    outside the task's list is scored as a class that no answer hits, with a note.
 
     Args:
         path: the file.
@@ -56,9 +62,13 @@ def score_file(
         One result per task, in the order of the file.
 
     Raises:
-        InputError: no such file, no rows, no such column (with those found), a damaged row (with its line).
+        InputError: no such file, no rows, a damaged row (with its line), or columns that cannot be told (see
+            `columns.choose`).
     """
     records = read_records(path)
+    names = [label_column.lower()] if label_column else label_names(task) if task else ["task"]
+    if not records.matching(*names):
+        records = records.unpacked()
     groups = [(task, records)] if task else _by_task(records)
     return [_score(task, group, label_column, answer_column, split) for task, group in groups]
 
@@ -76,7 +86,9 @@ def _by_task(records: Records) -> list[tuple[Task, Records]]:
             groups.setdefault(name, []).append(record)
         else:
             hint = did_you_mean(name, known) or "or name the task of all rows: --task MELD"
-            problems.setdefault(name, Problem(f"`{name}` is not a task", f"{records.path}:{record.line}", hint))
+            problems.setdefault(
+                name, Problem(f"`{visible(name)}` is not a task", f"{records.path}:{record.line}", hint)
+            )
     if problems:
         raise InputError(capped(list(problems.values()), str(records.path)))
     return [(known[name], replace(records, rows=group)) for name, group in groups.items()]
@@ -85,20 +97,31 @@ def _by_task(records: Records) -> list[tuple[Task, Records]]:
 def _score(
     task: Task, records: Records, label_column: str | None, answer_column: str | None, split: str | None
 ) -> Scored:
-    chosen = _column(label_column, (*LABEL_COLUMNS, task.dimension), records, "label")
-    usual = [name for name in ANSWER_COLUMNS if name != chosen.strip().lower()]
-    answers_in = _column(answer_column, usual, records, "answer")
-    known = {label.lower(): label for label in task.labels}
-    truth = [_label(value, known) for value in records.values(chosen)]
+    columns = choose(records, task, label_column, answer_column)
+    truth = [label_of(value, task) for value in records.values(columns.label)]
     if blank := [record.line for record, label in zip(records.rows, truth, strict=True) if not label]:
-        problems = [Problem(f"no label in column `{chosen}`", f"{records.path}:{line}") for line in blank]
+        problems = [Problem(f"no label in column `{columns.label}`", f"{records.path}:{line}") for line in blank]
         raise InputError(capped(problems, str(records.path)))
-    outside = Counter(label for label in truth if label.lower() not in known)
+    texts = _texts(records, columns.answer)
     parser = Parser(task.labels)
-    scores = score(truth, [parser.parse(_answer(value)) for value in records.values(answers_in)], task.labels)
-    notes = _notes(task, records, outside) + _odd_rows(task, records, split)
+    answers = [parser.parse(text) for text in texts]
+    scores = score(truth, answers, task.labels)
+    notes = _notes(task, records, truth) + _odd_rows(task, records, split)
+    if len(texts) >= ENOUGH and texts == [str(value) for value in records.values(columns.label)]:
+        notes.append(f"the answers in column `{columns.answer}` are those in `{columns.label}`, word for word")
+    notes += oddities(truth, answers, texts)
     row = dict.fromkeys(COLUMNS) | {"task": task.name, "dimension": task.dimension} | scores.as_row()
-    return Scored(row, scores, notes)
+    return Scored(row, scores, notes, records.path, columns)
+
+
+def _texts(records: Records, column: str) -> list[str | None]:
+    """The answers; ``None`` where a row has none, but an error (a CSV cannot tell nothing from an empty text)."""
+    texts = [answer_of(value) for value in records.values(column)]
+    failed = records.column("error")
+    if failed is None:
+        return texts
+    errors = records.values(failed)
+    return [None if not text and error not in (None, "") else text for text, error in zip(texts, errors, strict=True)]
 
 
 def score_files(
@@ -138,29 +161,18 @@ def score_files(
     return found
 
 
-def _label(value: Any, known: Mapping[str, str]) -> str:
-    """A true label as the task's list spells it; else the text itself, lower case, as the release scores it."""
-    text = "" if value is None else str(value).strip().lower()
-    if text not in known and ":" in text:
-        text = text.split(":")[1].strip()
-    return known.get(text, text)
-
-
-def _answer(value: Any) -> str | None:
-    """A model's text; ``None`` for JSON's null and for NaN, which pandas writes where there was none."""
-    return None if value is None or value != value else str(value)
-
-
-def _notes(task: Task, records: Records, outside: Counter[str]) -> list[str]:
+def _notes(task: Task, records: Records, truth: Sequence[str]) -> list[str]:
     notes = []
-    if outside:
-        shown = ", ".join(f"`{label}` ({count})" for label, count in outside.most_common(5))
+    if outside := Counter(label for label in truth if label not in task.labels):
+        shown = ", ".join(f"`{visible(label)}` ({count})" for label, count in outside.most_common(5))
         total, rows = outside.total(), len(records.rows)
         notes.append(f"{total} of {rows} true labels are not in the list of {task.name}: {shown}")
     if (column := records.column("task")) is not None:
         names = {str(value).strip().lower() for value in records.values(column)}
         if not names & {task.name.lower(), task.dataset.lower(), task.dimension.lower(), task.word.lower()}:
-            notes.append(f"the file's column `{column}` says {', '.join(sorted(names)[:3])}, not {task.dimension}")
+            notes.append(
+                f"the file's column `{column}` says {visible(', '.join(sorted(names)[:3]))}, not {task.dimension}"
+            )
     return notes
 
 
@@ -170,22 +182,10 @@ def _odd_rows(task: Task, records: Records, split: str | None) -> list[str]:
     if (column := records.column(*ALIASES["id"])) is not None:
         counts = Counter(str(name).strip() for name in records.values(column) if name not in (None, ""))
         if repeated := [(name, count) for name, count in counts.most_common() if count > 1]:
-            shown = ", ".join(f"`{name}` is counted {count} times" for name, count in repeated[:3])
+            shown = ", ".join(f"`{visible(name)}` is counted {count} times" for name, count in repeated[:3])
             more = f" (and {len(repeated) - 3:,} more ids)" if len(repeated) > 3 else ""
             notes.append(f"rows of {task.name} repeat an id of column `{column}`: {shown}{more}")
     size, rows = task.sizes.get(split) if split else None, len(records.rows)
     if size is not None and rows != size:
         notes.append(f"{rows:,} rows, but the {split} split of {task.name} has {size:,} published ones")
     return notes
-
-
-def _column(given: str | None, usual: Iterable[str], records: Records, kind: str) -> str:
-    columns = list(records.columns)
-    if given is not None and given in columns:
-        return given
-    wanted = [given] if given is not None else usual
-    if found := next(filter(None, (records.column(name.strip().lower()) for name in wanted)), None):
-        return found
-    message = f"no column `{given}`" if given is not None else f"cannot tell which column holds the {kind}"
-    guess = did_you_mean(given, columns) if given is not None else f"name it: --{kind}-column NAME."
-    raise InputError(message, str(records.path), f"{guess} columns found: {', '.join(columns)}".strip())

@@ -1,16 +1,22 @@
-"""Files of true labels and answers as records: CSV, TSV, JSON lines or a JSON list."""
+"""Files of true labels and answers as records: CSV, TSV, JSON lines, JSON objects or a JSON list."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.data.lines import csv_lines, json_lines
 from orchestrator.errors import InputError, Problem, capped
+
+DELIMITERS = ",\t;|"
+_BLANK = re.compile(r"\s*")
+_HINT = "it must be text in UTF-8: CSV, TSV, JSON lines or a JSON list"
 
 
 class Record(NamedTuple):
@@ -22,83 +28,201 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True)
 class Records:
-    """The rows of a file, or some of them, and the names of all its columns in order."""
+    """The rows of a file, or some of them.
+
+    Attributes:
+        path: the file.
+        columns: the names of all columns in order; ``a.b`` is the field `b` of the JSON object in `a`.
+        rows: the rows.
+        repeated: names that stand twice in the header or in one JSON object, each with the line.
+    """
 
     path: Path
     columns: Sequence[str]
     rows: Sequence[Record]
+    repeated: Mapping[str, int] = field(default_factory=dict)
+
+    def matching(self, *names: str) -> list[str]:
+        """The columns that have one of some names, letter case ignored, in the order of the names."""
+        found = [(names.index(name), column) for column in self.columns if (name := _folded(column)) in names]
+        return [column for _, column in sorted(found, key=lambda pair: pair[0])]
 
     def column(self, *names: str) -> str | None:
-        """The first column that has one of some names, letter case ignored; ``None`` where there is none."""
-        return next((column for column in self.columns if column.strip().lower() in names), None)
+        """The first column in the file that has one of some names; ``None`` where there is none."""
+        return next((column for column in self.columns if _folded(column) in names), None)
 
     def values(self, column: str) -> list[Any]:
-        """A column's values, ``None`` for a row without it."""
-        return [row.fields.get(column) for row in self.rows]
+        """A column's values, ``None`` for a row without it; of a list of one value that value."""
+        return [_value(row.fields, column) for row in self.rows]
+
+    def unpacked(self) -> Records:
+        """Of a lone JSON object that holds its rows in a list, those rows; else these.
+
+        Raises:
+            InputError: it holds several lists of objects.
+        """
+        fields = self.rows[0].fields if len(self.rows) == 1 else {}
+        lists = {name: value for name, value in fields.items() if _objects(value)}
+        if len(lists) > 1:
+            names = ", ".join(f"`{name}`" for name in lists)
+            hint = (
+                f"write the rows alone to a file: jq '.{next(iter(lists))}' {shlex.quote(str(self.path))} > rows.json"
+            )
+            raise InputError(f"one JSON object, whose rows may be in {names}", str(self.path), hint)
+        for value in lists.values():
+            rows = [Record(at, fields) for at, fields in enumerate(value, 1)]
+            return replace(self, columns=_columns(rows), rows=rows)
+        return self
 
 
 def read_records(path: Path) -> Records:
-    """The rows of a file whose kind is told by its first character.
+    """The rows of a file whose kind is told by its first character, a table's delimiter by its first line.
 
     Raises:
         InputError: it cannot be read, holds no rows or damaged ones; all problems at once, with their lines.
     """
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"not UTF-8 text: {error.reason} at byte {error.start}", where=str(path)) from error
-    start = text.lstrip()[:1]
+    text = _text(path)
     problems: list[Problem] = []
-    if start == "[":
-        records = _json_list(text, path, problems)
-    elif start == "{":
-        records = _json_lines(text, path, problems)
-    else:
-        records = _table(text, path, problems)
+    repeated: dict[str, int] = {}
+    read = _json if text.lstrip()[:1] in ("[", "{") else _table
+    records = read(text, path, problems, repeated)
     if not records and not problems:
-        problems.append(Problem("no rows to score", where=str(path)))
+        problems.append(Problem("no rows to score", str(path), "" if text.strip() else "the file is empty"))
     if problems:
         raise InputError(capped(problems, str(path)))
-    return Records(path, list(dict.fromkeys(str(name) for record in records for name in record.fields)), records)
+    return Records(path, _columns(records), records, repeated)
 
 
-def _json_list(text: str, path: Path, problems: list[Problem]) -> list[Record]:
+def _text(path: Path) -> str:
     try:
-        values = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        problems.append(Problem(f"not valid JSON: {error}", where=str(path)))
+        content = path.read_bytes()
+    except OSError as error:
+        hint = "give the files in it" if path.is_dir() else ""
+        raise InputError(f"cannot be read: {error.strerror}", str(path), hint) from error
+    coding = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else ""
+    if 0 in content[:2]:  # no text starts so, but one of Western letters without a byte order mark
+        coding = "UTF-16LE" if content[0] else "UTF-16BE"
+    if coding:
+        raise InputError(f"not UTF-8 text: {coding}", str(path), _convert(path, coding))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # the error counts from behind a byte order mark
+        bad, line = error.object[error.start], error.object.count(b"\n", 0, error.start) + 1
+        hint = _HINT if 0 in content else f"{_HINT}; {_convert(path, 'LATIN1')}"
+        raise InputError(f"not UTF-8 text: byte 0x{bad:02x}", f"{path}:{line}", hint) from error
+
+
+def _convert(path: Path, coding: str) -> str:
+    return f"if it is {coding}: iconv -f {coding} -t UTF-8 {shlex.quote(str(path))} > utf8{path.suffix}"
+
+
+def _json(text: str, path: Path, problems: list[Problem], repeated: dict[str, int]) -> list[Record]:
+    doubled: list[str] = []
+    decoder = json.JSONDecoder(object_pairs_hook=lambda pairs: _object(pairs, doubled))
+    values: list[tuple[int, Any]] = []
+    lines = json_lines(text, decoder.decode) if _one_a_line(text) else _json_values(text, decoder)
+    for line, value in lines:
+        values.append((line, value))
+        for name in doubled:
+            repeated.setdefault(name, line)
+        doubled.clear()
+    if len(values) == 1 and isinstance(values[0][1], list):
+        values = list(enumerate(values[0][1], 1))
+    if values and not any(isinstance(value, (dict, Exception)) for _, value in values):
+        problems.append(Problem("holds no JSON objects, one for each row", str(path)))
         return []
-    records = [Record(at, value) for at, value in enumerate(values, 1) if isinstance(value, dict)]
-    if len(records) != len(values):
-        problems.append(Problem("the list holds something other than objects", where=str(path)))
-    return records
+    for line, value in values:
+        if isinstance(value, Exception):
+            column = getattr(value, "colno", 1)
+            problems.append(Problem(f"not valid JSON: {getattr(value, 'msg', value)}", f"{path}:{line}:{column}"))
+        elif not isinstance(value, dict):
+            problems.append(Problem("not a JSON object, one for each row", f"{path}:{line}"))
+    return [Record(line, value) for line, value in values if isinstance(value, dict)]
 
 
-def _json_lines(text: str, path: Path, problems: list[Problem]) -> list[Record]:
-    records = []
-    for line, value in json_lines(text):
-        if isinstance(value, dict):
-            records.append(Record(line, value))
-        else:
-            message = f"not valid JSON: {value}" if isinstance(value, Exception) else "not a JSON object"
-            problems.append(Problem(message, where=f"{path}:{line}"))
-    return records
+def _one_a_line(text: str) -> bool:
+    """Whether a text is JSON lines, judged by its first ones: some may be damaged."""
+    if text.lstrip()[:1] == "[":
+        return False
+    first = [value for _, (_, value) in zip(range(20), json_lines(text), strict=False)]
+    return 2 * sum(isinstance(value, dict) for value in first) >= len(first)
 
 
-def _table(text: str, path: Path, problems: list[Problem]) -> list[Record]:
-    first = text.split("\n", 1)[0]
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") or first.count("\t") > first.count(",") else ","
+def _json_values(text: str, decoder: json.JSONDecoder) -> Iterator[tuple[int, Any]]:
+    """JSON values one behind another, each with the line it starts on; an error in the place of a broken one."""
+    line, end = 1, 0
+    while True:
+        blank = _BLANK.match(text, end)
+        start = blank.end() if blank else end
+        if start == len(text):
+            return
+        line += text.count("\n", end, start)
+        try:
+            value, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError) as error:
+            yield getattr(error, "lineno", line), error
+            return
+        yield line, value
+        line += text.count("\n", start, end)
+
+
+def _object(pairs: list[tuple[str, Any]], doubled: list[str]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        doubled += [name for name in found if names.count(name) > 1]
+    return found
+
+
+def _table(text: str, path: Path, problems: list[Problem], repeated: dict[str, int]) -> list[Record]:
+    first = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(DELIMITERS, key=first.count)
     header: list[str] = []
     records: list[Record] = []
-    for line, row in csv_lines(text, delimiter):
-        if isinstance(row, csv.Error):
-            problems.append(Problem(f"not a valid table: {row}", where=f"{path}:{line}"))
-        elif not header:
-            header = row
-        elif row and len(row) != len(header):
-            problems.append(Problem(f"{len(row)} fields, the header has {len(header)}", where=f"{path}:{line}"))
-        elif row:
-            records.append(Record(line, dict(zip(header, row, strict=True))))
+    limit = csv.field_size_limit(max(len(text), 1))  # an answer may be longer than the module's 128 KiB
+    try:
+        for line, row in csv_lines(text, delimiter):
+            if isinstance(row, csv.Error):
+                problems.append(Problem(f"not a valid table: {row}", where=f"{path}:{line}"))
+            elif not header:
+                header = row
+                repeated |= {name: line for name in header if header.count(name) > 1}
+            elif row and len(row) != len(header):
+                problems.append(Problem(f"{len(row)} fields, the header has {len(header)}", where=f"{path}:{line}"))
+            elif row:
+                records.append(Record(line, dict(zip(header, row, strict=True))))
+    finally:
+        csv.field_size_limit(limit)
     return records
+
+
+def _folded(column: str) -> str:
+    return column.strip("\ufeff \t\r\n").lower()
+
+
+def _columns(rows: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(name for row in rows for name in _names(row.fields)))
+
+
+def _names(fields: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        yield name
+        if isinstance(value, dict):
+            yield from (f"{name}.{inner}" for inner in _names(value))
+
+
+def _value(fields: Any, column: str) -> Any:
+    value = fields.get(column) if isinstance(fields, dict) else None
+    if value is None and "." in column and isinstance(fields, dict):
+        # of `a.b.c` any part may have dots of its own
+        parts = column.split(".")
+        heads = (".".join(parts[:at]) for at in range(1, len(parts)))
+        value = next((_value(fields[head], column[len(head) + 1 :]) for head in heads if head in fields), None)
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value
+
+
+def _objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)

@@ -53,12 +53,18 @@ def test_shapes_of_files(tmp_path: Path, content: str) -> None:
         ('Pred,Label\njoy,joy\n"joy,joy\n', ":3: not a valid table"),
         ("Pred,Label\njoy\n", ":2: 1 fields, the header has 2"),
         ("Pred,Label\njoy,\n", ":2: no label in column `Label`"),
-        ('{"predict": "joy", "label": "joy"}\n{"predict":', ":2: not valid JSON"),
+        ('{"predict": "joy", "label": "joy"}\n{"predict":', ":2:12: not valid JSON: Expecting value"),
         ('{"predict": "joy", "label": "joy"}\n3', ":2: not a JSON object"),
-        ("[1]", "something other than objects"),
+        ("[1]", "holds no JSON objects"),
+        ("[" + "3, " * 50 + '{"predict": "joy"}]', ":20: not a JSON object"),
         ("[{]", "not valid JSON"),
         ("{}", "which column holds the label"),
         ("\xff", "not UTF-8"),
+        ("label,predict\njoy,\xe9\n", ":2: not UTF-8 text: byte 0xe9"),
+        ("label,predict\n".encode("utf-16").decode("latin-1"), "not UTF-8 text: UTF-16"),
+        ("label,predict\n".encode("utf-16-be").decode("latin-1"), "not UTF-8 text: UTF-16"),
+        ('{\n "label": "joy",\n "predict": \n}', ":4:1: not valid JSON: Expecting value"),
+        ('{\n "samples": [\n  {"label": "joy", "predict": "joy"}\n', ":4:1: not valid JSON"),
     ],
 )
 def test_what_cannot_be_scored(tmp_path: Path, content: str, message: str) -> None:
@@ -67,7 +73,37 @@ def test_what_cannot_be_scored(tmp_path: Path, content: str, message: str) -> No
     with pytest.raises(InputError) as raised:
         score_file(file, MELD)
     assert message in str(raised.value)
+    assert len(raised.value.problems) <= 21
     assert str(file) in str(raised.value)
+
+
+def test_damaged_json_lines_are_told_each(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    rows = [json.dumps({"label": "joy", "predict": "joy"})] * 100
+    rows[1:60:2] = ['{"label": "joy", "predict": "jo'] * 30
+    file.write_text("\n".join(rows))
+    with pytest.raises(InputError) as raised:
+        score_file(file, MELD)
+    said = str(raised.value).splitlines()
+    assert said[0] == f"{file}:2:29: not valid JSON: Unterminated string starting at"
+    assert said[19:] == [
+        f"{file}:40:29: not valid JSON: Unterminated string starting at",
+        f"{file}: and 10 more problems",
+    ]
+
+
+def test_objects_over_several_lines(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    rows = [{"label": label, "predict": answer} for answer, label in PAIRS[:2]]
+    file.write_text("\n".join(json.dumps(row, indent=2) for row in rows))
+    assert (score_file(file, MELD)[0].row["n"], score_file(file, MELD)[0].row["acc"]) == (2, 50)
+    file.write_text(json.dumps(rows[0], indent=2))
+    assert score_file(file, MELD)[0].row["acc"] == 100
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Is a directory\n    give the files in it"):
+        score_file(tmp_path, MELD)
 
 
 def test_no_such_file(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -15,7 +13,7 @@ from orchestrator.data.bad_videos import SKIPPED
 from orchestrator.data.samples import Sample
 from orchestrator.errors import StageError
 from orchestrator.machine.checkout import git_commit
-from orchestrator.machine.files import atomic_write, write_json
+from orchestrator.machine.files import write_csv, write_json
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import outputs_in, reopen
@@ -25,6 +23,7 @@ from orchestrator.run.rows import SCORES, Provenance
 from orchestrator.run.stages.context import AGAIN, Context
 from orchestrator.scores import metrics
 from orchestrator.scores.answers import Parser
+from orchestrator.scores.oddities import oddities
 from orchestrator.scores.results import MAJORITY
 from orchestrator.scores.signature import utterances_digest
 
@@ -99,21 +98,23 @@ def _score_task(
             was not asked was skipped, see `BadVideos.usable`.
 
     Returns:
-        ``row``: the columns of the results row that are facts of this scoring; ``scores``: all of the scores.
+        ``row``: the columns of the results row that are facts of this scoring; ``scores``: all of the scores;
+        ``notes``: what is odd about the answers.
     """
     parser = Parser(task.labels)
-    parsed = []
+    parsed, texts = [], []
     seconds = 0.0
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["id", "label", "answer", "parsed", "outcome", "error"])
+    table: list[list[Any]] = [["id", "label", "answer", "parsed", "outcome", "error"]]
     for sample in samples:
         given = predictions.get(f"{task.name}/{sample.id}", {"error": SKIPPED})
-        answer = parser.parse(given.get("text"))
+        text = given.get("text")
+        answer = parser.parse(text)
         parsed.append(answer)
+        texts.append(text)
         seconds += given.get("seconds", 0.0)
-        writer.writerow([sample.id, sample.label, given.get("text"), answer.label, answer.outcome, given.get("error")])
-    atomic_write(stage.folder / f"{task.name}.csv", table.getvalue())
-    scores = metrics.score([sample.label for sample in samples], parsed, task.labels)
+        table.append([sample.id, sample.label, text, answer.label, answer.outcome, given.get("error")])
+    write_csv(stage.folder / f"{task.name}.csv", table)
+    truth = [sample.label for sample in samples]
+    scores = metrics.score(truth, parsed, task.labels)
     row = {**scores.as_row(), MAJORITY: scores.majority, "infer_seconds": round(seconds, 1)}
-    return {"row": row, "scores": asdict(scores)}
+    return {"row": row, "scores": asdict(scores), "notes": oddities(truth, parsed, texts)}

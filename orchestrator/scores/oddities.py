@@ -1,0 +1,38 @@
+"""What is odd about a task's answers: results that say more about a mistake than about a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from orchestrator.errors import visible
+from orchestrator.scores.answers import Answer
+
+NEARLY_ALL = 0.9
+ENOUGH = 10  # among fewer answers an accuracy that equals another one is chance
+
+
+def oddities(truth: Sequence[str], answers: Sequence[Answer], texts: Sequence[str | None]) -> list[str]:
+    """Notes on (nearly) all answers without a label, on all alike, and on the accuracy of a constant answer.
+
+    Args:
+        truth: the true labels.
+        answers: what was parsed, one for each.
+        texts: what it was parsed from; ``None`` where no answer was given.
+    """
+    n, outcomes = len(truth), Counter(answer.outcome for answer in answers)
+    majority, most = Counter(truth).most_common(1)[0]
+    correct = sum(label == answer.label for label, answer in zip(truth, answers, strict=True))
+    notes = []
+    if (without := n - outcomes["label"]) >= NEARLY_ALL * n:
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in outcomes.most_common() if kind != "label")
+        notes.append(f"{without:,} of {n:,} answers name no single label ({kinds}): look at them before the scores")
+    constant = n > 1 and correct < n and len({answer.scored_as for answer in answers}) == 1
+    if n > 1 and correct < n and len(set(texts)) == 1 and texts[0]:
+        notes.append(f"all {n:,} answers are the same text, `{visible(texts[0])}`")
+    elif constant and outcomes["label"]:
+        notes.append(f"all {n:,} answers say the same label, `{answers[0].label}`")
+    if correct == most < n and (constant or n >= ENOUGH):
+        majority = answers[0].label or majority if constant else majority  # of several as frequent the one that is said
+        notes.append(f"the accuracy is exactly that of always saying `{visible(majority)}`, the most frequent label")
+    return notes

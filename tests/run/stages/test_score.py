@@ -1,0 +1,74 @@
+"""The stage that scores: any answer's text is kept, and reads back as what was scored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orchestrator.benchmark.task import tasks
+from orchestrator.data.samples import Sample
+from orchestrator.run.stages.score import _score_task
+from orchestrator.scores.files import score_file
+from orchestrator.scores.records import read_records
+from tests.run.place import Place
+
+MELD = tasks()["MELD"]
+PIECES = ["joy", "fear", "\ud800", "\udfff", "\ud83d\ude00", "\0", "\x1b[2J", "\x85", "\x9b", "\ufeff", "\u2028",
+          "\r", "\n", '"', ",", "\u202e", " ", "_", "None", "nan", "\u200b", "\u3000",
+          "情感是", "ſ", "İ", "\\ud800"]  # fmt: skip
+texts = st.lists(st.sampled_from(PIECES) | st.characters(codec=None), max_size=6).map("".join)
+predictions = st.one_of(texts.map(lambda text: {"text": text}), texts.map(lambda text: {"error": f"failed: {text}"}))
+
+
+def scored(folder: Path, given: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """What the stage says of these answers to MELD, whose truth is always joy, and what its table says."""
+    samples = [Sample(str(at), "MELD", "test", "?", "joy", None) for at in range(len(given))]
+    answers = {f"MELD/{at}": prediction for at, prediction in enumerate(given)}
+    stage: Any = SimpleNamespace(folder=folder)
+    entry = _score_task(stage, MELD, samples, answers)
+    return entry, [dict(row.fields) for row in read_records(folder / "MELD.csv").rows]
+
+
+@settings(deadline=None)
+@given(st.lists(predictions, min_size=1, max_size=5))
+def test_any_answer_reads_back_as_it_was_scored(tmp_path: Path, given: list[dict[str, Any]]) -> None:
+    entry, table = scored(tmp_path, given)
+    assert len(table) == len(given)
+    for prediction, row in zip(given, table, strict=True):
+        text = prediction.get("text", "")
+        proper = "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
+        assert row["answer"] == proper
+    (again,) = score_file(tmp_path / "MELD.csv", MELD)
+    assert again.scores.as_row().items() <= entry["row"].items()
+    json.loads(json.dumps(entry))
+
+
+@pytest.mark.parametrize("text", ["\ud800joy\udfff", "joy\rfear\r\n", "\0joy", "\ufeffjoy", "x" * 10_000_000 + " joy"])
+def test_texts_that_crashed_or_were_lost(tmp_path: Path, text: str) -> None:
+    entry, table = scored(tmp_path, [{"text": text}, {"text": "joy"}])
+    assert [row["id"] for row in table[1:]] == ["1"]
+    assert table[0]["parsed"] == ("" if "fear" in text else "joy")
+    (again,) = score_file(tmp_path / "MELD.csv", MELD)
+    assert again.row["acc"] == entry["row"]["acc"] == (50 if "fear" in text else 100)
+
+
+def test_pandas_reads_the_table(tmp_path: Path) -> None:
+    scored(tmp_path, [{"text": "a\rjoy"}, {"text": "\ud800joy\u2028"}, {"error": "gone"}])
+    table = pd.read_csv(tmp_path / "MELD.csv")
+    assert table["answer"].tolist()[:2] == ["a\rjoy", "\ufffdjoy\u2028"]
+    assert table["outcome"].tolist() == ["label", "label", "error"]
+
+
+def test_odd_answers_draw_a_note_in_every_run(place: Place, data: Path) -> None:
+    # without any training the toolkit always says the same
+    place = Place(place.folder, data, method="zero_shot")
+    note = "note: demo: all 16 answers are the same text, `statement (0 seen)`"
+    assert note in place.run()
+    assert note in place.run()
