@@ -86,7 +86,7 @@ def read_json(path: Path) -> Any:
     """The JSON in a file, or ``None`` where there is none or where it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

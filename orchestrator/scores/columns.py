@@ -30,7 +30,7 @@ class Chosen(NamedTuple):
 def label_of(value: Any, task: Task) -> str:
     """A true label as the task's list spells it; else the text itself, lower case, as the release scores it."""
     known = {label.lower(): label for label in task.labels}
-    text = "" if value is None else str(value).strip().lower()
+    text = "" if value is None or value != value else str(value).strip().lower()
     if text not in known and ":" in text:
         text = text.split(":")[1].strip()
     return known.get(text, text)
@@ -99,7 +99,7 @@ def _usual(records: Records, given: str | None, usual: Sequence[str], problems: 
         names = ", ".join(f"`{column}`" for column in found)
         problems.append(Problem(f"`{given}` may be {names}", str(records.path), "spell it as the file does"))
     elif not found:
-        hint = f"{did_you_mean(given, records.columns)} {_shown(records)}".strip()
+        hint = f"{did_you_mean(given, map(visible, records.columns))} {_shown(records)}".strip()
         problems.append(Problem(f"no column `{given}`", str(records.path), hint))
     return found[:1] or [given]
 

@@ -169,10 +169,9 @@ def _notes(task: Task, records: Records, truth: Sequence[str]) -> list[str]:
         notes.append(f"{total} of {rows} true labels are not in the list of {task.name}: {shown}")
     if (column := records.column("task")) is not None:
         names = {str(value).strip().lower() for value in records.values(column)}
-        if not names & {task.name.lower(), task.dataset.lower(), task.dimension.lower(), task.word.lower()}:
-            notes.append(
-                f"the file's column `{column}` says {visible(', '.join(sorted(names)[:3]))}, not {task.dimension}"
-            )
+        own = {"", task.name.lower(), task.dataset.lower(), task.dimension.lower(), task.word.lower()}
+        if others := sorted(names - own):
+            notes.append(f"the file's column `{column}` says {visible(', '.join(others[:3]))}, not {task.dimension}")
     return notes
 
 

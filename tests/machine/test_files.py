@@ -74,6 +74,12 @@ def test_digest_ignores_key_order(value: object) -> None:
     assert len(key_of(value)) == 12
 
 
+@pytest.mark.parametrize("content", ["", "{", "[" * 100_000, "\xff", "9" * 5000])
+def test_damaged_json_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.json").write_bytes(content.encode("latin-1"))
+    assert read_json(tmp_path / "a.json") is None
+
+
 def test_torn_last_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"id": "a"}\n{"id": "b", "text": "tor')

@@ -91,6 +91,8 @@ def test_notes(tmp_path: Path) -> None:
     notes = score_file(file, MELD)[0].notes
     assert "1 of 2 true labels are not in the list of MELD: `bored` (1)" in notes[0]
     assert "says intent, not emotion" in notes[1]
+    file.write_text("Task,Pred,Label\nemotion,joy,joy\n,fear,fear\nMOSI,joy,joy\n")
+    assert score_file(file, MELD)[0].notes == ["the file's column `Task` says mosi, not emotion"]
 
 
 def test_rows_that_repeat_or_are_missing_are_told(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ def test_shapes_of_files(tmp_path: Path, content: str) -> None:
         ("Pred,Label\njoy,\n", ":2: no label in column `Label`"),
         ('{"predict": "joy", "label": "joy"}\n{"predict":', ":2:12: not valid JSON: Expecting value"),
         ('{"predict": "joy", "label": "joy"}\n3', ":2: not a JSON object"),
+        ('{"label": NaN, "predict": "joy"}', ":1: no label in column `label`"),
         ("[1]", "holds no JSON objects"),
         ("[" + "3, " * 50 + '{"predict": "joy"}]', ":20: not a JSON object"),
         ("[{]", "not valid JSON"),

@@ -50,7 +50,7 @@ def test_any_answer_reads_back_as_it_was_scored(tmp_path: Path, given: list[dict
     json.loads(json.dumps(entry))
 
 
-@pytest.mark.parametrize("text", ["\ud800joy\udfff", "joy\rfear\r\n", "\0joy", "\ufeffjoy", "x" * 10_000_000 + " joy"])
+@pytest.mark.parametrize("text", ["\ud800joy\udfff", "joy\rfear", "\0joy", "\ufeffjoy", "x" * 10_000_000 + " joy"])
 def test_texts_that_crashed_or_were_lost(tmp_path: Path, text: str) -> None:
     entry, table = scored(tmp_path, [{"text": text}, {"text": "joy"}])
     assert [row["id"] for row in table[1:]] == ["1"]
