@@ -29,7 +29,7 @@ def oddities(truth: Sequence[str], answers: Sequence[Answer], texts: Sequence[st
         notes.append(f"{without:,} of {n:,} answers name no single label ({kinds}): look at them before the scores")
     constant = n > 1 and correct < n and len({answer.scored_as for answer in answers}) == 1
     if n > 1 and correct < n and len(set(texts)) == 1 and texts[0]:
-        notes.append(f"all {n:,} answers are the same text, `{visible(texts[0])}`")
+        notes.append(f"all {n:,} answers are the same text, `{visible(texts[0][:60])}`")
     elif constant and outcomes["label"]:
         notes.append(f"all {n:,} answers say the same label, `{answers[0].label}`")
     if correct == most < n and (constant or n >= ENOUGH):
