@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 MOST_PROBLEMS = 20  # shown of one file: more of the same does not help
+# printable by Python's account, and yet blank on a screen: fillers, and selectors of variants
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]")
+
+
+def hidden(text: str) -> list[str]:
+    """The characters of a text that cannot be seen, or not be told from a space, each once; line breaks are none."""
+    return [char for char in dict.fromkeys(text) if not (char.isprintable() or char == "\n") or _BLANK.match(char)]
+
+
+def visible(text: str) -> str:
+    """A text in which ``<U+200B>`` stands for a character that cannot be seen."""
+    if text.isascii() and text.isprintable():
+        return text
+    return text.translate({ord(char): f"<{_code(char)}>" for char in hidden(text)})
+
+
+def hidden_hint(text: str) -> str:
+    """What to do about a text's invisible characters: an empty string where it holds none."""
+    found = hidden(text)
+    names = ", ".join(f"{_code(char)} ({unicodedata.name(char, 'a control character').lower()})" for char in found)
+    return f"remove {names}" if found else ""
+
+
+def _code(char: str) -> str:
+    return f"U+{ord(char):04X}"
 
 
 @dataclass(frozen=True)
@@ -19,7 +46,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return f"{text}\n    {self.hint}" if self.hint else text
+        return visible(f"{text}\n    {self.hint}" if self.hint else text)
 
 
 class OrchestratorError(Exception):
@@ -78,9 +105,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def unknown(what: str, value: str, known: Iterable[str], where: str = "") -> Problem:
-    """The problem of a name that does not exist; its hint is the closest known one, or all."""
+    """The problem of a name that does not exist; its hint is the closest known one, or all.
+
+    It also names invisible characters, of which nothing is seen in a terminal.
+    """
     names = list(known)
-    return Problem(f"unknown {what} `{value}`", where, did_you_mean(value, names) or f"known: {', '.join(names)}")
+    near = did_you_mean(value, names) or f"known: {', '.join(names)}"
+    return Problem(f"unknown {what} `{value}`", where, "; ".join(filter(None, (hidden_hint(value), near))))
 
 
 def one_of(what: str, value: str, known: Iterable[str]) -> str:

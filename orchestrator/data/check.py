@@ -9,10 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark.task import SPLITS, Task, benchmark_tasks
+from orchestrator.benchmark.task import SPLITS, Task, tasks
 from orchestrator.data.archives import ensure_videos
 from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
 from orchestrator.data.leaks import Leak, leakage, shared_ids, source_dataset
+from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
 from orchestrator.errors import InputError, Problem, capped
@@ -44,13 +45,10 @@ def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Column
     """
     report = Report()
     kept: dict[tuple[str, str], Sequence[Sample]] = {}
-    missing: list[InputError] = []
+    if (absent := no_data(chosen, root)) and not any(has_data(task, root) for task in chosen):
+        raise InputError(absent)
     for task in chosen:
-        if not any(split_file(task, split, root) for split in SPLITS):
-            try:
-                scan_split(task, "test", root, video_root)
-            except InputError as error:
-                missing.append(error)
+        if not has_data(task, root):
             report.warnings.append(f"{task.name}: no data")
             continue
         for split in SPLITS:
@@ -61,10 +59,8 @@ def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Column
         if len({file.parent for file in files}) > 1:
             listed = ", ".join(str(file.relative_to(root)) for file in files)
             report.warnings.append(f"{task.name}: its splits come from two folders: {listed}")
-    if chosen and len(missing) == len(chosen):
-        raise missing[0]
     sources = {source_dataset(task) for task in chosen}
-    for task in benchmark_tasks("mmla").values():
+    for task in (task for task in tasks().values() if task.benchmark == "mmla"):
         if (task.name, "train") not in kept and source_dataset(task) in sources and split_file(task, "train", root):
             kept[task.name, "train"] = scan_split(task, "train", root, video_root, columns=columns).samples
     report.leaks = leakage(chosen, {key: samples for key, samples in kept.items() if samples})

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.lines import csv_lines
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.data.notes import Notes
+from orchestrator.errors import InputError, did_you_mean, hidden_hint
 
 ColumnNames = Mapping[str, str] | Sequence[str] | None
 # line, id (None: take the video's), video (None: the file has no such column), text, label;
@@ -31,6 +32,9 @@ ALIASES = {
     "text": ("text", "utterance", "sentence", "transcript"),
     "label": ("label", "labels", "class"),
 }
+# ids that may count within something larger, and what that is called
+_PARTS = ("utterance_id", "uid")
+_WHOLE = re.compile(r"(dialog(ue)?|conv(ersation)?|video|episode|scene|session|transcript)_?id")
 
 
 def columns_conflict(columns: ColumnNames) -> tuple[str, str] | None:
@@ -69,17 +73,6 @@ def parse_columns(text: str | None) -> ColumnNames:
     if wrong := columns_conflict(columns):
         raise InputError(wrong[0], "--columns", wrong[1])
     return columns
-
-
-class Notes:
-    """What is wrong with one file, as it is found."""
-
-    def __init__(self, path: Path, task: Task, problems: Sequence[Problem] = ()):
-        self.path, self.task, self.problems = path, task, list(problems)
-
-    def add(self, message: str, line: int, hint: str = "") -> None:
-        """Note a problem at a physical line, counted from 1."""
-        self.problems.append(Problem(message, where=f"{self.path}:{line}", hint=hint))
 
 
 def find_other(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
@@ -129,6 +122,9 @@ def tsv_rows(text: str, notes: Notes, columns: ColumnNames) -> Iterator[FormRow]
     for line, row in lines:
         if row is None:
             yield None
+        elif row == header and names is header:
+            notes.add("the header stands here again: were two files joined?", line, "remove this line")
+            yield None
         elif len(row) != width:
             notes.add(f"{len(row)} fields, but the header has {width}" if names is header else
                       f"{len(row)} fields, but data.columns lists {width}", line,
@@ -142,7 +138,8 @@ def tsv_rows(text: str, notes: Notes, columns: ColumnNames) -> Iterator[FormRow]
 def _csv_rows(text: str, notes: Notes) -> Iterator[tuple[int, list[str] | None]]:
     for line, row in csv_lines(text, "\t"):
         if isinstance(row, csv.Error):
-            notes.add(f"not valid TSV: {row}", line,
+            reason = "text follows a closing quote" if "expected after" in str(row) else row
+            notes.add(f"not valid TSV: {reason}", line,
                       "a text that starts with a double quote must be quoted, and its quotes doubled")  # fmt: skip
             yield line, None
         elif any("\t" in field and ("\n" in field or "\r" in field) for field in row):
@@ -197,13 +194,29 @@ def _places(header: list[str], line: int, notes: Notes, columns: ColumnNames) ->
                 f"the first line must name the columns, tab separated; `{column}` may also read " \
                 + ", ".join(f"`{alias}`" for alias in dict.fromkeys(spellings[1:])) \
                 + f", or be mapped: data.columns: {{{column}: NAME}}"  # fmt: skip
-            notes.add(f"no column `{wanted.get(column, column)}` (found: {shown})", line, hint.strip())
+            joined = "" if column != "id" or not any(map(_WHOLE.fullmatch, names)) else \
+                "where several columns together are the id, write one that joins them, such as `12_3`"  # fmt: skip
+            hint = "; ".join(filter(None, (hidden_hint("".join(header)), hint.strip(), joined)))
+            notes.add(f"no column `{wanted.get(column, column)}` (found: {shown})", line, hint)
         elif column in found and names.count(names[found[column]]) > 1:
             sound = False
             notes.add(f"the header names `{names[found[column]]}` twice (found: {shown})", line)
+    if "id" in found and "id" not in wanted and (part := _counts_within(names, found["id"])):
+        sound = False
+        whole, id_column = header[names.index(part)], header[found["id"]]
+        notes.add(f"the column `{id_column}` is no id: it counts within `{whole}`", line,
+                  f"write a column `id` that joins both, such as {task.name}_12_3 for {whole} 12 and {id_column} 3, or "
+                  "name one whose values all differ: data.columns: {id: NAME}")  # fmt: skip
     if not sound:
         return None
     return header, (found.get("id"), found.get("video"), found["text"], found["label"])
+
+
+def _counts_within(names: Sequence[str], id_at: int) -> str:
+    """The column of dialogues or videos within which the ids count on from 0, as in MELD's own files; or nothing."""
+    if names[id_at] not in _PARTS:
+        return ""
+    return next((name for at, name in enumerate(names) if at != id_at and _WHOLE.fullmatch(name)), "")
 
 
 def _found(names: list[str], aliases: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from orchestrator.data.forms import FormRow, Notes
+from orchestrator.data.forms import FormRow
 from orchestrator.data.lines import json_lines
+from orchestrator.data.notes import Notes
 
 # the utterance in a released prompt: the greedy group ends at the last `Based on`; Swift's IEMOCAP files have a full
 # stop in place of the space before it, and Swift's mixed test set no space behind `says:`

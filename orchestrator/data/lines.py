@@ -26,7 +26,13 @@ def csv_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | csv.
 
 
 def json_lines(text: str, loads: Callable[[str], Any] = json.loads) -> Iterator[tuple[int, Any]]:
-    """The values on lines that are not blank, each with its line (from 1); an error in the place of a broken one."""
+    """The values on lines that are not blank, each with its line (from 1); an error in the place of a broken one.
+
+    One object printed over several lines is one error, not one a line.
+    """
+    if over := _one_object(text):
+        yield over
+        return
     # not splitlines(): U+2028 and others may stand inside a JSON text
     for line, content in enumerate(text.split("\n"), 1):
         if content.strip():
@@ -34,3 +40,26 @@ def json_lines(text: str, loads: Callable[[str], Any] = json.loads) -> Iterator[
                 yield line, loads(content)
             except (ValueError, RecursionError) as error:
                 yield line, error
+
+
+def _one_object(text: str) -> tuple[int, ValueError] | None:
+    """Where a text begins with an object that does not end on its line: that line, and what it is in words."""
+    start = len(text) - len(text.lstrip())
+    try:
+        json.loads(text[start:].partition("\n")[0])
+    except RecursionError:
+        return None
+    except ValueError:
+        pass
+    else:
+        return None
+    try:
+        value, end = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, dict):
+        return None
+    keys = ", ".join(list(map(str, value))[:3]) + (", ..." if len(value) > 3 else "")
+    lines, more = text.count("\n", start, end) + 1, "" if not text[end:].strip() else ", and others behind it"
+    message = f"one object over {lines:,} lines ({{{keys}}}){more}; write a list of objects, or one object a line"
+    return text.count("\n", 0, start) + 1, ValueError(message)

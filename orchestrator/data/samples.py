@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from orchestrator.benchmark.task import SPLITS, Task
-from orchestrator.data.forms import ColumnNames, Notes, find_other, tsv_rows
+from orchestrator.benchmark.task import Task
+from orchestrator.data.forms import ColumnNames, tsv_rows
 from orchestrator.data.json_forms import json_rows, local_name
-from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped, did_you_mean
+from orchestrator.data.notes import Notes
+from orchestrator.data.roots import find_split, missing
+from orchestrator.data.values import Ids, Labels, Texts
+from orchestrator.errors import InputError, Problem, capped
 
 # what a dot in a name may start, and which of the files beside a clip (subtitles, sound) is the clip
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".f4v", ".m4v", ".mpg", ".mpeg", ".ts", ".mts",
@@ -41,7 +44,7 @@ class Scan:
     Attributes:
         path: the file.
         samples: those of the sound rows.
-        problems: all of them, with file:line.
+        problems: all of them, with file:line; what is wrong alike with several rows is one problem.
         rows: ``len(samples)`` + the rows with a problem: nothing is dropped without one. What cannot be told apart
             into rows (a file that is not UTF-8, JSON behind a syntax error) is one problem and no row.
     """
@@ -57,17 +60,8 @@ def split_file(task: Task, split: str, root: Path) -> Path | None:
 
     The first of the task's folders with a TSV of that name, else the first of ``forms.find_other``.
     """
-    found = _find(task, split, root)
+    found = find_split(task, split, root)
     return found[0] if found else None
-
-
-def _find(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
-    """A split's file and the name of its data set's folder."""
-    for folder in task.folders:
-        file = root / folder / f"{split}.tsv"
-        if file.is_file():
-            return file, folder
-    return find_other(task, split, root)
 
 
 def read_split(
@@ -104,9 +98,9 @@ def scan_split(
     Raises:
         InputError: there is no file, or it cannot be opened.
     """
-    found = _find(task, split, root)
+    found = find_split(task, split, root)
     if found is None:
-        raise InputError(_missing(task, split, root))
+        raise InputError(missing(task, split, root))
     path, dataset = found
     folder = os.path.abspath(_fill(video_root, root, dataset))  # noqa: PTH100 (keeps links)
     text, problems = _text(path)
@@ -115,10 +109,8 @@ def scan_split(
         return Scan(path, [], problems, 0)
     tsv = path.suffix == ".tsv"
     rows = tsv_rows(text, notes, columns) if tsv else json_rows(text, notes)
-    labels = {label.lower(): label for label in task.labels}
-    problems, task_name, count = notes.problems, task.name, 0
+    labels, ids, texts, count = Labels(notes), Ids(notes), Texts(notes), 0
     samples: list[Sample] = []
-    seen: dict[str, int] = {}
     clips = cache(_clips)
     for row in rows:
         if count == limit:
@@ -127,7 +119,7 @@ def scan_split(
         if row is None:
             continue
         line, given, video, text, label = row
-        sound = len(problems)
+        sound = notes.count
         if video is None:
             name = (given or "").strip()
             clip = clips(folder).get(name) or clips(folder).get(_stem(name))
@@ -137,26 +129,15 @@ def scan_split(
             clip = _place(video if tsv else local_name(video, folder), folder, line, notes) if video else None
             if clip and not clip.lower().endswith(VIDEO_SUFFIXES):
                 clip = clips(os.path.dirname(clip)).get(os.path.basename(clip), clip)  # noqa: PTH119, PTH120
-        if not name:
-            notes.add("empty id", line)
-        elif name in seen:
-            notes.add(f"the id `{name}` was on line {seen[name]} already", line)
-        seen.setdefault(name, line)
-        spelled = labels.get(label.strip().lower())
-        if spelled is None:
-            _wrong_label(label, line, notes)
-        elif len(problems) == sound:
-            samples.append(Sample(name, task_name, split, text, spelled, clip))
-    if not count and not problems:
+        usable = ids.add(name, line) & texts.add(text, line)
+        spelled = labels.find(label, line)
+        if spelled is not None and usable and notes.count == sound:
+            samples.append(Sample(name, task.name, split, text, spelled, clip))
+    ids.tell_repeats(count)
+    texts.tell_controls()
+    if not count and not notes.count:
         notes.add("no rows below the header" if tsv else "no rows", 1)
-    return Scan(path, samples, problems, count)
-
-
-def _wrong_label(label: str, line: int, notes: Notes) -> None:
-    task, hint = notes.task, ""
-    if len(notes.problems) < MOST_PROBLEMS:  # the search is slow, and those beyond are not shown
-        hint = f"{did_you_mean(label.strip(), task.labels)} labels: {', '.join(task.labels)}".strip()
-    notes.add(f"`{label}` is not a label of {task.name}", line, hint)
+    return Scan(path, samples, notes.problems, count)
 
 
 def _place(name: str, folder: str, line: int, notes: Notes) -> str:
@@ -217,17 +198,6 @@ def _fill(video_root: str, root: Path, dataset: str) -> str:
         shown = ", ".join(f"{{{name}}}" for name in unknown)
         raise InputError(f"data.video_root: unknown {shown} in `{video_root}`", hint="known: {root}, {dataset}")
     return re.sub(r"\{(root|dataset)\}", lambda match: values[match[1]], video_root)
-
-
-def _missing(task: Task, split: str, root: Path) -> Problem:
-    """Why there is no file, as precisely as the folders allow."""
-    hint = "set the folder of the data: --set data.root=DIR, or the variable MMLA_DATA_ROOT"
-    if not root.is_dir():
-        return Problem(f"no data for {task.name}: the folder {root} does not exist", where=str(root), hint=hint)
-    there = [str(file.relative_to(root)) for other in SPLITS if (file := split_file(task, other, root))]
-    looked = ", ".join(f"{folder}/{split}.tsv" for folder in task.folders) + " (or .json, .jsonl)"
-    also = f" ({', '.join(there)}: there)" if there else ""
-    return Problem(f"no {split} data for {task.name}: looked for {looked}{also}", where=str(root), hint=hint)
 
 
 _digests: dict[tuple[str, int, int], str] = {}

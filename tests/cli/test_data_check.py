@@ -77,7 +77,7 @@ def test_what_is_wrong(root: Path) -> None:
     assert "MELD: train and dev share 1 ids: MELD_0_1" in output
     data = json.loads(check("--data-root", root, "--task", "MELD", "--json", code=1))
     assert [(row["rows"], row["wrong"]) for row in data["splits"]] == [(3, 0), (4, 2), (2, 0)]
-    table(root, "MELD", "dev", *((str(at), "Hi", "x") for at in range(100)))
+    table(root, "MELD", "dev", *((str(at), "Hi", f"x{at}") for at in range(100)))
     assert "and 80 more problems" in check("--data-root", root, "--task", "MELD", code=1)
 
 

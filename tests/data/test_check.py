@@ -46,7 +46,7 @@ def test_counts_labels_and_leaks(root: Path) -> None:
 def test_no_data_and_columns(root: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         examine(root / "none", list(benchmark_tasks("mmla").values()), VIDEOS)
-    with pytest.raises(InputError, match="no test data for MOSI"):
+    with pytest.raises(InputError, match="no data for MOSI in the data folder: it holds MELD, MELD-DA"):
         examine(root, [tasks()["MOSI"]], VIDEOS)
     assert parse_columns("text=Utterance, label=Mood") == {"text": "Utterance", "label": "Mood"}
     assert parse_columns("id, text,label") == ["id", "text", "label"]

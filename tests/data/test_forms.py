@@ -111,3 +111,41 @@ def test_rows_in_are_samples_and_problems(rows: list[Any], bom: bool, end: str) 
     for *cells, shape in rows:
         writer.writerow(cells if shape else cells[:3])
     check(("\ufeff" if bom else "") + buffer.getvalue(), "test.tsv", len(rows))
+
+
+def test_an_id_that_counts_within_a_dialogue(tmp_path: Path) -> None:
+    head = "Sr No.\tUtterance\tEmotion\tDialogue_ID\tUtterance_ID\n"
+    write(tmp_path, head + "1\tfine\tneutral\t0\t0\n")  # though no id repeats in these rows
+    (message,) = problems(tmp_path)
+    assert message.startswith("/MELD/test.tsv:1: the column `Utterance_ID` is no id: it counts within `Dialogue_ID`\n")
+    assert "such as MELD_12_3" in message
+    assert "data.columns: {id: NAME}" in message
+    assert read(tmp_path, {"id": "Sr No."}) == [("1", "fine", "neutral", None)]
+    write(tmp_path, "utterance_id\ttext\tlabel\nx\tfine\tneutral\n")
+    assert read(tmp_path) == [("x", "fine", "neutral", None)]
+
+
+def test_an_id_in_two_columns(tmp_path: Path) -> None:
+    write(tmp_path, "video_id\tclip_id\ttext\tlabel\nv1\t1\tfine\tjoy\n")
+    (message,) = problems(tmp_path)
+    assert "no column `id` (found: video_id, clip_id, text, label)" in message
+    assert "where several columns together are the id, write one that joins them" in message
+
+
+def test_a_header_that_cannot_be_seen_whole_or_stands_twice(tmp_path: Path) -> None:
+    write(tmp_path, "id\u200b\ttext\tlabel\n1\tHi\tjoy\n")
+    (message,) = problems(tmp_path)
+    assert "no column `id` (found: id<U+200B>, text, label)\n    remove U+200B (zero width space); " in message
+    head = "id\ttext\tlabel\n"
+    write(tmp_path, f"{head}1\tHi\tjoy\n{head}2\tHi\tjoy\n{head}")
+    assert problems(tmp_path) == [
+        "/MELD/test.tsv:3: the header stands here again: were two files joined? (also on line 5)\n    remove this line"
+    ]
+
+
+def test_a_quote_at_the_start_of_a_text(tmp_path: Path) -> None:
+    write(tmp_path, 'id\ttext\tlabel\n1\t"Yeah", he said\tjoy\n2\t"No" she said\tjoy\n')
+    (message,) = problems(tmp_path)
+    assert message.startswith(
+        "/MELD/test.tsv:2: not valid TSV: text follows a closing quote (also on line 3)\n    a text "
+    )

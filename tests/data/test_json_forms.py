@@ -49,9 +49,18 @@ def test_json(tmp_path: Path, item: dict[str, Any], expected: tuple[str, ...], n
     [
         ("[]", [":1: no rows"]),
         (" \n", [":1: the file is empty"]),
-        ('[\n{"id": 1},\n 5,\n null]', [":2: no question and answer", ":3: no question", ":4: no question"]),
-        ("[{}, null]", [":1: no question and answer", ":1: no question and answer"]),
-        ('{"id": 1\n\n[5', [":1: not valid JSON", ":3: not valid JSON"]),
+        ('[\n{"id": 1},\n 5,\n null]', [":2: no question and answer (also on 2 more lines: 3, 4)"]),
+        ("[{}, null]", [":1: no question and answer (also on line 1)"]),
+        ('{"id": 1\n\n[5', [":1: not valid JSON: Expecting ',' delimiter (also on line 3)"]),
+        # an object over several lines is one mistake: by id, as MUStARD's own file has it, or printed for people
+        (
+            '{\n "1_60": {"utterance": "Hi"},\n "1_70": {}\n}',
+            [":1: not valid JSON: one object over 4 lines ({1_60, 1_70})"],
+        ),
+        (
+            "\n" + json.dumps(turns(), indent=1) + "\n{}",
+            [":2: not valid JSON: one object over 12 lines ({id, video, con"],
+        ),
         (json.dumps([turns()]) + "x", [":1: not valid JSON: text after `]`"]),
         (json.dumps([turns()], indent=1)[:-2], ["not valid JSON: `end of file` where `,`"]),
         (json.dumps([turns(), turns()]), [":1: the id `1` was on line 1 already"]),

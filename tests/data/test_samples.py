@@ -129,7 +129,7 @@ def test_videos_beneath_and_other_roots(tmp_path: Path) -> None:
 
 
 def test_at_most_twenty_problems_are_listed(tmp_path: Path) -> None:
-    write(tmp_path, "id\ttext\tlabel\n" + "".join(f"{at}\tHi\tx\n" for at in range(1000)))
+    write(tmp_path, "id\ttext\tlabel\n" + "".join(f"{at}\tHi\tx{at}\n" for at in range(1000)))
     found = problems(tmp_path)
     assert len(found) == MOST_PROBLEMS + 1
     assert "and 980 more problems" in found[-1]
@@ -139,7 +139,7 @@ def test_missing_files_say_where_was_looked(tmp_path: Path) -> None:
     sims = tasks()["Ch-sims"]
     assert "does not exist" in problems(tmp_path / "nowhere", sims)[0]
     (message,) = problems(tmp_path, sims)
-    assert "Ch-sims/test.tsv, CH-SIMSv2.0/test.tsv" in message
+    assert "no data for Ch-sims (or CH-SIMSv2.0) in the data folder: it is empty" in message
     assert "--set data.root=DIR" in message
     assert "MMLA_DATA_ROOT" in message
     path = tmp_path / "CH-SIMSv2.0" / "test.tsv"
@@ -147,7 +147,8 @@ def test_missing_files_say_where_was_looked(tmp_path: Path) -> None:
     path.write_text("id\tvideo\ttext\tlabel\n1\t1.mp4\t好\tpositive\n", encoding="utf-8")
     assert split_file(sims, "test", tmp_path) == path
     assert read_split(sims, "test", tmp_path, VIDEOS)[0].video == f"{tmp_path}/CH-SIMSv2.0/video/1.mp4"
-    with pytest.raises(InputError, match=r"CH-SIMSv2.0/test.tsv: there"):
+    looked = "looked for Ch-sims/train.tsv, CH-SIMSv2.0/train.tsv"
+    with pytest.raises(InputError, match=rf"{looked} \(or .json, .jsonl\); there: CH-SIMSv2.0/test.tsv"):
         read_split(sims, "train", tmp_path, VIDEOS)
 
 
