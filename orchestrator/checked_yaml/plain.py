@@ -34,3 +34,10 @@ def load_yaml(path: Path) -> Any:
         raise InputError(f"not valid YAML: {error.problem}", where=where) from error
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot be read: {error}", where=str(path)) from error
+
+
+def place_of(path: Path, name: str) -> str:
+    """``file:line`` of a key at the beginning of a line; the file alone, where it is written otherwise."""
+    lines = path.read_text(encoding="utf-8").split("\n")
+    start = (f"{name}:", f'"{name}":', f"'{name}':")
+    return next((f"{path}:{at}" for at, line in enumerate(lines, 1) if line.startswith(start)), str(path))

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from orchestrator.cli.table import print_rows
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment, toolkit_names
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import InputError, OrchestratorError
 
 
 def print_environments(*, as_json: bool) -> None:
-    """Print the toolkits' environments and whether they are built.
-
-    Raises:
-        InputError: what defines one is malformed.
-    """
+    """Print the toolkits' environments and whether they are built, or that what defines one is wrong."""
     rows = []
-    for environment in map(Environment.load, toolkit_names()):
-        state = environment.state()
+    for name in toolkit_names():
+        try:
+            environment = Environment.load(name)
+            state = environment.state()
+        except InputError as error:
+            rows.append({"name": name, "state": "wrong", "version": "", "folder": ""})
+            print(f"note: {error}", file=sys.stderr)
+            continue
         version = environment.toolkit_version() if state == "ready" else ""
         rows.append({"name": environment.name, "state": state, "version": version, "folder": str(environment.folder)})
     print_rows(rows, as_json=as_json)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark.model import models
-from orchestrator.benchmark.task import SPLITS, tasks
+from orchestrator.benchmark.model import model_problems, models
+from orchestrator.benchmark.task import SPLITS, task_problems, tasks
 from orchestrator.cli.status import run_folders, stages_on_disk
 from orchestrator.cli.table import print_rows
 from orchestrator.errors import InputError, one_of
@@ -30,6 +31,8 @@ def print_list(what: str, runs_dir: Path, *, as_json: bool) -> None:
     lists: dict[str, Callable[[], Rows]] = {"tasks": _tasks, "models": _models, "recipes": _recipes}
     lists["runs"] = partial(_runs, runs_dir)
     print_rows(lists[one_of("list", what, tuple(lists))](), as_json=as_json)
+    for problem in {"tasks": task_problems, "models": model_problems}.get(what, list)():
+        print(f"note: {problem}", file=sys.stderr)
 
 
 def _tasks() -> Rows:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from orchestrator.benchmark.model import ModelSpec, models, read_models
+from orchestrator.benchmark import model as module
+from orchestrator.benchmark.model import ModelSpec, model_problems, models, read_models, unknown_model
 from orchestrator.errors import InputError
 from orchestrator.recipe.load import load_recipe
 from tests.recipe_files import write
@@ -50,3 +51,23 @@ def test_a_catalogue_with_mistakes(tmp_path: Path, text: str, message: str) -> N
         read_models(file)
     assert message in str(caught.value)
     assert str(file) in str(caught.value)
+
+
+def test_a_wrong_entry_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "models.yaml").write_text("a: {name: A, toolkit: swift, type: LLM}\nb: {name: B, tolkit: swift}\n")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "model.py"))
+    module._read_all.cache_clear()
+    try:
+        assert list(models()) == ["a"]
+        assert len(model_problems()) == 3
+        first, *others = unknown_model("b", "r.yaml:1:1")
+        assert first.message == "the model `b` cannot be used: what defines it is wrong"
+        assert others == model_problems()
+        assert [problem.message for problem in unknown_model("c", "")] == ["unknown model `c`"]
+        assert model_problems()[0].where == f"{tmp_path}/models.yaml:2"
+        (tmp_path / "models.yaml").write_text("a: [")
+        module._read_all.cache_clear()
+        assert models() == {}
+        assert len(unknown_model("a", "")) == 2
+    finally:
+        module._read_all.cache_clear()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.benchmark.task import benchmark_tasks, read_tasks, tasks
+from orchestrator.benchmark import task as module
+from orchestrator.benchmark.task import benchmark_tasks, read_tasks, task_problems, tasks, unknown_task
 from orchestrator.errors import InputError
 from tests.shared import GOLDEN, MMLA, needs_mmla
 
@@ -88,3 +89,59 @@ def test_a_task_is_one_entry(tmp_path: Path) -> None:
 def test_unknown_benchmark() -> None:
     with pytest.raises(InputError, match="did you mean `mmla`"):
         benchmark_tasks("mmlaa")
+
+
+TASK = "{}: {{dimension: d, labels: [x, y], language: en, sizes: {{test: 1}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("yaml", "message"),
+    [
+        (
+            'a: {dimension: d, labels: ["joy\\u200b", b], language: en, sizes: {test: 1}}',
+            "joy<U+200B>` holds what cannot",
+        ),
+        ('"a\\u200b": {dimension: d, labels: [x], language: en, sizes: {test: 1}}', "`a<U+200B>` holds what cannot be"),
+        ("a: {dimension: d, labels: [x], language: en, sizes: {test: 1}, folders: MELD}", "`folders` must be a list"),
+        ("a: {dimension: d, labels: [], language: en, sizes: {test: 1}}", "`labels` must be a list of texts"),
+        ("a: {dimension: 3, labels: [x], language: no, sizes: {test: 1}}", "`dimension` must be text"),
+        ("a: {dimension: d, labels: [x], language: en, sizes: {test: 1}, video: 'yes'}", "`video` must be true or"),
+    ],
+)
+def test_values_that_no_task_has(tmp_path: Path, yaml: str, message: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"# mine\n{yaml}")
+    with pytest.raises(InputError) as raised:
+        read_tasks(file)
+    assert message in str(raised.value)
+    assert "mine.yaml:2: task" in str(raised.value) or yaml.startswith('"a')
+
+
+def test_a_wrong_entry_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "mmla.yaml").write_text(
+        TASK.format("A") + TASK.format("B").replace("language: en", "language: []")
+    )
+    (tmp_path / "tasks" / "mine.yaml").write_text(TASK.format("C"))
+    (tmp_path / "tasks" / "cut.yaml").write_text("D: {")
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "task.py"))
+    module._read_all.cache_clear()
+    try:
+        assert list(tasks()) == ["A", "C"]
+        assert list(benchmark_tasks("mine")) == ["C"]
+        with pytest.raises(InputError, match="task `B`: `language` must be text"):
+            benchmark_tasks("mmla")  # a part of it would be taken for all
+        assert [problem.message for problem in unknown_task("B", "r.yaml:1:1")] == [
+            "the task `B` cannot be used: what defines it is wrong", "task `B`: `language` must be text"
+        ]  # fmt: skip
+        first, second = unknown_task("D")  # which may stand in the file that cannot be read
+        assert first.message == "unknown task `D`"
+        assert "not valid YAML" in second.message
+        assert len(task_problems()) == 2
+        (tmp_path / "tasks" / "mine.yaml").write_text(TASK.format("A") + TASK.format("C"))
+        module._read_all.cache_clear()
+        assert list(tasks()) == ["C"]  # neither of two that have one name
+        assert len(task_problems("mmla")) == 2
+        assert [problem.message for problem in task_problems("mine")] == ["task `A`: is defined twice, in `mmla` too"]
+    finally:
+        module._read_all.cache_clear()

@@ -80,3 +80,10 @@ def test_check(known: dict[str, Fake]) -> None:
     assert call("env", "check", "b") == "b: works\n"
     known.clear()
     assert call("env", "check").startswith("no environment is built; build one with")
+
+
+def test_a_definition_that_is_wrong_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(env, "toolkit_names", lambda: ["a", "wrong one", "b"])
+    said = call("env", "list")
+    assert "note: no toolkit environment `wrong one`\n" in said
+    assert [line.split()[0] for line in said.splitlines() if not line.startswith("note")] == ["name", "a", "wrong", "b"]

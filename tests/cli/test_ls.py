@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli import ls
+from orchestrator.errors import Problem
 from tests.running import call
 from tests.shared import RECIPES
 
@@ -57,3 +58,11 @@ def test_runs(tmp_path: Path) -> None:
 
 def test_no_such_list() -> None:
     assert "did you mean `tasks`?" in call("ls", "task", code=2)
+
+
+@pytest.mark.parametrize(("what", "name"), [("tasks", "task_problems"), ("models", "model_problems")])
+def test_what_is_wrong_with_an_entry_is_a_note(what: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ls, name, lambda: [Problem("not valid YAML", "mine.yaml:2:1")])
+    said = call("ls", what)
+    assert "note: mine.yaml:2:1: not valid YAML\n" in said
+    assert "demo" in said or "qwen2_7b" in said
