@@ -66,6 +66,15 @@ def find(root: Node, path: Sequence[str | int]) -> tuple[Node, int]:
     return node, len(path)
 
 
+def places(root: Node, above: str = "") -> dict[str, str]:
+    """Where each value stands, by its dotted key; what is in a list stands where the list does."""
+    found = {above: root.where} if above else {}
+    if isinstance(root.value, dict):
+        for key, child in root.value.items():
+            found |= places(child, f"{above}.{key}" if above else key)
+    return found
+
+
 def tree(path: Sequence[str], value: Node) -> Node:
     """A value under a path of keys."""
     for key in reversed(path):

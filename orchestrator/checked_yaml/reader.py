@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from orchestrator.checked_yaml.nodes import Node, Scalar, describe, height
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError, Problem, hidden_hint
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
@@ -25,6 +25,8 @@ MAX_VALUES = 20_000  # after every alias is expanded: a few lines of aliases can
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,399})")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _UNPRINTABLE = re.compile("[\\0\\ud800-\\udfff]")
+# controls, and marks without a shape: a copy and paste brings them along. Not those that join letters or emoji
+_UNSEEN = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -148,7 +150,10 @@ class _Composer:
             self.problem(f"the tag `{tag}` is not read", event, "write the plain value, without a tag")
         if isinstance(event, yaml.ScalarEvent):
             quoted = event.style not in (None, "")
-            node = Node(event.value if quoted else scalar(event.value), self.at(event))
+            text = _UNSEEN.sub("", event.value)
+            if text != event.value:  # said once: what is seen is checked as it stands
+                self.problem(f"`{event.value[:60]}` holds what cannot be seen", event, hidden_hint(event.value))
+            node = Node(text if quoted else scalar(text), self.at(event))
             if quoted and _UNPRINTABLE.search(event.value):  # from an escape such as "\0"
                 self.problem(_BAD_CHARACTER, event, "delete it")
                 node = Node("", node.where)

@@ -67,6 +67,8 @@ class Conversion:
             where = str(split_file(task, self.split, root))
             raise InputError(f"{unnamed:,} of {len(samples):,} samples name no video", where, hint)
         wording = wording_from(task, self.split, self.prompt or template, form)
+        if self.modality == "text" and (unheard := wording.prompt.unheard(wording.task)):
+            raise InputError(unheard)
         return partial(write, map(wording.example, samples))
 
 

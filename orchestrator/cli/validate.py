@@ -28,8 +28,12 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
     recipes = files.load()
     unpack_videos(recipes)
     for recipe in recipes:
-        plan = make_plan(recipe, runs_dir)
-        found = problems_of(plan, everything=True, say=print)
+        try:
+            plan = make_plan(recipe, runs_dir)
+        except InputError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+            continue
+        found = problems_of(plan, everything=True, say=lambda text: print(f"note: {text}"))
         problems += [problem for problem in found if problem not in problems]
         for problem in machine_problems(plan):
             print(f"note: {problem.message}")

@@ -1,7 +1,7 @@
 """The toolkits' own virtual environments: how they are defined, whether they are built, whether they work.
 
-``third_party/<name>/`` holds ``environment.yaml`` (python, source, check, needs), ``requirements.in`` and
-``requirements.lock``; the environment itself is ``third_party/<name>/.venv``.
+``third_party/<name>/`` holds ``environment.yaml`` (python, source, check, needs), ``requirements.in``,
+``requirements.lock`` and perhaps ``names.yaml``; the environment itself is ``third_party/<name>/.venv``.
 """
 
 from __future__ import annotations
@@ -119,6 +119,17 @@ class Environment:
             if path.is_file():
                 return path.resolve()
         return None
+
+    def names(self, kind: str) -> list[str]:
+        """What the toolkit's pinned release calls its templates and the like, from ``names.yaml``; none: not known.
+
+        Raises:
+            InputError: the file is no YAML.
+        """
+        file = self.folder / "names.yaml"
+        content = load_yaml(file) if file.is_file() else None
+        names = content.get(kind) if isinstance(content, dict) else None
+        return [str(name) for name in names] if isinstance(names, list) else []
 
     @property
     def lock(self) -> Path:

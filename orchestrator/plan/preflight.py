@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, product
 from pathlib import Path
 
+from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import Task
 from orchestrator.data.leaks import id_problems, leaked_ids, shared_ids
+from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import Sample, split_file
-from orchestrator.errors import InputError, Problem, capped
+from orchestrator.errors import InputError, Problem, capped, did_you_mean
 from orchestrator.plan.devices import machine_problems
-from orchestrator.plan.plan import Plan
+from orchestrator.plan.plan import Job, Plan
 from orchestrator.prompts.examples import samples_of, wording_of
 from orchestrator.recipe.recipe import Recipe
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
 MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
+_KEY = re.compile(r"[a-z]+(\.\w+)+(?=: )")
+_HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True)
@@ -41,13 +46,19 @@ class Survey:
     clips: dict[tuple[str, str], list[str | None]] = field(default_factory=dict)
 
     @property
+    def jobs(self) -> list[Job]:
+        """The jobs that are looked at."""
+        return [job for job in self.plan.jobs if self.everything or not job.done]
+
+    @property
     def recipe(self) -> Recipe:
         """The plan's recipe."""
         return self.plan.recipe
 
     def problem(self, message: str, hint: str = "") -> Problem:
-        """A problem of the recipe as a whole."""
-        return Problem(message, str(self.recipe.source or self.recipe.name), hint)
+        """A problem of the key that the message begins with (``model.path: ...``), else of the recipe as a whole."""
+        key = _KEY.match(message)
+        return Problem(message, self.recipe.place(key[0] if key else ""), hint)
 
 
 Check = Callable[[Survey], Iterator[Problem | Note]]
@@ -92,27 +103,51 @@ def _machine(survey: Survey) -> Iterator[Problem]:
 
 
 def _weights(survey: Survey) -> Iterator[Problem]:
-    """A model path that is a folder, or looks like one, and holds no model."""
+    """A model path that is a folder, or must be one, and holds no model."""
     path = survey.recipe.model.path or ""
     folder = Path(path).expanduser()
-    if path and folder.is_dir():
+    if not path or not survey.recipe.model.gpus:  # a hosted model's is the server's name for it
+        return
+    if folder.is_dir():
         if not (folder / "config.json").is_file():
             hint = "give the folder that holds config.json, the tokenizer and the weights"
             yield survey.problem(f"model.path: no config.json in {folder}", hint)
-    elif path.startswith(("/", "./", "../", "~")):
-        hint = "give a folder, or a hub id such as Qwen/Qwen2-7B"
-        yield survey.problem(f"model.path: there is no folder {folder}", hint)
+        return
+    near = _similar_folder(folder, survey.recipe)
+    where_from = "a relative path is looked for from the recipe, then from here"
+    if folder.exists():
+        yield survey.problem(f"model.path: `{path}` is a file", "give the folder that holds config.json")
+    elif not _HUB_ID.fullmatch(path) or path.startswith("."):
+        yield survey.problem(f"model.path: there is no folder `{path}`", f"{near or where_from}; or give a hub id")
+    elif near and not survey.recipe.model.revision and path not in {entry.get("path") for entry in models().values()}:
+        hint = f"{near} ({where_from}); for a hub id of that name also set model.revision, e.g. to main"
+        yield survey.problem(f"model.path: there is no folder `{path}`", hint)
+
+
+def _similar_folder(folder: Path, recipe: Recipe) -> str:
+    """``did you mean ...?`` for a model's folder that is not there: one of a like name, from the recipe or here."""
+    for start in (recipe.source.parent if recipe.source else Path(), Path()):
+        parent = start / folder.parent
+        try:
+            names = {path.name: str(path) for path in parent.iterdir() if (path / "config.json").is_file()}
+        except OSError:
+            continue
+        if near := did_you_mean(folder.name, names):
+            return next(near.replace(f"`{name}`", f"`{path}`") for name, path in names.items() if f"`{name}`" in near)
+    return ""
 
 
 def _data(survey: Survey) -> Iterator[Problem]:
     """What is wrong with the rows and the prompts of each split that is used; what was read stays in the survey."""
-    plan, recipe = survey.plan, survey.recipe
+    recipe = survey.recipe
     splits = dict.fromkeys([*(("train", "dev") if recipe.train else ()), recipe.inference.split])
-    for job in plan.jobs:
-        if job.done and not survey.everything:
-            continue
-        for task, split in product(job.tasks, splits):
-            if split == "dev" and split_file(task, "dev", Path(recipe.data.root)) is None:
+    root = Path(recipe.data.root)
+    if absent := no_data(list(dict.fromkeys(chain.from_iterable(job.tasks for job in survey.jobs))), root):
+        yield absent
+    for job in survey.jobs:
+        there = [task for task in job.tasks if not absent or has_data(task, root)]
+        for task, split in product(there, splits):
+            if split == "dev" and split_file(task, "dev", root) is None:
                 if recipe.select.strategy != "last" or recipe.inference.split == "dev":
                     hint = "add it, or choose select.strategy: last, which needs none"
                     yield Problem(f"no dev data for {task.name}", recipe.data.root, hint)
@@ -133,6 +168,16 @@ def _data(survey: Survey) -> Iterator[Problem]:
                         f"{missing} samples of {task.name}'s {split} split name no video",
                         "fill the file's video column, set data.modality: text, or data.on_bad_video: text_only",
                     )
+
+
+def _prompts(survey: Survey) -> Iterator[Problem | Note]:
+    """A prompt that is the same whatever the speaker says: a mistake, but with videos perhaps what was meant."""
+    recipe = survey.recipe
+    asked = [(recipe.inference.split, False), *([("train", True)] if recipe.train else [])]
+    for task, (split, training) in product(dict.fromkeys(chain.from_iterable(j.tasks for j in survey.jobs)), asked):
+        wording = wording_of(recipe, task, split, training=training)
+        if problem := wording.prompt.unheard(wording.task):
+            yield problem if recipe.modality == "text" else Note(f"{problem.where}: {problem.message}")
 
 
 def _leaks(survey: Survey) -> Iterator[Problem | Note]:
@@ -180,4 +225,4 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
             yield Note(f"{message}; data.on_bad_video: {choice}")
 
 
-CHECKS: tuple[Check, ...] = (_settings, _machine, _weights, _data, _leaks, _shared_ids, _videos)
+CHECKS: tuple[Check, ...] = (_settings, _machine, _weights, _prompts, _data, _leaks, _shared_ids, _videos)

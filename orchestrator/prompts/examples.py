@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from orchestrator.benchmark import released
 from orchestrator.benchmark.task import SPLITS, Task
 from orchestrator.data.samples import Sample, read_split, split_file
+from orchestrator.errors import InputError
 from orchestrator.prompts import template as prompts
 from orchestrator.recipe.recipe import Recipe
 
@@ -77,7 +79,18 @@ def wording_of(recipe: Recipe, task: Task, split: str, *, training: bool = False
     """
     entry = recipe.released
     form = None if entry is None else entry.train if training else entry.infer
-    return wording_from(task, split, template_name(recipe), form)
+    with _named_by(recipe):
+        return wording_from(task, split, template_name(recipe), form)
+
+
+@contextmanager
+def _named_by(recipe: Recipe) -> Iterator[None]:
+    """Where a template is missing, the place in the recipe that names it."""
+    try:
+        yield
+    except InputError as error:
+        place = recipe.place("prompt.template")
+        raise InputError([replace(problem, where=problem.where or place) for problem in error.problems]) from error
 
 
 def samples_of(recipe: Recipe, task: Task, split: str) -> list[Sample]:
@@ -117,7 +130,8 @@ def wording_inputs(
     if not training and recipe.prompt.history:
         found["history"] = recipe.prompt.history
     if recipe.released is None:
-        return {"prompt": prompts.load(template_name(recipe)).digest} | found
+        with _named_by(recipe):
+            return {"prompt": prompts.load(template_name(recipe)).digest} | found
     forms = [wording_of(recipe, task, split, training=training).identity for task in tasks for split in splits]
     return {"prompt": forms, "protocol": recipe.protocol} | found
 

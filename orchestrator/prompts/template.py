@@ -27,6 +27,9 @@ VARIABLES = {
     "language": "en or zh",
 }
 
+# two texts that differ in every word and letter, and in nothing else that a template could go by
+_UNLIKE = ("we all saw him go", "no one let her in")
+
 
 class Prompt:
     """A prompt template, read and checked once. ``digest``: SHA-256 (hex) of its source and of all it includes."""
@@ -49,6 +52,19 @@ class Prompt:
         except Exception as error:  # the template is the user's program: whatever it raises is an input error
             raise InputError(f"the template fails: {error}", where=_line_of(error, self.path)) from error
         return prompt
+
+    def unheard(self, task: Task) -> Problem | None:
+        """What is wrong where the prompt of a task is the same whatever the speaker says; ``None`` where it is not.
+
+        Seen in what is rendered, not in the source: a macro, a filter or an included file may lose the text, too.
+        """
+        try:
+            if len({self.render(task, text=text) for text in _UNLIKE}) > 1:
+                return None
+        except InputError:
+            return None  # told where a sample's own prompt is rendered
+        hint = "write {{ text }} where the speaker's words belong"
+        return Problem(f"the prompt of {task.name} is the same whatever the speaker says", str(self.path), hint)
 
     def answer(self, task: Task, label: str) -> str:
         """The answer that a model is trained to give: ``dialogue act: question``."""

@@ -10,12 +10,13 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.benchmark.model import models
-from orchestrator.benchmark.task import benchmark_tasks, tasks
+from orchestrator.benchmark.model import models, unknown_model
+from orchestrator.benchmark.task import task_problems, tasks, unknown_task
 from orchestrator.checked_yaml.explain import Schema, locate
-from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, plain
+from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, places, plain
 from orchestrator.environments.environment import toolkit_names
 from orchestrator.errors import InputError, Problem, unknown
+from orchestrator.recipe.paths import find_files
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
@@ -42,13 +43,15 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
     data: dict[str, Any] = plain(root)
     data.setdefault("name", path.stem)
     _drop_empty_sections(data, Recipe)
+    find_files(data, root, path)
     if "source" in data:  # a field of Recipe, but no key of a file
         del data["source"]
         problems.append(SCHEMA.unknown_key(("source",), root.value["source"].named_at))
     if "tasks" in root.value:
         problems += _check_tasks(root.value["tasks"])
         if data["tasks"] == "all":
-            data["tasks"] = list(benchmark_tasks("mmla"))
+            problems += task_problems("mmla")
+            data["tasks"] = [name for name, task in tasks().items() if task.benchmark == "mmla"]
     problems += _check_rows(root)
     try:
         # JSON mode is strict about types and still takes a list for a tuple
@@ -58,7 +61,9 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
         problems += _check_batch(data, root, file)
     if problems:
         raise InputError(sorted(dict.fromkeys(problems), key=_position))
-    return recipe.model_copy(update={"source": path})
+    recipe = recipe.model_copy(update={"source": path})
+    recipe._places = places(root)
+    return recipe
 
 
 def _position(problem: Problem) -> list[str | int]:
@@ -86,12 +91,15 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
             entry.pop("revision", None)
         elif _given(own, "init"):
             entry.pop("path", None)
-    elif isinstance(name.value, str) and not (
-        _given(own, "toolkit") and _given(own, "type") and (_given(own, "path") or _given(own, "init"))
-    ):
-        problem = unknown("model", name.value, models(), name.where)
-        hint = f"{problem.hint} (a model outside the catalogue needs toolkit, type, and path or init)"
-        problems.append(replace(problem, hint=hint))
+    elif isinstance(name.value, str) and (lacks := _lacking(own)):
+        problem, *others = unknown_model(name.value, name.where)
+        if problem.hint:
+            hint = f"{problem.hint} (a model outside the catalogue needs toolkit, type, and path or init)"
+            problem = replace(problem, hint=hint)
+        if len(own) > 1:  # more than a name: one of the user's own
+            message = f"the model `{name.value}` is not in the catalogue, and lacks {', '.join(lacks)}"
+            problem = replace(problem, message=message)
+        problems += [problem, *others]
         # stands in for what is missing, so that only what else is wrong is reported
         entry = {"toolkit": toolkit_names()[0], "type": "MLLM"} | ({} if _given(own, "init") else {"path": "-"})
     model = merge(at_node(entry, model), Node(own, model.where, model.key_where))
@@ -100,6 +108,12 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
     if toolkit and isinstance(toolkit.value, str) and toolkit.value not in toolkit_names():
         problems.append(unknown("toolkit", toolkit.value, toolkit_names(), toolkit.where))
     return Node({**root.value, "model": model}, root.where), problems
+
+
+def _lacking(own: dict[str, Node]) -> list[str]:
+    """The keys without which a mapping is no model of its own."""
+    lacks = [key for key in ("toolkit", "type") if not _given(own, key)]
+    return lacks + ([] if _given(own, "path") or _given(own, "init") else ["path (or init)"])
 
 
 def _given(mapping: dict[str, Node], key: str) -> bool:
@@ -128,7 +142,7 @@ def _check_tasks(node: Node) -> list[Problem]:
         elif item.value == "all":
             problems.append(Problem("unknown task `all`", item.where, "write `tasks: all`"))
         elif item.value not in tasks():
-            problems.append(unknown("task", item.value, tasks(), item.where))
+            problems += unknown_task(item.value, item.where)
         seen[item.value] = item.where
     return problems
 

@@ -12,6 +12,7 @@ from orchestrator.checked_yaml.nodes import Node, find, merge, tree
 from orchestrator.checked_yaml.reader import read, read_file
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.recipe.check import SCHEMA, validate
+from orchestrator.recipe.paths import beside
 from orchestrator.recipe.recipe import Recipe
 
 
@@ -114,7 +115,7 @@ class _Reader:
         own = Node({key: child for key, child in node.value.items() if key != "extends"}, str(path))
         base = Node({}, str(path))
         for parent in self.parents(node.value.get("extends")):
-            base = merge(base, self.read(_beside(path, str(parent.value)), (*chain, path), parent.where))
+            base = merge(base, self.read(beside(path, str(parent.value)), (*chain, path), parent.where))
         self.done[file] = _over(base, own)
         return self.done[file]
 
@@ -192,17 +193,6 @@ def _less(node: Node, other: Node) -> Node:
         elif isinstance(child.value, dict) and isinstance(rest.value, dict):
             kept[key] = _less(child, rest)
     return replace(node, value=kept)
-
-
-def _beside(path: Path, name: str) -> Path:
-    """A file named relative to another, without the ``folder/..`` that would clutter messages."""
-    parts: list[str] = list(path.parent.parts)
-    for part in Path(name).parts:
-        if part == ".." and parts and parts[-1] not in ("..", "/"):
-            parts.pop()
-        else:
-            parts.append(part)
-    return Path(*parts)
 
 
 def _similar_files(path: Path) -> str:

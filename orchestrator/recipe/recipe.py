@@ -1,15 +1,16 @@
 """A recipe, fully resolved and checked: what one run does. Files become recipes in ``load.py``.
 
 The field descriptions feed ``show`` and the JSON Schema of editors. Paths are relative to the folder where
-the command runs.
+the command runs; those of a model, a prompt template and a DeepSpeed file to the recipe's first (``paths.py``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from orchestrator.benchmark import released
 from orchestrator.benchmark.model import ModelSpec
@@ -53,6 +54,17 @@ class Recipe(Section):
     video: Video = Field(default_factory=Video)
     resources: Resources = Field(default_factory=Resources)
     source: Path | None = Field(None, exclude=True, repr=False, description="the file it was read from")
+
+    _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def place(self, key: str) -> str:
+        """``file:line:column`` of a dotted key, of the nearest one above it that is written out, or the recipe's file.
+
+        Of a key that was given on the command line: the option.
+        """
+        while key and key not in self._places:
+            key = key.rpartition(".")[0]
+        return self._places.get(key, str(self.source or self.name))
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from orchestrator.environments.environment import Environment
+from orchestrator.errors import did_you_mean, hidden_hint
 from orchestrator.machine.logs import LOG, tail
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import _hf_trainer as hf_trainer
@@ -50,6 +51,15 @@ def attention_problems(recipe: Recipe, environment: Environment, release: str = 
     ]
 
 
+def template_problems(name: str, known: Sequence[str], what: str = "chat template") -> list[str]:
+    """What is wrong with the name in ``model.template`` of a ``what``; nothing is, where none are known."""
+    if not known or name in known:
+        return []
+    names = ", ".join(known) if len(known) < 10 else "those in names.yaml of the toolkit's folder in third_party"
+    near = hidden_hint(name) or did_you_mean(name, known) or f"known: {names}"
+    return [f"model.template: the toolkit knows no {what} `{name}`; {near}"]
+
+
 def refused_options(
     recipe: Recipe, owned: Mapping[str, Any], refused: Mapping[str, str], environment: Environment
 ) -> list[str]:
@@ -64,9 +74,11 @@ def refused_options(
     if train.deepspeed:
         found += environment.missing_needs()
         if environment.deepspeed_file(train.deepspeed) is None:
-            known = ", ".join(sorted(file.stem for file in (environment.folder / "deepspeed").glob("*.json")))
+            known = sorted(file.stem for file in (environment.folder / "deepspeed").glob("*.json"))
+            near = did_you_mean(train.deepspeed.removesuffix(".json"), known)
             found.append(
-                f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations {known}"
+                f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations "
+                f"{', '.join(known)}" + (f"; {near}" if near else "")
             )
     found += [f"train.extra.{key}: {refused[key]}" for key in sorted(refused.keys() & set(train.extra))]
     return found + [

@@ -23,6 +23,7 @@ from orchestrator.toolkits._common import (
     entries,
     process_environment,
     refused_options,
+    template_problems,
     torchrun,
     turns,
     write_list,
@@ -61,6 +62,8 @@ class LlamaFactory(TrainerToolkit):
         found = []
         if recipe.model.template is None:
             found.append("LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen")
+        else:
+            found += template_problems(recipe.model.template, self.environment.names("template"))
         found += attention_problems(recipe, self.environment)
         train = recipe.train
         if train:

@@ -21,6 +21,7 @@ from orchestrator.toolkits._common import (
     attention_problems,
     process_environment,
     refused_options,
+    template_problems,
     torchrun,
     turns,
     write_list,
@@ -69,8 +70,8 @@ class LlavaNext(TrainerToolkit):
         model, train, found = recipe.model, recipe.train, []
         if model.init is not None:
             found.append("LLaVA-NeXT makes no model from scratch: give model.path")
-        if model.template not in (None, *TEMPLATES):
-            found.append(f"model.template: LLaVA-NeXT's Qwen2 models speak {' or '.join(TEMPLATES)}")
+        if model.template is not None:
+            found += template_problems(model.template, TEMPLATES)
         found += attention_problems(recipe, self.environment)
         if train is None:
             return found

@@ -26,6 +26,7 @@ from orchestrator.toolkits._common import (
     attention_problems,
     process_environment,
     refused_options,
+    template_problems,
     torchrun,
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
@@ -99,6 +100,10 @@ class Swift(TrainerToolkit):
             found.append("ms-swift makes no model from scratch: give model.path")
         if model.template is None:
             found.append("ms-swift needs the model's type as `template`, e.g. template: minicpmv2_6")
+        else:
+            kind, _, template = model.template.partition("/")
+            found += template_problems(kind, self.environment.names("model_type"), "model type")
+            found += template_problems(template, self.environment.names("template")) if template else []
         if not model.trust_remote_code and (why := _own_code(recipe)):
             found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")
         if recipe.modality == "video":

@@ -86,3 +86,21 @@ def test_aliases_are_read_but_a_bomb_is_refused() -> None:
     assert "more than 20,000 values, aliases expanded" in problem
     chain = "\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}]" for n in range(1, 100))])
     assert problems(chain) == ["x.yaml:40:12: values are nested more than 40 levels deep"]
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "shown", "remove"),
+    [
+        ("see\u200bd: 3\n", "4:1", "see<U+200B>d", "U+200B (zero width space)"),
+        ("name: a\u200b\n", "4:7", "a<U+200B>", "U+200B (zero width space)"),
+        ('name: "a\\u200b"\n', "4:7", "a<U+200B>", "U+200B (zero width space)"),
+        ("seed: 3\ufeff\n", "4:7", "3<U+FEFF>", "U+FEFF (zero width no-break space)"),
+    ],
+)
+def test_what_cannot_be_seen_is_told_once(text: str, place: str, shown: str, remove: str) -> None:
+    assert problems(GOOD + text) == [f"x.yaml:{place}: `{shown}` holds what cannot be seen\n    remove {remove}"]
+
+
+def test_marks_that_join_are_text() -> None:
+    said = "na\u200dve \U0001f468\u200d\U0001f469 a\u00a0b"
+    assert load_recipe(write(f"{GOOD}prompt: {{system: '{said}'}}\n")).prompt.system == said

@@ -54,7 +54,7 @@ def test_a_stop_has_its_exit_status(error: BaseException, code: int, monkeypatch
 def test_a_run_says_what_the_recipe_lacks(tmp_path: Path) -> None:
     options = ("--runs-dir", tmp_path / "runs", "--results-dir", tmp_path / "results")
     said = call("run", RECIPES / "demo.yaml", "--set", f"data.root={tmp_path / 'none'}", *options, code=2)
-    assert "no data for demo" in said
+    assert "none: the data folder does not exist" in said
 
 
 def test_download_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,8 @@ def test_all_that_is_wrong_and_what_this_machine_lacks(tmp_path: Path, monkeypat
     none = ("--set", f"data.root={tmp_path / 'none'}", "--set", "resources.device=cuda")
     said = call("validate", RECIPES / "demo.yaml", *none, "--runs-dir", tmp_path / "runs", code=2)
     assert "note: Tiny-Qwen2 needs 1 GPU, 0 can be seen here" in said
-    assert "no data for demo" in said
+    assert said.count("none: the data folder does not exist\n    write it with `python -m orchestrator.data.demo") == 1
+    assert said.count("\n") == 3
     assert "good" not in said
 
 

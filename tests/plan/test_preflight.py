@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.data.demo import write_demo_data
 from orchestrator.plan import preflight
 from orchestrator.toolkits.llamafactory import TOOLKIT
 from tests.released_data import released_plan, three_tasks
@@ -109,3 +110,92 @@ def test_prompts_of_a_broken_template_are_refused(data: Path, tmp_path: Path) ->
     path.write_text("{{ text }}{{ labels[2] }}")  # infer.py names two labels of Ch-sims, training three
     plan = released_plan("tiny_qwen2_sft", data, f"prompt.template={path}", "tasks=[Ch-sims]")
     assert any("the template fails" in problem.message for problem in preflight.problems_of(plan))
+
+
+OWN = "method: zero_shot\ntasks: [demo]\nmodel:\n  name: X\n  toolkit: {}\n  template: {}\n  type: LLM\n  path: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("toolkit", "template", "message"),
+    [
+        ("llamafactory", "qwne", "no chat template `qwne`; did you mean `qwen`?"),
+        ("llamafactory", "qwen\u00a0", "no chat template `qwen\u00a0`; remove U+00A0 (no-break space)"),
+        ("llamafactory", "xyzzy", "no chat template `xyzzy`; known: those in names.yaml"),
+        ("swift", "minicpmv2-6/minicpmv2_6", "no model type `minicpmv2-6`; did you mean `minicpmv2_6`?"),
+        ("swift", "qwen2_vl/qwn2_vl", "no chat template `qwn2_vl`; did you mean `qwen2_vl`?"),
+        ("llava_next", "qwen_15", "no chat template `qwen_15`; did you mean `qwen_1_5`?"),
+        ("llamafactory", "qwen2_vl", ""),
+        ("swift", "qwen2_vl/qwen2_vl", ""),
+    ],
+)
+def test_a_template_that_the_toolkit_does_not_know(tmp_path: Path, toolkit: str, template: str, message: str) -> None:
+    text = OWN.format(toolkit, template, "some/model")
+    found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
+    found = [problem for problem in found if "model.template" in problem.message]
+    assert [problem.message for problem in found] == (
+        [f"model.template: the toolkit knows {message}"] if message else []
+    ) or (message.startswith("no chat template `xyzzy`") and message in found[0].message)
+    assert all(problem.where.endswith(".yaml:7:13") for problem in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "hint"),
+    [
+        ("a/b/c", "there is no folder `a/b/c`", "looked for from the recipe, then from here"),
+        ("./x", "there is no folder `./x`", "or give a hub id"),
+        ("weights/good/config.json", "good/config.json` is a file", "the folder that holds config.json"),
+        ("weights/empty", "no config.json in", "the folder that holds config.json"),
+        ("weights/god", "there is no folder `weights/god`", "weights/good`? (a relative path"),
+        ("weights/good", "", ""),
+        ("Qwen/Qwen2-7B", "", ""),
+        ("weights/unlike-any", "", ""),
+    ],
+)
+def test_a_model_that_is_not_there(tmp_path: Path, path: str, message: str, hint: str) -> None:
+    (tmp_path / "weights" / "good").mkdir(parents=True)
+    (tmp_path / "weights" / "good" / "config.json").write_text("{}")
+    (tmp_path / "weights" / "empty").mkdir()
+    text = OWN.format("llamafactory", "qwen", path)
+    found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
+    assert len(found) == bool(message), found
+    for problem in found:
+        assert message in problem.message
+        assert hint in problem.hint
+        assert problem.where.endswith(".yaml:9:9")
+    named = plan_of_text(tmp_path, text + "  revision: main\n", demo(tmp_path))
+    assert len(preflight.problems_of(named, everything=True)) == (path not in ("weights/god",) and bool(message))
+
+
+def test_a_deepspeed_file_that_is_not_there(tmp_path: Path) -> None:
+    text = "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\ntrain: {deepspeed: zer2.json}\n"
+    found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
+    (problem,) = [problem for problem in found if "deepspeed" in problem.message]
+    assert problem.message.endswith("zero2, zero2_offload, zero3, zero3_offload; did you mean `zero2`?")
+    assert problem.where.endswith(".yaml:5:20")
+
+
+def test_a_missing_root_is_one_problem_and_hides_no_other(tmp_path: Path) -> None:
+    text = "method: sft\nmodel: tiny_qwen2\ntasks: all\ntrain: {deepspeed: zer2.json}\nprompt: {template: my.j2}\n"
+    (tmp_path / "my.j2").write_text("Which {{ task }}?")
+    found = preflight.problems_of(plan_of_text(tmp_path, text, tmp_path / "none"), everything=True)
+    assert [problem.message for problem in found if problem.where == str(tmp_path / "none")] == [
+        "the data folder does not exist"
+    ]
+    assert sum("whatever the speaker says" in problem.message for problem in found) == 12
+    assert sum("deepspeed" in problem.message for problem in found) == 1
+    assert len(found) == 14
+
+
+def test_a_prompt_without_the_text_is_only_told_where_a_video_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "my.j2").write_text("Which {{ task }}?")
+    said: list[str] = []
+    plan = plan_of_text(tmp_path, MLLM.format("zero_shot"), with_bad_videos(tmp_path / "data"), "prompt.template=my.j2")
+    found = preflight.problems_of(plan, say=said.append)
+    assert not any("whatever the speaker says" in problem.message for problem in found)
+    assert any("the prompt of demo is the same whatever the speaker says" in line for line in said)
+
+
+def demo(folder: Path) -> Path:
+    if not (folder / "data").exists():
+        write_demo_data(folder / "data", sizes=(8, 4, 4))
+    return folder / "data"

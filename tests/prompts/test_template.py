@@ -130,3 +130,28 @@ def test_digest_is_of_all_the_text(tmp_path: Path) -> None:
     write(tmp_path / "other" / "b.j2", "two")
     prompts._load.cache_clear()
     assert prompts.load(copy).digest != first.digest
+
+
+@pytest.mark.parametrize(
+    ("source", "heard"),
+    [
+        ("{{ text }}", True),
+        ("{% macro say(x) %}{{ x | upper }}{% endmacro %}{{ say(text) }}", True),
+        ("{% set words = text.split() %}{{ words[2] }}", True),
+        ("{{ labels }}", False),
+        ("{# {{ text }} #}{{ task }} {{ text | length }}", False),
+        ("{% macro say(x) %}nothing{% endmacro %}{{ say(text) }}", False),
+        ("{% set text = task %}{{ text }}", False),
+        ("{% if text %}{{ task }}{% endif %}", False),
+        ("{% include 'part.j2' %}", False),
+        ("{{ text[:0] }}", False),
+        ("{% if language == 'zh' %}{{ text }}{% endif %}", False),
+    ],
+)
+def test_a_prompt_that_does_not_hold_what_is_said(tmp_path: Path, source: str, heard: bool) -> None:
+    write(tmp_path / "part.j2", "{% set said = text %}Which {{ task }}?")
+    problem = prompts.load(write(tmp_path / "my.j2", source)).unheard(tasks()["MELD"])
+    assert (problem is None) == heard
+    if problem is not None:
+        assert problem.where == str(tmp_path / "my.j2")
+        assert "{{ text }}" in problem.hint

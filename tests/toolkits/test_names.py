@@ -1,0 +1,45 @@
+"""The names that recipes may give as ``model.template``, against the toolkits themselves."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from orchestrator.environments.environment import Environment
+
+pytestmark = pytest.mark.toolkit
+
+
+def source(environment: Environment, file: str) -> ast.Module:
+    (path,) = environment.venv.glob(f"lib/python*/site-packages/{file}")
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def constants(environment: Environment, file: str, end: str) -> list[str]:
+    """The values in the classes of a module whose names end so."""
+    found = set()
+    for node in source(environment, file).body:
+        for line in node.body if isinstance(node, ast.ClassDef) and node.name.endswith(end) else ():
+            if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
+                found.add(str(line.value.value))
+    return sorted(found)
+
+
+def test_llamafactory(llamafactory_env: Environment) -> None:
+    calls = [node for node in ast.walk(source(llamafactory_env, "llamafactory/data/template.py"))
+             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "register_template"]  # fmt: skip
+    names = {word.value.value for call in calls for word in call.keywords
+             if word.arg == "name" and isinstance(word.value, ast.Constant)}  # fmt: skip
+    assert llamafactory_env.names("template") == sorted(map(str, names))
+
+
+def test_swift(swift_env: Environment) -> None:
+    assert swift_env.names("model_type") == constants(swift_env, "swift/model/constant.py", "ModelType")
+    assert swift_env.names("template") == constants(swift_env, "swift/template/constant.py", "TemplateType")
+
+
+def test_none_where_nothing_is_known(tmp_path: Path) -> None:
+    environment = Environment("x", tmp_path, "3.11", {"pypi": "x==1"}, "")
+    assert environment.names("template") == []
