@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.data.samples import Sample
 from orchestrator.errors import Problem
+from orchestrator.machine.meter import Meter
 
 SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
 
@@ -19,12 +20,16 @@ class BadVideos:
     def __init__(self, choice: str, cache: Path):
         self.choice, self.cache = choice, cache
 
-    def problems(self, videos: Iterable[str]) -> list[Problem]:
-        """What is wrong with some videos, each looked at once; ``where`` is its path."""
+    def problems(
+        self, videos: Iterable[str], odd: list[Problem] | None = None, progress: Meter | None = None
+    ) -> list[Problem]:
+        """What is wrong with some videos, each looked at once; ``where`` is its path. The rest as in `check_videos`."""
         from orchestrator.data.videos import check_videos
 
         named = dict.fromkeys(videos)
-        return check_videos(named, cache=self.cache, workers=os.cpu_count() or 1) if named else []
+        if not named:
+            return []
+        return check_videos(named, cache=self.cache, workers=os.cpu_count() or 1, progress=progress, odd=odd)
 
     def bad_ids(self, samples: Iterable[Sample]) -> set[str]:
         """The ids of those samples that name no video, or a bad one; none where bad videos were refused before."""

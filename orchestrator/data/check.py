@@ -16,7 +16,7 @@ from orchestrator.data.leaks import Leak, leakage, shared_ids, source_dataset
 from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
-from orchestrator.errors import InputError, Problem, capped
+from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped
 from orchestrator.machine.meter import meter
 
 
@@ -121,7 +121,9 @@ def check_videos_of(
             if unnamed := len(samples[split]) - len(clips[split]):
                 message = f"{task.name} {split}: {unnamed:,} samples without video"
                 report.problems.append(Problem(message, hint="no video column, and no file of the id's name"))
-    found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter("videos checked"))
+    odd: list[Problem] = []
+    found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter("videos checked"), odd=odd)
+    report.warnings += map(str, capped(odd, most=MOST_PROBLEMS, what="videos like these"))
     bad = {problem.where: problem for problem in found}
     rows = {(row["task"], row["split"]): row for row in report.splits}
     for key, videos in wanted.items():

@@ -11,14 +11,21 @@ from orchestrator.errors import InputError, Problem
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.meter import Meter
 
-VERSION = 2  # of the cache: raised where what counts as sound changes
+VERSION = 3  # of the cache: raised where what counts as sound changes
+SLACK = 2  # frames that some formats announce and do not mean to show
+SLACK_SECONDS = 0.5
+RECODE = "a toolkit that goes by the header takes other frames, or fewer: encode it anew, ffmpeg -i IN -c:v libx264 OUT"
 MEND = "delete it and run `data download` or `data check --videos` again, which unpack it from its archive, or mend it"
 
 
 def check_videos(
-    paths: Iterable[str | Path], cache: Path | None = None, workers: int = 4, progress: Meter | None = None
+    paths: Iterable[str | Path],
+    cache: Path | None = None,
+    workers: int = 4,
+    progress: Meter | None = None,
+    odd: list[Problem] | None = None,
 ) -> list[Problem]:
-    """All that is wrong with some video files: missing, empty, cut off, or no first frame to decode.
+    """All that is wrong with some video files: missing, empty, cut off, or a frame that cannot be decoded.
 
     Args:
         paths: the files; the same one twice is looked at once.
@@ -26,6 +33,7 @@ def check_videos(
             be mended by another build of the decoder).
         workers: threads; decoding frees the interpreter.
         progress: told from this thread how many files are done, and of how many.
+        odd: takes what is odd about sound files: frames that are announced and not shown.
 
     Returns:
         At most one problem for each file, in the files' order; its ``where`` is the file.
@@ -50,7 +58,7 @@ def check_videos(
         states[name] = (status.st_size, status.st_mtime_ns)
         if not status.st_size:
             problems[name] = Problem("the video is empty (0 bytes)", where=name, hint=MEND)
-    todo = [name for name in states if name not in problems and sound.get(name) != states[name]]
+    todo = [name for name in states if name not in problems and sound.get(name, (0, 0, ""))[:2] != states[name]]
     if todo:
         _need_av()
         done = len(names) - len(todo)
@@ -58,9 +66,9 @@ def check_videos(
         try:
             probes = {pool.submit(_probe, name): name for name in todo}
             for probe in as_completed(probes):
-                name, damage = probes[probe], probe.result()
-                if damage is None:
-                    sound[name] = states[name]
+                name, (damage, oddity) = probes[probe], probe.result()
+                if not damage:
+                    sound[name] = (*states[name], oddity)
                 else:
                     problems[name] = Problem(damage, where=name, hint=MEND)
                 done += 1
@@ -71,10 +79,13 @@ def check_videos(
             pool.shutdown(cancel_futures=True)
             if cache is not None:
                 atomic_write(cache, json.dumps({"version": VERSION, "sound": sound}, ensure_ascii=True))
+    if odd is not None:
+        told = ((name, sound[name][2]) for name in states if name not in problems)
+        odd += [Problem(oddity, name, RECODE) for name, oddity in told if oddity]
     return [problems[name] for name in names if name in problems]
 
 
-def _read_cache(cache: Path | None) -> dict[str, tuple[int, int]]:
+def _read_cache(cache: Path | None) -> dict[str, tuple[int, int, str]]:
     """The cache's content; a damaged or older one is as good as none."""
     if cache is None:
         return {}
@@ -82,7 +93,7 @@ def _read_cache(cache: Path | None) -> dict[str, tuple[int, int]]:
         content = json.loads(cache.read_bytes())
         if content["version"] != VERSION:
             return {}
-        return {str(name): (int(size), int(time)) for name, (size, time) in content["sound"].items()}
+        return {str(name): (int(size), int(time), str(odd)) for name, (size, time, odd) in content["sound"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -95,23 +106,48 @@ def _need_av() -> None:
         raise InputError("checking videos needs PyAV, which is not installed", hint=hint) from error
 
 
-def _probe(name: str) -> str | None:
-    """Why a video's first frame cannot be decoded, or that the file ends too early; ``None`` where it is sound."""
+def _probe(name: str) -> tuple[str, str]:
+    """What is wrong with a video, and what is odd about one that is sound; empty where nothing is.
+
+    Every frame is decoded, as the toolkits take theirs from all over a clip: a second of a processor for ten of a clip.
+    """
     import av
 
+    shown, packets, last = 0, 0, 0.0
     try:
         with av.open(name) as container:
             if not container.streams.video:
-                return "no video stream in the file"
+                return "no video stream in the file", ""
             stream = container.streams.video[0]
             # an index in front (mp4 for streaming) names frames that a cut file no longer has
             end = max((entry.pos + entry.size for entry in stream.index_entries), default=0)
             if end > container.size:
-                return f"the video is cut off: its index goes to byte {end:,}, the file has {container.size:,}"
+                return f"the video is cut off: its index goes to byte {end:,}, the file has {container.size:,}", ""
             stream.codec_context.thread_count = 1  # the pool is parallel already
-            if next(container.decode(stream), None) is None:
-                return "no frame in the video"
+            announced = stream.frames  # 0 in formats whose header has no count
+            seconds = (container.duration or 0) / 1e6 if "matroska" in container.format.name else 0.0
+            for packet in container.demux(stream):
+                if packet.is_corrupt:
+                    return f"the video is cut off or damaged behind frame {shown:,}{_of(announced)}", ""
+                packets += bool(packet.size)
+                for frame in packet.decode():
+                    shown, last = shown + 1, max(last, frame.time or 0.0)
     except Exception as error:  # whatever the decoder makes of a damaged file is a finding, not a crash
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        return f"the video cannot be decoded: {reason}"
-    return None
+        if shown:
+            return f"the video is damaged: decoding stops behind frame {shown:,}{_of(announced)}: {reason}", ""
+        return f"the video cannot be decoded: {reason}", ""
+    if not shown:
+        return "no frame in the video", ""
+    if packets < announced - SLACK:
+        return f"the video is cut off: it announces {announced:,} frames and holds {packets:,}", ""
+    if shown < announced - SLACK:
+        return "", f"it announces {announced:,} frames and shows {shown:,}"
+    # a header without a count of frames; sound may go on for a moment longer
+    if seconds and last < seconds - SLACK_SECONDS:
+        return "", f"it announces {seconds:.1f} s, and its last frame is at {last:.1f} s"
+    return "", ""
+
+
+def _of(announced: int) -> str:
+    return f" of {announced:,}" if announced else ""

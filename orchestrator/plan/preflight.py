@@ -14,6 +14,7 @@ from orchestrator.data.leaks import id_problems, leaked_ids, shared_ids
 from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.errors import InputError, Problem, capped, did_you_mean
+from orchestrator.machine.meter import meter
 from orchestrator.plan.devices import machine_problems
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.prompts.examples import samples_of, wording_of
@@ -205,7 +206,10 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
     named = list(dict.fromkeys(clip for clips in survey.clips.values() for clip in clips if clip))
     if len(named) > MANY_VIDEOS:
         yield Note(f"checking that {len(named):,} videos can be decoded (new and changed ones)")
-    bad = survey.plan.bad_videos.problems(named)
+    odd: list[Problem] = []
+    bad = survey.plan.bad_videos.problems(named, odd, meter("videos checked"))
+    if odd:
+        yield Note(f"{len(odd):,} of {len(named):,} videos are odd, e.g. {odd[0]}")
     choice = survey.recipe.on_bad_video
     if choice == "fail":
         yield from capped(bad, most=MOST_VIDEOS, what="videos; `data check --videos` lists them all")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.data.videos import check_videos
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, Problem
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra `video`)")
 
@@ -114,10 +114,10 @@ FAST = {"movflags": "faststart"}
         ("fast.mp4", "libx264", FAST, True),
         ("fast.mov", "mpeg4", FAST, True),
         ("fragments.mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}, True),
-        ("a.avi", "mpeg4", {}, False),  # these have no index in front
-        ("a.mkv", "libx264", {}, False),
+        ("a.avi", "mpeg4", {}, True),
+        ("a.mpg", "mpeg2video", {}, True),
+        ("a.mkv", "libx264", {}, False),  # these end where they end
         ("a.webm", "libvpx", {}, False),
-        ("a.mpg", "mpeg2video", {}, False),
     ],
 )
 def test_cut_off(tmp_path: Path, name: str, codec: str, options: dict[str, str], told: bool) -> None:
@@ -130,11 +130,43 @@ def test_cut_off(tmp_path: Path, name: str, codec: str, options: dict[str, str],
     content = path.read_bytes()
     for part in (0.5, 0.95):
         path.write_bytes(content[: int(len(content) * part)])
-        found = check_videos([path])
+        odd: list[Problem] = []
+        found = check_videos([path], odd=odd)
         assert bool(found) == told
+        assert bool(odd) == (not told and part == 0.5)
         if "fast" in name:
             assert found[0].message.startswith("the video is cut off: its index goes to byte ")
             assert "data check --videos" in found[0].hint
+
+
+def test_damaged_behind_the_first_frame(tmp_path: Path) -> None:
+    path = make_moving(tmp_path / "a.mp4", "libx264", {})
+    with av.open(str(path)) as container:
+        entry = container.streams.video[0].index_entries[30]
+    content = bytearray(path.read_bytes())
+    content[entry.pos : entry.pos + entry.size] = b"\xff" * entry.size
+    path.write_bytes(content)
+    (problem,) = check_videos([path])
+    assert problem.message.startswith("the video is damaged: decoding stops behind frame ")
+    assert " of 75: Invalid data" in problem.message
+
+
+def test_frames_that_are_announced_and_not_shown(tmp_path: Path) -> None:
+    whole, cut, cache = make_moving(tmp_path / "a.mp4", "libx264", {}), tmp_path / "cut.mp4", tmp_path / "c.json"
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:  # as `ffmpeg -ss ... -c copy` cuts
+        stream = source.streams.video[0]
+        copied = target.add_stream_from_template(stream)
+        for packet in source.demux(stream):
+            if packet.dts is not None:
+                ticks = int(15 / stream.average_rate / stream.time_base)
+                packet.stream, packet.pts, packet.dts = copied, packet.pts - ticks, packet.dts - ticks
+                target.mux(packet)
+    for _ in range(2):  # also where it is remembered as sound
+        odd: list[Problem] = []
+        assert check_videos([whole, cut], cache, odd=odd) == []
+        assert [(problem.where, problem.message) for problem in odd] == [
+            (str(cut), "it announces 75 frames and shows 60")
+        ]
 
 
 def test_without_pyav(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
