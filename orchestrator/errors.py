@@ -15,21 +15,27 @@ _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\uf
 
 def hidden(text: str) -> list[str]:
     """The characters of a text that cannot be seen, or not be told from a space, each once; line breaks are none."""
+    if text.isascii() and text.isprintable():
+        return []
     return [char for char in dict.fromkeys(text) if not (char.isprintable() or char == "\n") or _BLANK.match(char)]
 
 
 def visible(text: str) -> str:
     """A text in which ``<U+200B>`` stands for a character that cannot be seen."""
-    if text.isascii() and text.isprintable():
-        return text
     return text.translate({ord(char): f"<{_code(char)}>" for char in hidden(text)})
 
 
 def hidden_hint(text: str) -> str:
     """What to do about a text's invisible characters: an empty string where it holds none."""
-    found = hidden(text)
-    names = ", ".join(f"{_code(char)} ({unicodedata.name(char, 'a control character').lower()})" for char in found)
-    return f"remove {names}" if found else ""
+    if not (found := hidden(text)):
+        return ""
+    spaces = [char for char in found if unicodedata.category(char) == "Zs"]
+    parts = (("remove ", [char for char in found if char not in spaces]), ("write a plain space for ", spaces))
+    return "; ".join(what + ", ".join(map(_named, chars)) for what, chars in parts if chars)
+
+
+def _named(char: str) -> str:
+    return f"{_code(char)} ({unicodedata.name(char, 'a control character').lower()})"
 
 
 def _code(char: str) -> str:

@@ -34,7 +34,8 @@ def test_one_problem_or_several() -> None:
         ("Ünü 你好 😀\nline", "Ünü 你好 😀\nline", ""),
         ("joy\u200b", "joy<U+200B>", "remove U+200B (zero width space)"),
         ("\ufeffa\u00a0b\u200b\u200b", "<U+FEFF>a<U+00A0>b<U+200B><U+200B>",
-         "remove U+FEFF (zero width no-break space), U+00A0 (no-break space), U+200B (zero width space)"),
+         "remove U+FEFF (zero width no-break space), U+200B (zero width space); "
+         "write a plain space for U+00A0 (no-break space)"),
         ("d0\x85\x1b[1m", "d0<U+0085><U+001B>[1m", "remove U+0085 (a control character), U+001B (a control character)"),
         ("\u3164\ufe0f", "<U+3164><U+FE0F>", "remove U+3164 (hangul filler), U+FE0F (variation selector-16)"),
         ("\ud800", "<U+D800>", "remove U+D800 (a control character)"),

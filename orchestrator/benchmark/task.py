@@ -152,7 +152,7 @@ def _entry_problems(name: Any, entry: Any) -> list[str]:
     wrong += [f"the label `{label}` is reserved" for label in labels if label.lower() in RESERVED_LABELS]
     sizes = entry.get("sizes", {})
     if not isinstance(sizes, dict) or not all(
-        split in SPLITS and isinstance(size, int) and size > 0 for split, size in sizes.items()
+        split in SPLITS and type(size) is int and size > 0 for split, size in sizes.items()
     ):
         wrong.append(f"`sizes` must give the number of samples of {', '.join(SPLITS)}")
     return wrong

@@ -88,12 +88,13 @@ def _scan(report: Report, task: Task, split: str, root: Path, video_root: str, c
         "file": str(scan.path),
     }
     report.problems += capped(scan.problems, str(scan.path))
-    if published is not None and scan.rows != published:
+    unread = scan.problems and not scan.rows  # that its rows are missing is no news then
+    if published is not None and scan.rows != published and not unread:
         much = f"{abs(published - scan.rows):,} {'missing' if scan.rows < published else 'too many'}"
         report.warnings.append(f"{name}: {scan.rows:,} of {published:,} published rows ({much})")
     if blank := sum(not sample.text.strip() for sample in scan.samples):
         report.warnings.append(f"{name}: {blank:,} samples without text")
-    if absent := [label for label in task.labels if not counts[label]]:
+    if counts and (absent := [label for label in task.labels if not counts[label]]):
         report.warnings.append(f"{name}: no sample of {', '.join(absent)}")
     return scan
 

@@ -96,7 +96,7 @@ def find_other(task: Task, split: str, root: Path) -> tuple[Path, str] | None:
                 return path / name, folder
     spelled = "|".join(map(re.escape, task.folders))
     released = re.compile(rf"(?:.*_)?({spelled})_{split}\.jsonl?", re.IGNORECASE)
-    for place in (*folders.values(), root):
+    for place in (*(path for path in folders.values() if os.access(path, os.R_OK)), root):
         for name in sorted(os.listdir(place)) if place is not root else entries:  # noqa: PTH208
             if (match := released.fullmatch(name)) and (place / name).is_file():
                 return place / name, place.name if place is not root else next(iter(folders), match[1])
@@ -119,9 +119,15 @@ def tsv_rows(text: str, notes: Notes, columns: ColumnNames) -> Iterator[FormRow]
     width = len(names)
     if names is not header:  # the first line is data, too
         lines = chain([(line, header)], lines)
+    head, whole = line, _counts_within(names, id_at, notes.task, columns)
     for line, row in lines:
         if row is None:
             yield None
+        elif whole and id_at is not None and len(row) == width and row[id_at].strip().isdecimal():
+            notes.add(f"the column `{names[id_at]}` is no id: it counts within `{whole}`", head,
+                      f"write a column `id` that joins both, such as {notes.task.name}_12_3 for {whole} 12 and "
+                      f"{names[id_at]} 3, or name one whose values all differ: data.columns: {{id: NAME}}")  # fmt: skip
+            return
         elif row == header and names is header:
             notes.add("the header stands here again: were two files joined?", line, "remove this line")
             yield None
@@ -177,6 +183,10 @@ def _places(header: list[str], line: int, notes: Notes, columns: ColumnNames) ->
         names = [name.strip().lower() for name in header]
         found = _found(names, aliases)
     shown = ", ".join(header)
+    if len(header) == 1 and len(cells := re.split("[,;|]", header[0])) > 2:
+        notes.add(f"not tab separated: the first line is one field, `{shown}`, of {len(cells)} with other marks", line,
+                  "a table's fields are separated by tabs: save it as tab separated values")  # fmt: skip
+        return None
     if not found and not wanted:
         notes.add(
             f"no header: the first line names none of the columns id, text, label (found: {shown})", line,
@@ -201,22 +211,20 @@ def _places(header: list[str], line: int, notes: Notes, columns: ColumnNames) ->
         elif column in found and names.count(names[found[column]]) > 1:
             sound = False
             notes.add(f"the header names `{names[found[column]]}` twice (found: {shown})", line)
-    if "id" in found and "id" not in wanted and (part := _counts_within(names, found["id"])):
-        sound = False
-        whole, id_column = header[names.index(part)], header[found["id"]]
-        notes.add(f"the column `{id_column}` is no id: it counts within `{whole}`", line,
-                  f"write a column `id` that joins both, such as {task.name}_12_3 for {whole} 12 and {id_column} 3, or "
-                  "name one whose values all differ: data.columns: {id: NAME}")  # fmt: skip
     if not sound:
         return None
     return header, (found.get("id"), found.get("video"), found["text"], found["label"])
 
 
-def _counts_within(names: Sequence[str], id_at: int) -> str:
-    """The column of dialogues or videos within which the ids count on from 0, as in MELD's own files; or nothing."""
-    if names[id_at] not in _PARTS:
+def _counts_within(names: Sequence[str], id_at: int | None, task: Task, columns: ColumnNames) -> str:
+    """The column of dialogues or videos within which numbers for ids count, as in MELD's own files; or nothing.
+
+    Nothing, too, where the user chose the column: that ids repeat is told all the same.
+    """
+    chosen = isinstance(columns, Mapping) and not columns.keys().isdisjoint(("id", f"{task.name}.id"))
+    if id_at is None or chosen or names[id_at].strip().lower() not in _PARTS:
         return ""
-    return next((name for at, name in enumerate(names) if at != id_at and _WHOLE.fullmatch(name)), "")
+    return next((name for name in names if _WHOLE.fullmatch(name.strip().lower())), "")
 
 
 def _found(names: list[str], aliases: Mapping[str, Sequence[str]]) -> dict[str, int]:

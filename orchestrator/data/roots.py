@@ -76,16 +76,18 @@ def _elsewhere(tasks: Sequence[Task], root: Path, names: Sequence[str]) -> Path 
     if any(has_data(task, root) for task in tasks):
         return None
     below = [root / name for name in names if (root / name).is_dir()]
-    deeper = islice((path for folder in below for path in _folders(folder)), MOST_FOLDERS)
+    inside = (folder / name for folder in below for name in _names(folder))
+    deeper = islice((path for path in inside if path.is_dir()), MOST_FOLDERS)
     places = [*below[:MOST_FOLDERS], *deeper, *([root.absolute().parent] if root.name else [])]
     counts = {place: sum(has_data(task, place) for task in tasks) for place in places}
     best = max(counts, key=lambda place: counts[place], default=None)
     return best if best and counts[best] else None
 
 
-def _folders(folder: Path) -> list[Path]:
+def _names(folder: Path) -> list[str]:
+    """What a folder holds; nothing where it may not be read."""
     try:
-        return sorted(path for path in folder.iterdir() if path.is_dir())
+        return sorted(os.listdir(folder))  # noqa: PTH208 (names)
     except OSError:
         return []
 
@@ -94,7 +96,7 @@ def _cause(task: Task, root: Path, names: Sequence[str]) -> str:
     """What of a root looks like a task's folder, and why it is none."""
     folded = {folder.casefold() for folder in task.folders}
     if folder := next((name for name in names if name.casefold() in folded and (root / name).is_dir()), ""):
-        there = _shown(sorted(os.listdir(root / folder)))  # noqa: PTH208 (names)
+        there = _shown(_names(root / folder))
         return f"{folder} {f'holds {there}' if there else 'is empty'}: no train.tsv, dev.tsv or test.tsv in it"
     near = did_you_mean(task.folders[-1], names)
     return f"its folder must be called {' or '.join(task.folders)}: {near}" if near else ""

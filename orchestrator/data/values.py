@@ -32,7 +32,8 @@ class Labels:
     def _hint(self, label: str) -> str:
         known = self.notes.task.labels
         # full-width letters and the like as ASCII; `emotion: joy`
-        plain = unicodedata.normalize("NFKC", "".join(char for char in label if char not in hidden(label)))
+        plain = unicodedata.normalize("NFKC", label)
+        plain = "".join(char for char in plain if char not in hidden(plain))
         meant = self.labels.get(plain.rpartition(":")[2].strip().lower())
         if found := hidden_hint(label):
             return f"{found}; labels: {', '.join(known)}" if meant is None else f"{found}: `{meant}`"

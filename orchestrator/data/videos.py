@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -77,8 +78,9 @@ def check_videos(
         finally:
             # an interrupt keeps what was found so far
             pool.shutdown(cancel_futures=True)
-            if cache is not None:
-                atomic_write(cache, json.dumps({"version": VERSION, "sound": sound}, ensure_ascii=True))
+            with contextlib.suppress(OSError):  # a runs folder that is read only: they are looked at again
+                if cache is not None:
+                    atomic_write(cache, json.dumps({"version": VERSION, "sound": sound}, ensure_ascii=True))
     if odd is not None:
         told = ((name, sound[name][2]) for name in states if name not in problems)
         odd += [Problem(oddity, name, RECODE) for name, oddity in told if oddity]

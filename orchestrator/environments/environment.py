@@ -126,10 +126,13 @@ class Environment:
         Raises:
             InputError: the file is no YAML.
         """
-        file = self.folder / "names.yaml"
-        content = load_yaml(file) if file.is_file() else None
-        names = content.get(kind) if isinstance(content, dict) else None
+        names = self._names.get(kind) if isinstance(self._names, dict) else None
         return [str(name) for name in names] if isinstance(names, list) else []
+
+    @cached_property
+    def _names(self) -> Any:
+        file = self.folder / "names.yaml"
+        return load_yaml(file) if file.is_file() else None
 
     @property
     def lock(self) -> Path:

@@ -28,7 +28,7 @@ class Data(Section):
     """Where the benchmark's data lies and how much of it is used."""
 
     root: str = Field(
-        default_factory=lambda: os.environ.get("MMLA_DATA_ROOT") or "data",
+        default_factory=lambda: expand_home(os.environ.get("MMLA_DATA_ROOT") or "data"),
         min_length=1,
         description="folder of <dataset>/{train,dev,test}.tsv (default: $MMLA_DATA_ROOT, or `data`)",
     )

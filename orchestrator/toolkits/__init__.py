@@ -7,7 +7,7 @@ import importlib
 from typing import cast
 
 from orchestrator.environments.environment import toolkit_names
-from orchestrator.errors import one_of
+from orchestrator.errors import InputError, one_of
 from orchestrator.toolkits.base import Toolkit
 
 
@@ -18,5 +18,12 @@ def get(name: str) -> Toolkit:
     Raises:
         InputError: there is none.
     """
-    module = importlib.import_module(f"orchestrator.toolkits.{one_of('toolkit', name, toolkit_names())}")
+    path = f"orchestrator.toolkits.{one_of('toolkit', name, toolkit_names())}"
+    try:
+        module = importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+        hint = f"it is defined in third_party/{name}, and there is no orchestrator/toolkits/{name}.py"
+        raise InputError(f"the toolkit `{name}` has an environment and no code", hint=hint) from None
     return cast("Toolkit", module.TOOLKIT)

@@ -75,7 +75,7 @@ def refused_options(
         found += environment.missing_needs()
         if environment.deepspeed_file(train.deepspeed) is None:
             known = sorted(file.stem for file in (environment.folder / "deepspeed").glob("*.json"))
-            near = did_you_mean(train.deepspeed.removesuffix(".json"), known)
+            near = did_you_mean(Path(train.deepspeed).stem, known)
             found.append(
                 f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations "
                 f"{', '.join(known)}" + (f"; {near}" if near else "")

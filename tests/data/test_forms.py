@@ -121,8 +121,9 @@ def test_an_id_that_counts_within_a_dialogue(tmp_path: Path) -> None:
     assert "such as MELD_12_3" in message
     assert "data.columns: {id: NAME}" in message
     assert read(tmp_path, {"id": "Sr No."}) == [("1", "fine", "neutral", None)]
-    write(tmp_path, "utterance_id\ttext\tlabel\nx\tfine\tneutral\n")
-    assert read(tmp_path) == [("x", "fine", "neutral", None)]
+    for head, name in (("utterance_id", "7"), ("dialogue_id\tutterance_id", "0\tdia0_utt7")):  # these may well be ids
+        write(tmp_path, f"{head}\ttext\tlabel\n{name}\tfine\tneutral\n")
+        assert read(tmp_path) == [(name.split("\t")[-1], "fine", "neutral", None)]
 
 
 def test_an_id_in_two_columns(tmp_path: Path) -> None:
@@ -149,3 +150,9 @@ def test_a_quote_at_the_start_of_a_text(tmp_path: Path) -> None:
     assert message.startswith(
         "/MELD/test.tsv:2: not valid TSV: text follows a closing quote (also on line 3)\n    a text "
     )
+
+
+def test_commas_in_place_of_tabs(tmp_path: Path) -> None:
+    write(tmp_path, "id,video,text,label\n1,1.mp4,Hi,joy\n")
+    (message,) = problems(tmp_path)
+    assert message.startswith("/MELD/test.tsv:1: not tab separated: the first line is one field, `id,video,text,label`")

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.data.splits import problems, read, write
+from orchestrator.benchmark.task import tasks
+from orchestrator.data.samples import read_split
+from orchestrator.errors import InputError
+from tests.data.splits import VIDEOS, problems, read, write
 
 HEAD = "id\ttext\tlabel\n"
 
@@ -30,6 +33,14 @@ def test_a_label_that_is_spelled_otherwise(tmp_path: Path, label: str, expected:
     also = " (also on 17 more lines: 4, 5, 6, 7, 8, ...)"
     assert also in message
     assert expected in message.replace(also, "@")
+
+
+def test_a_space_that_is_none(tmp_path: Path) -> None:
+    write(tmp_path, f"{HEAD}1\tHi\task\u00a0for help\n", task=tasks()["MIntRec"])
+    with pytest.raises(InputError) as raised:
+        read_split(tasks()["MIntRec"], "test", tmp_path, VIDEOS)
+    assert "`ask<U+00A0>for help` is not a label of MIntRec\n" in str(raised.value)
+    assert "write a plain space for U+00A0 (no-break space): `ask for help`" in str(raised.value)
 
 
 def test_an_id_that_cannot_be_seen_whole(tmp_path: Path) -> None:

@@ -104,6 +104,11 @@ def test_sound_videos_are_remembered_until_they_change(folder: Path, monkeypatch
     assert len(check_videos(paths, cache)) == 2
 
 
+def test_a_runs_folder_that_cannot_be_written(folder: Path) -> None:
+    (folder / "file").touch()
+    assert check_videos([folder / "good.mp4"], folder / "file" / "videos.json") == []
+
+
 FAST = {"movflags": "faststart"}
 
 

@@ -67,3 +67,11 @@ def test_every_toolkit_of_the_repository_is_pinned() -> None:
         assert all("==" in line for line in pins), "every package at one version"
         assert lock.count("--hash=sha256:") >= len(pins)
         assert environment.lock_digest != hashlib.sha256(b"").hexdigest()
+
+
+def test_names_that_a_release_knows(tmp_path: Path) -> None:
+    (tmp_path / "names.yaml").write_text("template: [qwen, 4]\n")
+    environment = Environment("x", tmp_path, "3.11", {"pypi": "x==1"}, "")
+    assert environment.names("template") == ["qwen", "4"]
+    assert environment.names("model_type") == []
+    assert Environment("x", tmp_path / "none", "3.11", {"pypi": "x==1"}, "").names("template") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +49,8 @@ def test_columns_that_cannot_be_meant(columns: Any) -> None:
 def test_columns_in_a_recipe() -> None:
     assert Data(root="x", columns={"text": "Utterance"}).columns == {"text": "Utterance"}
     assert Data(root="x", columns=["id", "text", "label"]).columns == ["id", "text", "label"]
+
+
+def test_a_home_folder_in_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMLA_DATA_ROOT", "~/MMLA")
+    assert Data().root == str(Path.home() / "MMLA")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from pathlib import Path
 
 import pytest
 
@@ -38,8 +37,3 @@ def test_llamafactory(llamafactory_env: Environment) -> None:
 def test_swift(swift_env: Environment) -> None:
     assert swift_env.names("model_type") == constants(swift_env, "swift/model/constant.py", "ModelType")
     assert swift_env.names("template") == constants(swift_env, "swift/template/constant.py", "TemplateType")
-
-
-def test_none_where_nothing_is_known(tmp_path: Path) -> None:
-    environment = Environment("x", tmp_path, "3.11", {"pypi": "x==1"}, "")
-    assert environment.names("template") == []
