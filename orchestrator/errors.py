@@ -25,6 +25,12 @@ def visible(text: str) -> str:
     return text.translate({ord(char): f"<{_code(char)}>" for char in hidden(text)})
 
 
+def short(text: str, most: int = 60) -> str:
+    """The same on one line, of at most so many characters."""
+    shown = visible(text[:most]).replace("\n", "<U+000A>")
+    return shown if len(text) <= most else f"{shown}..."
+
+
 def hidden_hint(text: str) -> str:
     """What to do about a text's invisible characters: an empty string where it holds none."""
     if not (found := hidden(text)):
@@ -94,12 +100,6 @@ class Interrupted(OrchestratorError):
     """The user (or the system) asked the run to stop (exit status 130)."""
 
     exit_code = 130
-
-
-def visible(text: str, most: int = 60) -> str:
-    """A text for people: on one line, of at most so many characters, and what cannot be seen as its code point."""
-    shown = "".join(sign if sign.isprintable() else f"<U+{ord(sign):04X}>" for sign in text[:most])
-    return shown if len(text) <= most else f"{shown}..."
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import SPLITS, task_named
 from orchestrator.cli.results import results_table
-from orchestrator.errors import one_of, visible
+from orchestrator.errors import one_of, short
 from orchestrator.scores.files import Scored, score_files
 from orchestrator.scores.results import MAJORITY
 
@@ -41,7 +41,7 @@ def print_score(
         print(results_table([scored.row | {MAJORITY: scored.scores.majority} for scored in found]))
         for scored in found:
             if scored.columns:
-                label, answer, file = (visible(str(name), 4096) for name in (*scored.columns, scored.path))
+                label, answer, file = (short(str(name), 4096) for name in (*scored.columns, scored.path))
                 print(f"{scored.row['task']}: labels from column `{label}`, answers from `{answer}` of {file}")
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.forms import ALIASES
-from orchestrator.errors import InputError, Problem, did_you_mean, visible
+from orchestrator.errors import InputError, Problem, did_you_mean, short
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.records import Records
 
@@ -99,7 +99,7 @@ def _usual(records: Records, given: str | None, usual: Sequence[str], problems: 
         names = ", ".join(f"`{column}`" for column in found)
         problems.append(Problem(f"`{given}` may be {names}", str(records.path), "spell it as the file does"))
     elif not found:
-        hint = f"{did_you_mean(given, map(visible, records.columns))} {_shown(records)}".strip()
+        hint = f"{did_you_mean(given, map(short, records.columns))} {_shown(records)}".strip()
         problems.append(Problem(f"no column `{given}`", str(records.path), hint))
     return found[:1] or [given]
 
@@ -158,7 +158,7 @@ def _something_else(
     found = {label_of(value, task) for value in labels}
     # a single row may well be one with a label that the list lacks
     if label is None and len(labels) > 1 and not found & set(task.labels) and all(found):
-        shown = ", ".join(f"`{visible(one)}`" for one in sorted(found)[:3])
+        shown = ", ".join(f"`{short(one)}`" for one in sorted(found)[:3])
         hint = f"is it {task.name}? Name the column otherwise: --label-column NAME. {_shown(records)}"
         problems.append(Problem(f"column `{chosen.label}` holds no label of {task.name}: {shown}", path, hint))
     if answer is None:
@@ -171,5 +171,5 @@ def _something_else(
 
 
 def _shown(records: Records, most: int = 30) -> str:
-    names = [visible(name) for name in records.columns]
+    names = [short(name) for name in records.columns]
     return f"columns found: {', '.join(names[:most])}{', ...' if len(names) > most else ''}"

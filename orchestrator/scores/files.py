@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ALIASES
-from orchestrator.errors import InputError, Problem, capped, did_you_mean, visible
+from orchestrator.errors import InputError, Problem, capped, did_you_mean, short
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.columns import Chosen, answer_of, choose, label_names, label_of
 from orchestrator.scores.metrics import Scores, overall, score
@@ -86,9 +86,7 @@ def _by_task(records: Records) -> list[tuple[Task, Records]]:
             groups.setdefault(name, []).append(record)
         else:
             hint = did_you_mean(name, known) or "or name the task of all rows: --task MELD"
-            problems.setdefault(
-                name, Problem(f"`{visible(name)}` is not a task", f"{records.path}:{record.line}", hint)
-            )
+            problems.setdefault(name, Problem(f"`{short(name)}` is not a task", f"{records.path}:{record.line}", hint))
     if problems:
         raise InputError(capped(list(problems.values()), str(records.path)))
     return [(known[name], replace(records, rows=group)) for name, group in groups.items()]
@@ -164,14 +162,14 @@ def score_files(
 def _notes(task: Task, records: Records, truth: Sequence[str]) -> list[str]:
     notes = []
     if outside := Counter(label for label in truth if label not in task.labels):
-        shown = ", ".join(f"`{visible(label)}` ({count})" for label, count in outside.most_common(5))
+        shown = ", ".join(f"`{short(label)}` ({count})" for label, count in outside.most_common(5))
         total, rows = outside.total(), len(records.rows)
         notes.append(f"{total} of {rows} true labels are not in the list of {task.name}: {shown}")
     if (column := records.column("task")) is not None:
         names = {str(value).strip().lower() for value in records.values(column)}
         own = {"", task.name.lower(), task.dataset.lower(), task.dimension.lower(), task.word.lower()}
         if others := sorted(names - own):
-            notes.append(f"the file's column `{column}` says {visible(', '.join(others[:3]))}, not {task.dimension}")
+            notes.append(f"the file's column `{column}` says {short(', '.join(others[:3]))}, not {task.dimension}")
     return notes
 
 
@@ -181,7 +179,7 @@ def _odd_rows(task: Task, records: Records, split: str | None) -> list[str]:
     if (column := records.column(*ALIASES["id"])) is not None:
         counts = Counter(str(name).strip() for name in records.values(column) if name not in (None, ""))
         if repeated := [(name, count) for name, count in counts.most_common() if count > 1]:
-            shown = ", ".join(f"`{visible(name)}` is counted {count} times" for name, count in repeated[:3])
+            shown = ", ".join(f"`{short(name)}` is counted {count} times" for name, count in repeated[:3])
             more = f" (and {len(repeated) - 3:,} more ids)" if len(repeated) > 3 else ""
             notes.append(f"rows of {task.name} repeat an id of column `{column}`: {shown}{more}")
     size, rows = task.sizes.get(split) if split else None, len(records.rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from orchestrator.errors import visible
+from orchestrator.errors import short
 from orchestrator.scores.answers import Answer
 
 NEARLY_ALL = 0.9
@@ -29,10 +29,10 @@ def oddities(truth: Sequence[str], answers: Sequence[Answer], texts: Sequence[st
         notes.append(f"{without:,} of {n:,} answers name no single label ({kinds}): look at them before the scores")
     constant = n > 1 and correct < n and len({answer.scored_as for answer in answers}) == 1
     if n > 1 and correct < n and len(set(texts)) == 1 and texts[0]:
-        notes.append(f"all {n:,} answers are the same text, `{visible(texts[0][:60])}`")
+        notes.append(f"all {n:,} answers are the same text, `{short(texts[0])}`")
     elif constant and outcomes["label"]:
         notes.append(f"all {n:,} answers say the same label, `{answers[0].label}`")
     if correct == most < n and (constant or n >= ENOUGH):
         majority = answers[0].label or majority if constant else majority  # of several as frequent the one that is said
-        notes.append(f"the accuracy is exactly that of always saying `{visible(majority)}`, the most frequent label")
+        notes.append(f"the accuracy is exactly that of always saying `{short(majority)}`, the most frequent label")
     return notes
