@@ -2,24 +2,82 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from pathlib import Path
+
+# what the machine refuses -> what to do
+REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space, or give a folder on another disk",
+    errno.EDQUOT: "your share of the disk is used up: free some space, or give a folder on another disk",
+    errno.EROFS: "this disk can only be read: give a folder that can be written",
+    errno.EACCES: "you may not do that there: give another folder, or ask for the right to",
+    errno.EPERM: "you may not do that there: give another folder, or ask for the right to",
+    errno.EMFILE: "too many files are open: raise `ulimit -n`",
+    errno.ENFILE: "too many files are open on this machine",
+    errno.EAGAIN: "too many processes: raise `ulimit -u`",
+    errno.ENOMEM: "give it more memory (see `ulimit -v`, and the limits of the container or the job)",
+    errno.EIO: "the disk, or the network drive, fails: see `dmesg`",
+    errno.ESTALE: "the network drive was mounted anew: change to the folder again",
+}
+# how the loader and libraries say that memory ran out
+NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")
 
 
 def main() -> None:
     """Run the command line; errors that are the user's to mend are messages, not tracebacks."""
-    from orchestrator.cli.app import app
-    from orchestrator.errors import OrchestratorError
-    from orchestrator.machine.checkout import need_checkout
+    from orchestrator.machine.streams import steady
+
+    steady()
+    status = _run()
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = _say(f"standard output cannot be written: {error.strerror}") or status
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries it again, and says so
+    sys.exit(status)
+
+
+def _run() -> int | str | None:
+    """Run the command line; returns the exit status."""
+    from orchestrator.errors import InputError, OrchestratorError
 
     try:
+        try:
+            Path.cwd()
+        except FileNotFoundError:
+            hint = "change to a folder that exists, and run the same command again"
+            raise InputError("the working directory was deleted", hint=hint) from None
+        from orchestrator.cli.app import app
+        from orchestrator.machine.checkout import need_checkout
+
         if not {"-h", "--help"} & set(sys.argv):
             need_checkout()
         app()
+    except SystemExit as end:
+        return end.code
     except OrchestratorError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        return _say(str(error), error.exit_code)
     except KeyboardInterrupt:
-        sys.exit(130)
+        return 130
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+            number = errno.ENOMEM
+        if number not in REMEDIES:
+            import traceback
+
+            traceback.print_exc()
+            return _say("this is a fault of the program: please report it with the lines above and the command")
+        file = getattr(error, "filename", None)
+        return _say(f"{f'{file}: ' if file else ''}{os.strerror(number)}\n    {REMEDIES[number]}")
+    return 0
+
+
+def _say(text: str, status: int = 1) -> int:
+    print(f"error: {text}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

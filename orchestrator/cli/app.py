@@ -156,6 +156,8 @@ def status(
 ) -> None:
     """Show how far runs are: every stage's state, read from disk, from any terminal.
 
+    What a run that was killed has left running is ended, and that is said.
+
     Example: python -m orchestrator status tiny_qwen2_sft
     """
     from orchestrator.cli.status import print_status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from orchestrator.cli.table import table
 from orchestrator.cli.view import amount
 from orchestrator.environments.environment import toolkit_names
 from orchestrator.errors import InputError, did_you_mean
-from orchestrator.machine.locks import is_running
+from orchestrator.machine.locks import is_running, unused
+from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, state_in
 from orchestrator.run.journals import JournalProgress
@@ -20,7 +22,7 @@ from orchestrator.toolkits.base import Progress
 
 
 def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
-    """Print the stages of the runs, or of one.
+    """Print the stages of the runs, or of one; what a killed run left running is ended, and that is said.
 
     Raises:
         InputError: there is no such run.
@@ -32,6 +34,10 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
             hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
             raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")
         folders = {name: folders[name]}
+    for folder in folders.values():
+        with unused(folder) as certain:
+            if certain and (left := end_below(folder)):
+                print(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
     if as_json:
         print(json.dumps({name: stages_on_disk(folder) for name, folder in folders.items()}, indent=2))
         return

@@ -74,7 +74,7 @@ class View(Listener):
 
     def line(self, text: str) -> None:
         """Say one line."""
-        with contextlib.suppress(BrokenPipeError):  # whoever read it (tee, head) is gone: the work goes on
+        with contextlib.suppress(OSError):  # the disk that it goes to may be full: the work goes on
             print(text, flush=True)
 
     def start(self, plans: Sequence[Plan]) -> None:
@@ -156,7 +156,7 @@ class LiveView(View):
     def begin(self, stage: Stage) -> None:
         """A stage begins."""
         super().begin(stage)
-        self.status = self.console.status("")
+        self.status = self.console.status("", spinner="dots" if self.console.encoding.startswith("utf") else "line")
         self.progress_line(f"{self._head(stage)} starting")
         self.status.start()
 

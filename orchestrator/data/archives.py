@@ -14,9 +14,9 @@ import re
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from orchestrator.benchmark.task import Task
 from orchestrator.errors import InputError, OrchestratorError
@@ -80,14 +80,21 @@ def unpack(archive: Path, target: Path, progress: Meter | None = None) -> Path:
         OrchestratorError: writing failed.
     """
     partial = target.with_name(f".{target.name}.partial")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with waiting_lock(target.with_name(f".{target.name}.lock")):
-        size = archive.stat().st_size
-        stamp = {"archive": archive.name, "bytes": size}
-        have = read_json(target / STAMP)
-        same = isinstance(have, dict) and {key: have.get(key) for key in stamp} == stamp
-        if target.exists() and (not isinstance(have, dict) or (same and _count(target) >= have.get("files", 0))):
+    size = archive.stat().st_size
+    stamp = {"archive": archive.name, "bytes": size}
+    if _is_ready(target, stamp):
+        return target  # also where nothing can be written
+    with contextlib.ExitStack() as locks:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            waiting = f"waiting for another process that unpacks {archive}"
+            locks.enter_context(waiting_lock(target.with_name(f".{target.name}.lock"), waiting))
+        except OSError as error:
+            hint = "unpack it elsewhere and say so with data.video_root, or work on a copy of the data"
+            raise InputError(f"cannot be unpacked there: {error.strerror}", str(archive), hint) from error
+        if _is_ready(target, stamp):
             return target
+        same = _made_from(target, stamp)
         shutil.rmtree(partial, ignore_errors=True)
         old = target.with_name(f".{target.name}.old")
         try:
@@ -108,11 +115,27 @@ def unpack(archive: Path, target: Path, progress: Meter | None = None) -> Path:
         except OSError as error:
             if isinstance(error, tarfile.ReadError) or error.errno is None:  # gzip's own errors
                 raise InputError(f"cannot be unpacked: {error}", str(archive), "download it again") from error
-            raise OrchestratorError(f"{archive}: unpacking failed: {error.strerror}") from error
+            raise OrchestratorError(
+                f"{archive}: unpacking failed: {error.strerror}\n"
+                "    see that the disk has room and can be written, then run the same command again"
+            ) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def _made_from(target: Path, stamp: Mapping[str, Any]) -> bool:
+    """Whether a folder was unpacked from the archive that a stamp names."""
+    have = read_json(target / STAMP)
+    return isinstance(have, dict) and {key: have.get(key) for key in stamp} == stamp
+
+
+def _is_ready(target: Path, stamp: Mapping[str, Any]) -> bool:
+    """Whether nothing is to unpack: a folder is complete, or the user's own."""
+    have = read_json(target / STAMP)
+    own = not isinstance(have, dict)
+    return target.exists() and (own or (_made_from(target, stamp) and _count(target) >= have.get("files", 0)))
 
 
 def _extract(archive: Path, size: int, folder: Path, progress: Meter | None) -> list[PurePosixPath]:

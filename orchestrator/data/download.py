@@ -24,10 +24,11 @@ from orchestrator.data.archives import KEPT_FREE, ensure_videos
 from orchestrator.errors import InputError, OrchestratorError, Problem, did_you_mean
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.hub import endpoint, errors_explained, hub
+from orchestrator.machine.locks import without, work_lock
 from orchestrator.machine.meter import meter
 
 REPOSITORY = "THUIAR/MMLA-Datasets"
-MANIFEST = "manifest.json"
+MANIFEST, LOCK = "manifest.json", ".download.lock"
 SPLIT_SUFFIXES = (".tsv", ".csv", ".json", ".jsonl")
 _CHUNK = 1 << 20
 
@@ -56,20 +57,40 @@ def download(
 ) -> None:
     """Fetch data sets (all, if none is named) into a folder, unpack their videos, and record what was fetched.
 
-    The same command goes on where another stopped. ``OUT/manifest.json`` pins the commit: without a revision it is
-    what the manifest says, or ``main``. HF_ENDPOINT and tokens (HF_TOKEN, or a login) count as everywhere, and are
-    written nowhere.
+    The same command goes on where another stopped; one at a time fills a folder. ``OUT/manifest.json`` pins the
+    commit: without a revision it is what the manifest says, or ``main``. HF_ENDPOINT and tokens (HF_TOKEN, or a login)
+    count as everywhere, and are written nowhere.
 
     Raises:
-        InputError: an unknown data set or revision, no access, no room.
+        InputError: an unknown data set or revision, no access, no room; another download fills the folder, or it cannot
+            be written.
         OrchestratorError: the hub cannot be reached, or a file came damaged.
     """
-    manifest = _read_manifest(out, repository)
-    revision = revision or manifest.get("commit") or "main"
+    revision = revision or _read_manifest(out, repository).get("commit") or "main"
     with errors_explained(repository, revision):
         commit, remote = _look_up(repository, revision)
     chosen = _choose(names, remote, videos=videos)
     print(f"{repository} at {commit}", file=sys.stderr)
+    hint = "wait for it (then the same command goes on), stop it, or give another folder with --out"
+    try:
+        with work_lock(out / LOCK, "another download fills this folder", hint) as held:
+            if not held:
+                print(f"note: {without(out)}", file=sys.stderr)
+            fetched = _fill(out, repository, revision, commit, chosen)
+    except OSError as error:
+        hint = "free some space, or give another folder with --out; then run the same command again"
+        raise InputError(f"cannot be written: {error.strerror}", str(error.filename or out), hint) from error
+    if videos:
+        for task in _tasks_of({file.dataset for file in chosen if file.is_archive}):
+            ensure_videos(task, out, meter(f"unpacking the videos of {task.name} (bytes)"))
+    total = sum(file.size for file in chosen)
+    print(f"{len(chosen)} files ({_size(total)}), {fetched} of them fetched now: {out}")
+    print(f"next: python -m orchestrator data check --data-root {out}")
+
+
+def _fill(out: Path, repository: str, revision: str, commit: str, chosen: Sequence[Remote]) -> int:
+    """Fetch what is not there of the chosen files and record all; returns how many were fetched."""
+    manifest = _read_manifest(out, repository)
     if manifest.get("commit") != commit:
         # files that are not asked for now stay, and their entries say of which commit they are
         files = manifest.get("files", {})
@@ -87,12 +108,7 @@ def download(
         _record(out, manifest, file)
     with contextlib.suppress(OSError):  # other partial files are in there, or it never was
         (out / ".partial").rmdir()
-    if videos:
-        for task in _tasks_of({file.dataset for file in chosen if file.is_archive}):
-            ensure_videos(task, out, meter(f"unpacking the videos of {task.name} (bytes)"))
-    total = sum(file.size for file in chosen)
-    print(f"{len(chosen)} files ({_size(total)}), {len(todo)} of them fetched now: {out}")
-    print(f"next: python -m orchestrator data check --data-root {out}")
+    return len(todo)
 
 
 def _read_manifest(out: Path, repository: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ counts as ready. Everything a user sets for uv (indexes, proxies, caches) passes
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from orchestrator.environments import git_source
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import StageError
+from orchestrator.errors import InputError, StageError
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import waiting_lock
@@ -49,13 +50,21 @@ def build(environment: Environment, log: Path, *, force: bool = False) -> None:
         force: make it even if it is ready, from nothing.
 
     Raises:
-        InputError: it has no lock, or comes by git and there is none.
+        InputError: it has no lock, or comes by git and there is none, or its folder cannot be written.
         StageError: a command failed, or what was built does not work: the log's last lines and what to do.
     """
     digest = environment.lock_digest
-    log.parent.mkdir(parents=True, exist_ok=True)
-    # the definition itself is locked: no extra file lies about
-    with waiting_lock(environment.folder / "environment.yaml", "r+b") as lock:
+    waiting = f"waiting for another process that builds the environment of {environment.name} ({log})"
+    with contextlib.ExitStack() as locks:
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.open("ab").close()
+            # the definition itself is locked: no extra file lies about
+            lock = locks.enter_context(waiting_lock(environment.folder / "environment.yaml", waiting, "r+b"))
+        except OSError as error:
+            hint = "build it where the checkout can be written, or use another checkout (git clone ..., make install)"
+            message = f"the environment of {environment.name} cannot be built there: {error.strerror}"
+            raise InputError(message, str(environment.folder), hint) from error
         # uv inherits it: were this process killed, nobody else would build until uv has ended, too
         os.set_inheritable(lock.fileno(), True)
         if environment.state() == "ready" and not force:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -38,9 +39,20 @@ class Launcher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._watchdog and self._watchdog.stdin:
-            self._watchdog.stdin.close()
-            self._watchdog.wait()
+        if self._watchdog:
+            self._watchdog.communicate()
+
+    def _watch(self) -> None:
+        """Have a watchdog; another where somebody ended it."""
+        if self._watchdog and self._watchdog.poll() is None:
+            return
+        try:
+            self._watchdog = processes.start_watchdog(self.run_id)
+        except OSError as error:
+            raise StageError(
+                f"the process that ends what a killed run leaves does not start: {error.strerror}\n"
+                f"    see whether {sys.executable} starts, and what `ulimit -a` says of memory and processes"
+            ) from None
 
     def environment(self, folder: Path, command: Command, bin_folder: Path) -> dict[str, str]:
         """The environment of a stage's process: the user's, the toolkit's programs first, and our marks."""
@@ -75,11 +87,10 @@ class Launcher:
             timeout_seconds: after which the processes are ended.
 
         Raises:
-            StageError: one could not be started, took too long or ended with another status than 0; the others were
-                ended.
+            StageError: one could not be started, took too long or ended with another status than 0, and the others
+                were ended; or the watchdog could not be started.
         """
-        if self._watchdog is None:
-            self._watchdog = processes.start_watchdog(self.run_id)
+        self._watch()
         for command in commands:
             for name, text in command.files.items():
                 atomic_write(folder / name, text)

@@ -1,10 +1,15 @@
-"""File locks: the kernel frees one when the process that holds it ends, however it ends."""
+"""File locks: the kernel frees one when the process that holds it ends, however it ends.
+
+Some file systems have none (many network drives and FUSE mounts). There work goes on without, and that is said.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,48 +17,100 @@ from typing import IO
 
 from orchestrator.errors import InputError
 
+# what flock says on a file system without locks
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+TRIES, PAUSE_SECONDS = 5, 0.2
+
 
 @contextlib.contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
+def run_lock(folder: Path) -> Iterator[bool]:
     """Hold the lock of a run folder: one orchestrator at a time.
 
+    Yields:
+        Whether it is held; not where the file system has no locks.
+
     Raises:
-        InputError: another process holds it, or the folder cannot be written or locked.
+        InputError: another process holds it, or the folder cannot be written.
     """
+    hint = "give another folder with --runs-dir"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        opened = (folder / "lock").open("a+")
+        file = (folder / "lock").open("a+")
     except OSError as error:
-        hint = "give another folder with --runs-dir"
         raise InputError(f"cannot be written: {error.strerror}", str(folder), hint) from None
-    with opened as file:
-        try:
-            _flock(file.fileno())
-        except BlockingIOError:
-            file.seek(0)
-            what = f"another run works on this folder (process {file.read().strip() or 'unknown'})"
-            hint = "wait for it, stop it, or give this one its own folder with --runs-dir"
-            raise InputError(what, str(folder), hint) from None
-        except OSError as error:
-            hint = "its file system has no locks: give a folder on another one with --runs-dir"
-            raise InputError(f"cannot be locked: {error.strerror}", str(folder), hint) from None
+    busy = "another run works on this folder"
+    with file, _held(file, str(folder), busy, f"wait for it, stop it, or give this one its own folder: {hint}") as held:
+        yield held
+
+
+@contextlib.contextmanager
+def work_lock(path: Path, busy: str, hint: str) -> Iterator[bool]:
+    """Hold the lock of some work, in a file that is made for it and goes with it.
+
+    Args:
+        path: the file.
+        busy: what is said of whoever holds it, e.g. ``another download fills this folder``.
+        hint: what to do then.
+
+    Yields:
+        Whether it is held; not where the file system has no locks.
+
+    Raises:
+        InputError: another process holds it.
+        OSError: the file cannot be written.
+    """
+    folder = path.parent
+    made = not folder.exists()
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("a+") as file, _held(file, str(folder), busy, hint) as held:
+            if held and not _same(file, path):
+                continue  # whoever held it has removed it meanwhile
+            try:
+                yield held
+            finally:
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # something is in there
+                    if made:
+                        folder.rmdir()
+            return
+
+
+@contextlib.contextmanager
+def _held(file: IO[str], where: str, busy: str, hint: str) -> Iterator[bool]:
+    """Hold the lock of a file, which names who does."""
+    held = True
+    try:
+        _flock(file.fileno())
+    except BlockingIOError:
         file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+        raise InputError(f"{busy} (process {file.read().strip() or 'unknown'})", where, hint) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise InputError(f"cannot be locked: {error.strerror}", where, hint) from None
+        held = False
+    with contextlib.suppress(OSError):  # a full disk: the lock is held, only nobody sees by whom
+        os.ftruncate(file.fileno(), 0)
+        os.write(file.fileno(), f"{os.getpid()}\n".encode())
+    yield held
 
 
 def _flock(descriptor: int) -> None:
     """Take a lock, for a second: `is_running` holds it for an instant."""
-    for attempt in range(5):
+    for attempt in range(TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
-            if attempt == 4:
+            if attempt == TRIES - 1:
                 raise
-            time.sleep(0.2)
+            time.sleep(PAUSE_SECONDS)
+
+
+def _same(file: IO[str], path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    return False
 
 
 def is_running(folder: Path) -> bool:
@@ -67,8 +124,42 @@ def is_running(folder: Path) -> bool:
 
 
 @contextlib.contextmanager
-def waiting_lock(path: Path, mode: str = "ab") -> Iterator[IO[bytes]]:
-    """Hold the lock of a file, once nobody else does; it is opened for writing, which file locks on NFS ask for."""
+def unused(folder: Path) -> Iterator[bool]:
+    """Yields whether it is certain that no orchestrator works on a run folder; none begins while this is held."""
+    with contextlib.ExitStack() as opened:
+        certain = False
+        with contextlib.suppress(OSError):
+            file = opened.enter_context((folder / "lock").open("rb"))
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            certain = True
+        yield certain
+
+
+@contextlib.contextmanager
+def waiting_lock(path: Path, waiting: str, mode: str = "ab") -> Iterator[IO[bytes]]:
+    """Hold the lock of a file, once nobody else does; it is opened for writing, which file locks on NFS ask for.
+
+    Args:
+        path: the file.
+        waiting: said on standard error while another process holds it.
+        mode: how the file is opened.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
     with path.open(mode) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(waiting, file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            print(f"note: {without(path.parent)}", file=sys.stderr, flush=True)
         yield file
+
+
+def without(folder: Path) -> str:
+    """What is to be known of a folder without locks."""
+    return f"{folder}: its file system has no locks: see that no other process works on it at the same time"

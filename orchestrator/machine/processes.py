@@ -11,32 +11,37 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 
 RUN_MARK = "MMLA_ORCHESTRATOR_RUN"
 STAGE_MARK = "MMLA_ORCHESTRATOR_STAGE"
+WATCHING = b"watching\n"
+START_SECONDS = 60.0  # for a Python to start on a busy machine
 
 
-def marked(name: str, value: str) -> Iterator[psutil.Process]:
-    """The processes of this user whose environment holds name=value, except this one."""
+def marked(name: str, value: str, *, below: bool = False) -> Iterator[psutil.Process]:
+    """The processes of this user whose environment holds name=value, except this one; ``below``: or a path below it."""
     for process in psutil.process_iter():
         if process.pid == os.getpid():
             continue
         with contextlib.suppress(psutil.Error, OSError):
-            if process.environ().get(name) == value:
+            mark = process.environ().get(name, "")
+            if mark == value or (below and mark.startswith(f"{value}{os.sep}")):
                 yield process
 
 
-def end(name: str, value: str, grace: float = 5.0) -> int:
+def end(name: str, value: str, grace: float = 5.0, *, below: bool = False) -> int:
     """End the marked processes: SIGTERM, then after `grace` seconds SIGKILL. Returns how many there were."""
     ended: set[int] = set()
     start = time.monotonic()
-    while processes := list(marked(name, value)):
+    while processes := list(marked(name, value, below=below)):
         waited = time.monotonic() - start
         for process in processes:
             with contextlib.suppress(psutil.Error):
@@ -52,17 +57,47 @@ def end(name: str, value: str, grace: float = 5.0) -> int:
     return len(ended)
 
 
+def end_below(folder: Path) -> list[str]:
+    """End what any stage below a folder left running; returns which processes, e.g. ``1234 (python)``."""
+    value = str(folder.resolve())
+    found = []
+    for process in marked(STAGE_MARK, value, below=True):
+        with contextlib.suppress(psutil.Error):
+            found.append(f"{process.pid} ({process.name()})")
+    if found:
+        end(STAGE_MARK, value, below=True)
+    return found
+
+
 def start_watchdog(run_id: str) -> subprocess.Popen[bytes]:
-    """Start the watchdog of a run: close its standard input to let it go."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "orchestrator.machine.processes", run_id],
+    """Start the watchdog of a run and see that it watches: close its standard input to let it go.
+
+    Raises:
+        OSError: it does not start; the error says why.
+    """
+    # isolated, and this file by its path: whatever lies in the working directory, or PYTHON* name, is not taken for
+    # the modules that it needs; psutil's folder comes last, for it may be one that only the user's Python knows
+    program = "import runpy, sys; sys.path.append(sys.argv[1]); runpy.run_path(sys.argv.pop(2), run_name='__main__')"
+    package = str(Path(psutil.__file__).resolve().parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", program, package, str(Path(__file__).resolve()), run_id],
+        cwd="/",
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    assert process.stdout
+    said = process.stdout.readline() if select.select([process.stdout], [], [], START_SECONDS)[0] else b""
+    if said != WATCHING:
+        process.kill()
+        lines = (said + process.communicate()[0]).decode("utf-8", "replace").splitlines()
+        raise OSError(None, lines[-1] if lines else "it says nothing")
+    return process
 
 
 if __name__ == "__main__":
+    sys.stdout.buffer.write(WATCHING)
+    sys.stdout.flush()
     sys.stdin.buffer.read()
-    end(RUN_MARK, sys.argv[1], grace=2.0)
+    end(RUN_MARK, sys.argv[2], grace=2.0)

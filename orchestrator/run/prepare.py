@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator.benchmark.task import tasks as benchmark_tasks
 from orchestrator.data.forms import VIDEO_ROOT
 from orchestrator.environments.build import build
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError, OrchestratorError, Problem
+from orchestrator.machine.locks import run_lock, without
+from orchestrator.machine.processes import end_below
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.listener import Listener
+
+RESULTS_BYTES = 1 << 18  # what a results folder must have room for
 
 
 def unpack_videos(recipes: Sequence[Recipe]) -> None:
@@ -31,6 +38,48 @@ def unpack_videos(recipes: Sequence[Recipe]) -> None:
             ensure_videos(benchmark_tasks()[name], Path(recipe.data.root), meter(f"unpacking the videos of {name}"))
 
 
+def alone(folder: Path, locks: ExitStack, say: Callable[[str], None]) -> None:
+    """Be the only run that works on a run folder; what a killed one left running there is ended.
+
+    Raises:
+        InputError: another run works on it, or it cannot be written.
+    """
+    if not locks.enter_context(run_lock(folder)):
+        say(f"note: {without(folder)}")
+    elif left := end_below(folder):
+        say(f"ended what a killed run left running: process {', '.join(left)}")
+
+
+def _unwritable(folder: Path, names: Sequence[str]) -> list[Problem]:
+    """Why results could not be written to a folder in the end: a file of their size is tried now."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(RESULTS_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return [Problem(f"results cannot be written: {error.strerror}", str(folder), "give another --results-dir")]
+    tables = [folder / f"{name}.csv" for name in names]
+    return [Problem("is no file", str(path), "give another --results-dir") for path in tables if path.is_dir()]
+
+
+@contextlib.contextmanager
+def results_kept(runs_dir: Path, results_dir: Path) -> Iterator[None]:
+    """Say what is not lost where results cannot be written any more.
+
+    Raises:
+        OrchestratorError: in place of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OrchestratorError(
+            f"{results_dir}: the results cannot be written: {error.strerror}\n    all scores are kept in {runs_dir}: "
+            "mend that, or give another --results-dir, and run the same command again"
+        ) from error
+
+
 def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
     """Check everything, then build the environments that are missing.
 
@@ -40,14 +89,7 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
     """
     from orchestrator.plan.preflight import problems_of  # a run that is done needs none of it
 
-    problems: list[Problem] = []
-    try:
-        results_dir.mkdir(parents=True, exist_ok=True)
-        wrong = "" if os.access(results_dir, os.W_OK) else "cannot be written"
-    except OSError as error:
-        wrong = f"cannot be made: {error.strerror}"
-    if wrong:
-        problems.append(Problem(wrong, str(results_dir), "give another --results-dir"))
+    problems = _unwritable(results_dir, [plan.recipe.name for plan in plans])
     for plan in plans:
         problems += [problem for problem in problems_of(plan, say=listener.line) if problem not in problems]
     if problems:

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator.errors import Interrupted
-from orchestrator.machine.locks import run_lock
 from orchestrator.machine.signals import interruptible
 from orchestrator.plan.devices import device_of
 from orchestrator.plan.make import make_plan
@@ -17,7 +16,7 @@ from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run.again import reopen_damaged, retry_errors
 from orchestrator.run.listener import Listener
-from orchestrator.run.prepare import prepare, unpack_videos
+from orchestrator.run.prepare import alone, prepare, results_kept, unpack_videos
 from orchestrator.run.report import report
 
 
@@ -50,9 +49,9 @@ def run_recipes(
     seen: dict[str, str | None] = {}
     plans = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
     with interruptible(), ExitStack() as locks:
-        for plan in plans:
-            locks.enter_context(run_lock(plan.folder))
         listener = listen()
+        for plan in plans:
+            alone(plan.folder, locks, listener.line)
         failed = False
         if errors_again:
             retry_errors(plans, listener.line)
@@ -64,9 +63,11 @@ def run_recipes(
                 prepare(plans, results_dir, listener)
                 failed = _run([pin(plan, listener.line) for plan in plans], listener)
         except Interrupted:
-            report(asked, plans, results_dir, listener)
+            with results_kept(runs_dir, results_dir):
+                report(asked, plans, results_dir, listener)
             raise
-        report(asked, plans, results_dir, listener)
+        with results_kept(runs_dir, results_dir):
+            report(asked, plans, results_dir, listener)
     return 1 if failed else 0
 
 
