@@ -21,8 +21,6 @@ REMEDIES = {
     errno.EIO: "the disk, or the network drive, fails: see `dmesg`",
     errno.ESTALE: "the network drive was mounted anew: change to the folder again",
 }
-# how the loader and libraries say that memory ran out
-NO_MEMORY = ("failed to map segment", "annot allocate memory", "can't start new thread")
 
 
 def main() -> None:
@@ -42,6 +40,7 @@ def main() -> None:
 def _run() -> int | str | None:
     """Run the command line; returns the exit status."""
     from orchestrator.errors import InputError, OrchestratorError
+    from orchestrator.machine.optional import is_memory
 
     try:
         try:
@@ -63,7 +62,7 @@ def _run() -> int | str | None:
         return 130
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
-        if isinstance(error, MemoryError) or any(words in str(error) for words in NO_MEMORY):
+        if is_memory(error):
             number = errno.ENOMEM
         if number not in REMEDIES:
             import traceback

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import Problem
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.meter import Meter
+from orchestrator.machine.optional import is_memory, optional
 
+OUT_OF = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # memory, open files
 VERSION = 3  # of the cache: raised where what counts as sound changes
 SLACK = 2  # frames that some formats announce and do not mean to show
 SLACK_SECONDS = 0.5
@@ -41,6 +44,7 @@ def check_videos(
 
     Raises:
         InputError: a video must be opened, and PyAV is absent.
+        OSError: memory, or what else a process may have of the machine, ran out; MemoryError likewise.
     """
     sound = _read_cache(cache)
     states: dict[str, tuple[int, int]] = {}
@@ -101,11 +105,7 @@ def _read_cache(cache: Path | None) -> dict[str, tuple[int, int, str]]:
 
 
 def _need_av() -> None:
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        hint = "run `make install`, or pip install -e '.[video]' in the checkout"
-        raise InputError("checking videos needs PyAV, which is not installed", hint=hint) from error
+    optional("av", "checking videos needs PyAV", "video")
 
 
 def _probe(name: str) -> tuple[str, str]:
@@ -135,6 +135,8 @@ def _probe(name: str) -> tuple[str, str]:
                 for frame in packet.decode():
                     shown, last = shown + 1, max(last, frame.time or 0.0)
     except Exception as error:  # whatever the decoder makes of a damaged file is a finding, not a crash
+        if is_memory(error) or getattr(error, "errno", None) in OUT_OF:
+            raise  # that says nothing about the video
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         if shown:
             return f"the video is damaged: decoding stops behind frame {shown:,}{_of(announced)}: {reason}", ""

@@ -24,8 +24,24 @@ KNOWN: tuple[tuple[str, str], ...] = (
         "train.max_length or video.frames, or give the run more memory",
     ),
     (
-        r"gated repo|401 Client Error|403 Client Error|Access to model .* is restricted",
+        r"hf_transfer' package is not",
+        "HF_HUB_ENABLE_HF_TRANSFER asks for a package that the toolkit's environment does not hold: take it out of "
+        "resources.env, and unset it",
+    ),
+    (
+        # not `private or gated repo`, which is the hub's hint wherever it finds nothing
+        r"access (?:a )?gated repo|GatedRepoError|Access to (?:model|dataset) .* is restricted",
         "the model is gated: accept its licence on its page, then set HF_TOKEN in the environment",
+    ),
+    (
+        r"401 Client Error|Invalid credentials in Authorization|Invalid username or password",
+        "the hub knows no such model, or it is private, or HF_TOKEN is wrong: check model.path in the recipe and the "
+        "token (`hf auth whoami`)",
+    ),
+    (
+        r"403 Client Error",
+        "the hub refuses the model to this token: give HF_TOKEN the right to read it, and accept its licence if it is "
+        "gated",
     ),
     (
         r"backend tokenizer from|Can't load tokenizer|no file named (?:model|pytorch_model|adapter_model)",

@@ -8,22 +8,19 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.errors import InputError, OrchestratorError
+from orchestrator.machine.optional import optional
 
 
 def hub() -> Any:
     """huggingface_hub, which is an optional dependency.
 
     Raises:
-        InputError: it is not installed.
+        InputError: it is not installed, or cannot be loaded.
     """
     # else it first asks the hub for a list of coding agents, to report which of them started it
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    try:
-        import huggingface_hub
-    except ImportError as error:
-        hint = "run `make install`, or pip install -e '.[hub]' in the checkout"
-        raise InputError("downloading needs huggingface_hub, which is not installed", hint=hint) from error
-    return huggingface_hub
+    os.environ.pop("HF_HUB_ENABLE_HF_TRANSFER", None)  # of no use any more, which the library would tell at length
+    return optional("huggingface_hub", "downloading needs huggingface_hub", "hub")
 
 
 def endpoint() -> str | None:
@@ -54,6 +51,10 @@ def errors_explained(repository: str, revision: str, kind: str = "data set") -> 
         hint = "try --revision main" if kind == "data set" else "see model.revision"
         raise InputError(f"{repository} has no revision `{revision}`", hint=hint) from error
     except errors.RepositoryNotFoundError as error:
+        if error.response.status_code == 401:
+            hint = "check the name and the token (`hf auth whoami`): log in again, or set or unset HF_TOKEN"
+            message = f"the hub has no {kind} {repository}, or it is private, or the token is wrong (401)"
+            raise InputError(message, hint=hint) from error
         hint = "if it is private, set HF_TOKEN; if HF_ENDPOINT is set, see whether that mirror has it"
         raise InputError(f"the hub has no {kind} {repository}, or not for you", hint=hint) from error
     except errors.HfHubHTTPError as error:

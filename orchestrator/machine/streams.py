@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 ESCAPED = "mmla_escaped"
-GONE = (errno.EPIPE, errno.EIO)  # `| head -1` has read enough; the terminal was closed
+GONE = (errno.EPIPE, errno.EIO, errno.EBADF)  # `| head -1` has read enough; the terminal was closed; so was the stream
 
 
 class _Raw(io.FileIO):

@@ -56,6 +56,8 @@ def pin(plan: Plan, say: Callable[[str], None]) -> Plan:
     wanted: list[tuple[str, str | None]] = [(part, None) for part in _parts(plan.recipe)]
     if model.path and on_hub(model) and not (model.revision and COMMIT.fullmatch(model.revision)):
         wanted.append((model.path, model.revision))
+    if wanted and _is_damaged(plan):
+        say(f"{plan.folder / PINS} is damaged: what it lacks is asked for again, and may be another commit by now")
     for repository, revision in wanted:
         kept = _kept(plan)
         if _name(repository, revision) not in kept and (commit := _asked(repository, revision or "main", say)):
@@ -82,8 +84,16 @@ def _name(repository: str, revision: str | None) -> str:
 
 
 def _kept(plan: Plan) -> dict[str, str]:
+    """What is pinned: whatever else a damaged file holds is as good as nothing."""
     pins = read_json(plan.folder / PINS)
-    return {name: commit for name, commit in pins.items() if isinstance(commit, str)} if isinstance(pins, dict) else {}
+    found = pins.items() if isinstance(pins, dict) else ()
+    return {name: commit for name, commit in found if isinstance(commit, str) and COMMIT.fullmatch(commit)}
+
+
+def _is_damaged(plan: Plan) -> bool:
+    file = plan.folder / PINS
+    pins = read_json(file)
+    return file.exists() and not (isinstance(pins, dict) and len(pins) == len(_kept(plan)))
 
 
 def _asked(repository: str, revision: str, say: Callable[[str], None]) -> str | None:
