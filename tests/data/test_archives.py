@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
+import os
 import shutil
 import tarfile
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,3 +147,50 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(OrchestratorError, match="No space left"):
         unpack(archive, tmp_path / "video")
     assert not (tmp_path / ".video.partial").exists()
+
+
+def test_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = pack(tmp_path / "x_video.tar.gz", member("a.mp4"))
+    (tmp_path / "own").mkdir()
+    unpack(archive, tmp_path / "video")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(archives, "waiting_lock", refuse)
+    assert unpack(archive, tmp_path / "video") == tmp_path / "video", "ready: there is nothing to write"
+    assert unpack(archive, tmp_path / "own") == tmp_path / "own"
+    with pytest.raises(InputError, match="cannot be unpacked there: Read-only file system\n    unpack it elsewhere"):
+        unpack(archive, tmp_path / "other")
+
+
+def test_two_at_one_archive_unpack_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = pack(tmp_path / "x_video.tar.gz", member("a.mp4"))
+    begun, go_on, really = threading.Event(), threading.Event(), archives._extract
+    done: list[list[str]] = []
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        assert go_on.wait(30)
+        done.append(["unpacked"])
+        return really(*given)
+
+    monkeypatch.setattr(archives, "_extract", slow)
+    threads = [threading.Thread(target=unpack, args=(archive, tmp_path / "video")) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(30)
+    threads[1].start()
+    said = ""
+    for _ in range(500):
+        said += capsys.readouterr().err
+        if said:
+            break
+        threads[1].join(0.02)
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert said == f"waiting for another process that unpacks {archive}\n"
+    assert len(done) == 1
+    assert names(tmp_path / "video") == ["a.mp4"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -20,7 +22,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from orchestrator.data import download as module
-from orchestrator.data.download import MANIFEST, REPOSITORY, download
+from orchestrator.data.download import LOCK, MANIFEST, REPOSITORY, download
 from orchestrator.errors import InputError, OrchestratorError
 from tests.shared import ROOT
 
@@ -285,6 +287,11 @@ def test_the_users_own_archive_is_kept(hub: Hub, tmp_path: Path) -> None:
     [
         ((403, "GatedRepo"), 2, "is gated, and you have no access\n    ask for access on its page"),
         ((401, "GatedRepo"), 2, "is gated"),
+        (
+            (401, "RepoNotFound"),
+            2,
+            r"or it is private, or the token is wrong \(401\)\n    check the name and",
+        ),
         ((401, ""), 1, "answers 401: the token is not valid"),
         ((403, ""), 1, "answers 403: no access"),
         ((404, "EntryNotFound"), 1, "answers 404"),
@@ -345,3 +352,53 @@ def test_without_huggingface_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(InputError, match=r"pip install -e '\.\[hub\]'"):
         download(["MELD"], tmp_path)
+
+
+def test_one_download_at_a_time_fills_a_folder(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "AnnoMi-client/AnnoMI-client_video.tar.gz"
+    began, go_on, really = threading.Event(), threading.Event(), module._fetch
+
+    def slow(repository: str, commit: str, file: module.Remote, out: Path) -> None:
+        if file.path == name and not go_on.is_set():
+            partial = module._partial(out, file)
+            partial.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(hub.files[name][:1000])
+            began.set()
+            assert go_on.wait(30)
+        really(repository, commit, file, out)
+
+    monkeypatch.setattr(module, "_fetch", slow)
+    first = threading.Thread(target=download, args=(["AnnoMi-client"], tmp_path))
+    first.start()
+    assert began.wait(30)
+    hub.requests.clear()
+    expected = rf"another download fills this folder \(process {os.getpid()}\)\n    wait for it .* with --out"
+    with pytest.raises(InputError, match=expected):
+        download(["AnnoMi-client", "MELD"], tmp_path)
+    assert not hub.asked("GET", "/resolve/")
+    assert not hub.asked("GET", "/store/")
+    download(["MELD"], tmp_path / "elsewhere")  # another folder is another matter
+    go_on.set()
+    first.join(30)
+    assert (tmp_path / name).read_bytes() == hub.files[name]
+    assert not (tmp_path / LOCK).exists()
+    download(["AnnoMi-client", "MELD"], tmp_path)
+    assert set(json.loads((tmp_path / MANIFEST).read_text())["files"]) >= {name, "MELD/test.tsv"}
+
+
+def test_a_folder_that_cannot_be_written(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(tmp_path))
+
+    monkeypatch.setattr(module, "work_lock", refuse)
+    with pytest.raises(InputError, match=r"cannot be written: Read-only file system\n.* another folder with --out"):
+        download(["MELD"], tmp_path)
+
+
+def test_a_setting_of_older_libraries_is_of_no_harm(hub: Hub, tmp_path: Path) -> None:
+    argv = [sys.executable, "-m", "orchestrator", "data", "download", "--dataset", "MELD", "--out", str(tmp_path)]
+    env = os.environ | {"HF_HUB_ENABLE_HF_TRANSFER": "1"}
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "hf_transfer" not in done.stderr.lower()
+    assert (tmp_path / "MELD" / "test.tsv").read_bytes() == hub.files["MELD/test.tsv"]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-import builtins
+import errno
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -175,14 +177,38 @@ def test_frames_that_are_announced_and_not_shown(tmp_path: Path) -> None:
 
 
 def test_without_pyav(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    really = builtins.__import__
-
-    def without(name: str, *rest: Any) -> Any:
-        if name == "av":
-            raise ImportError(name)
-        return really(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "av", None)
     assert len(check_videos([folder / "gone.mp4", folder / "empty.mp4"])) == 2
     with pytest.raises(InputError, match=r"pip install -e '\.\[video\]'"):
         check_videos([folder / "good.mp4"])
+
+
+def test_pyav_that_cannot_be_loaded_is_not_called_absent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(name: str) -> Any:
+        raise ImportError(f"lib{name}.so: cannot open shared object file")
+
+    monkeypatch.setattr("importlib.import_module", broken)
+    with pytest.raises(InputError, match=r"which cannot be loaded: libav\.so: cannot open shared object file"):
+        check_videos([folder / "good.mp4"])
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(errno.EMFILE, "Too many open files"), RuntimeError("can't start new thread")]
+)
+def test_what_the_machine_lacks_is_no_fault_of_a_video(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def refuse(*_: object) -> Any:
+        raise error
+
+    monkeypatch.setattr(av, "open", refuse)
+    with pytest.raises(type(error)):
+        check_videos([folder / "good.mp4"])
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("orchestrator.data.videos.atomic_write", refuse)
+    assert check_videos([folder / "good.mp4"], cache=folder / "cache.json") == []

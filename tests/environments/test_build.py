@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import StageError
+from orchestrator.errors import InputError, StageError
 from tests.environments.toy import DEFINITION, calls, load
 
 
@@ -87,7 +88,9 @@ def test_killed_in_the_middle(toy: Environment, tmp_path: Path, monkeypatch: pyt
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
 
-def test_two_builds_wait_for_each_other(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_builds_wait_for_each_other(
+    toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("UV_SECONDS", "0.3")
     arguments = [(load(tmp_path), tmp_path / f"log{number}") for number in range(2)]
     threads = [threading.Thread(target=build, args=both) for both in arguments]
@@ -96,6 +99,19 @@ def test_two_builds_wait_for_each_other(toy: Environment, tmp_path: Path, monkey
     for thread in threads:
         thread.join()
     assert calls(tmp_path) == ["venv --clear", "pip sync"]
+    assert capsys.readouterr().err.startswith("waiting for another process that builds the environment of toy (")
+
+
+def test_a_checkout_that_cannot_be_written(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr("orchestrator.environments.build.waiting_lock", refuse)
+    expected = (
+        "the environment of toy cannot be built there: Read-only file system\n    build it where the"
+    )
+    with pytest.raises(InputError, match=expected):
+        build(toy, tmp_path / "log")
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,29 @@ def test_locks_of_a_killed_compilation_are_removed(tmp_path: Path) -> None:
     assert (tmp_path / LOG).read_text() == "[]\n"
 
 
+def test_a_watchdog_that_was_killed_is_replaced_before_the_next_launch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = processes.start_watchdog
+    monkeypatch.setattr(processes, "start_watchdog", lambda run_id: started.append(start(run_id)) or started[-1])
+    with Launcher() as launcher:
+        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+        assert len(started) == 1
+        started[0].kill()
+        started[0].wait()
+        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+    assert len(started) == 2
+
+
+def test_nothing_is_launched_that_nobody_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Launcher() as launcher, pytest.raises(StageError, match=r"does not start: it says nothing\n.*ulimit -a"):
+        launcher.run([Command(("touch", "ran"))], tmp_path, bin_folder=BIN)
+    assert not (tmp_path / "ran").exists()
+
+
 def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
     program = f"""
     from pathlib import Path

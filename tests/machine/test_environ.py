@@ -10,6 +10,12 @@ from orchestrator.machine.environ import clean_environment
 def test_the_users_settings_pass_and_foreign_pythons_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_HTTP_TIMEOUT", "300")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("PYTHONUTF8", "0")
     env = clean_environment()
     assert env["UV_HTTP_TIMEOUT"] == "300"
     assert "PYTHONPATH" not in env
+    # a runner imports what lies beside it, and logs are read as UTF-8
+    assert "PYTHONSAFEPATH" not in env
+    assert (env.get("PYTHONIOENCODING"), env["PYTHONUTF8"]) == (None, "1")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.machine.locks import run_lock
+from orchestrator.machine.locks import is_running, run_lock, unused, waiting_lock, work_lock
 
 
 def test_one_run_at_a_time_and_a_killed_one_frees_the_lock(tmp_path: Path) -> None:
@@ -30,3 +33,80 @@ def test_one_run_at_a_time_and_a_killed_one_frees_the_lock(tmp_path: Path) -> No
     other.stdout.close()
     with run_lock(tmp_path):
         pass
+
+
+def without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_worked_on_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    without_locks(monkeypatch, number)
+    with run_lock(tmp_path) as held, unused(tmp_path) as certain:
+        assert (held, certain) == (False, False), "nobody may be ended there"
+    with work_lock(tmp_path / "work", "busy", "wait") as held:
+        assert not held
+    with waiting_lock(tmp_path / "file", "waits") as file:
+        file.write(b"x")
+    assert capsys.readouterr().err.count("has no locks: see that no other process works on it") == 1
+
+
+def test_another_error_of_a_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without_locks(monkeypatch, errno.EIO)
+    with pytest.raises(InputError, match="cannot be locked: Input/output error"), run_lock(tmp_path):
+        pass
+
+
+def test_work_is_one_process_s_and_its_lock_goes_with_it(tmp_path: Path) -> None:
+    lock = tmp_path / "new" / "lock"
+    with work_lock(lock, "another download", "wait for it") as held:
+        assert held
+        expected = rf"another download \(process {os.getpid()}\)\n    wait for it"
+        with pytest.raises(InputError, match=expected), work_lock(lock, "another download", "wait for it"):
+            pass
+        assert lock.exists(), "whoever was refused leaves it"
+    assert list(tmp_path.iterdir()) == []
+    with work_lock(lock, "another download", "wait for it"):
+        (lock.parent / "file").touch()
+    assert [path.name for path in lock.parent.iterdir()] == ["file"]
+
+
+def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, really, opened = tmp_path / "lock", fcntl.flock, []
+
+    def flock(descriptor: int, how: int) -> None:
+        opened.append(descriptor)
+        if len(opened) == 1:  # whoever had it goes just now
+            lock.unlink()
+        really(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with work_lock(lock, "busy", "wait"):
+        assert lock.exists()
+        assert len(opened) == 2
+
+
+def test_unused_is_certain_only_where_nobody_holds_the_lock(tmp_path: Path) -> None:
+    with unused(tmp_path) as certain:
+        assert not certain, "there is no lock"
+    with run_lock(tmp_path) as held, unused(tmp_path) as certain:
+        assert (held, certain, is_running(tmp_path)) == (True, False, True)
+    with unused(tmp_path) as certain:
+        assert certain
+        with pytest.raises(InputError, match="another run works"), run_lock(tmp_path):
+            pass
+
+
+def test_a_full_disk_takes_a_lock_without_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with run_lock(tmp_path) as held:
+        assert held
+        assert is_running(tmp_path)

@@ -102,6 +102,22 @@ def test_one_commit_for_all_stages_and_later_runs(hub: Hub, tmp_path: Path) -> N
     assert hub.asked == 2
 
 
+@pytest.mark.parametrize(
+    "odd", ["[]", "not json", f'{{"{MODEL}@main": 7}}', f'{{"{MODEL}@main": "main"}}', f'{{"{MODEL}@main": ["{NEW}"]}}']
+)
+def test_odd_pins_are_told_and_asked_for_again(hub: Hub, tmp_path: Path, odd: str) -> None:
+    plan, said = hub_plan(tmp_path), list[str]()
+    file = plan.folder / "pins.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(odd)
+    assert pinned(plan) == plan
+    assert revision_of(pin(plan, said.append)) == f"model_revision: {OLD}"
+    assert said == [f"{file} is damaged: what it lacks is asked for again, and may be another commit by now"]
+    assert json.loads(file.read_text())[f"{MODEL}@main"] == OLD
+    pin(plan, said.append)
+    assert len(said) == 1
+
+
 def test_what_the_hub_does_not_have_is_said_before_anything_starts(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no revision `v9`"):
         pin(hub_plan(tmp_path, "model.revision=v9"), print)
