@@ -14,6 +14,7 @@ REMEDIES = {
     errno.EROFS: "this disk can only be read: give a folder that can be written",
     errno.EACCES: "you may not do that there: give another folder, or ask for the right to",
     errno.EPERM: "you may not do that there: give another folder, or ask for the right to",
+    errno.EFBIG: "files may not grow so large: raise `ulimit -f`",
     errno.EMFILE: "too many files are open: raise `ulimit -n`",
     errno.ENFILE: "too many files are open on this machine",
     errno.EAGAIN: "too many processes: raise `ulimit -u`",
@@ -64,6 +65,8 @@ def _run() -> int | str | None:
         number = error.errno if isinstance(error, OSError) else None
         if is_memory(error):
             number = errno.ENOMEM
+        if isinstance(error, RuntimeError) and "home directory" in str(error):
+            return _say("there is no home directory for the `~` in a path\n    write the path whole, or set HOME", 2)
         if number not in REMEDIES:
             import traceback
 

@@ -53,6 +53,11 @@ def test_a_fault_of_the_program_is_shown_whole(error: BaseException, monkeypatch
     )
 
 
+def test_a_home_that_is_not_there(tmp_path: Path) -> None:
+    said = call("run", "x.yaml", "--runs-dir", "~nobody-of-that-name/runs", code=2)
+    assert said == "error: there is no home directory for the `~` in a path\n    write the path whole, or set HOME\n"
+
+
 def test_little_memory_for_real() -> None:
     limited = f"ulimit -v 30000; {sys.executable} -m orchestrator ls tasks"
     done = subprocess.run(["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True)

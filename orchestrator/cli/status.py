@@ -57,7 +57,7 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
     """Every stage of a run folder with its state, in the order in which they began."""
     running = is_running(folder)
     found = []
-    states = [(path.parent, state) for path in folder.glob(f"*/*/{STATE}") if (state := state_in(path.parent))]
+    states = [(path.parent, _readable(path.parent)) for path in folder.glob(f"*/*/{STATE}")]
     for path, state in sorted(states, key=lambda entry: str(entry[1]["attempts"][0]["started_at"])):
         name = state["state"]
         if name == "running" and not running:
@@ -67,6 +67,23 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
         row = {"stage": f"{state['job']}/{state['stage']}", "state": name, "progress": progress}
         found.append(row | {"seconds": state.get("seconds"), "began": began, "error": error, "folder": str(path)})
     return found
+
+
+def _readable(folder: Path) -> dict[str, Any]:
+    """What a stage says of itself; of a damaged ``stage.json``, which the next run makes anew, that it is damaged."""
+    state = state_in(folder)
+    with contextlib.suppress(LookupError, TypeError):
+        texts = (
+            state["state"],
+            state["stage"],
+            state["job"],
+            state["attempts"][0]["started_at"],
+            state.get("error") or "",
+        )
+        if all(isinstance(text, str) for text in texts):
+            return state
+    kind = folder.name.rpartition("-")[0]
+    return {"state": "damaged", "stage": kind, "job": folder.parent.name, "attempts": [{"started_at": ""}]}
 
 
 def _progress(folder: Path, state: dict[str, Any]) -> str:

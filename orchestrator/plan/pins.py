@@ -121,7 +121,8 @@ def _cached(repository: str, revision: str) -> str | None:
     """What the hub's cache on this machine knows of a revision."""
     home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
     cache = os.environ.get("HF_HUB_CACHE") or f"{home}/hub"
-    file = Path(cache).expanduser() / f"models--{repository.replace('/', '--')}" / "refs" / revision
+    # where there is no home directory, Path's own raises
+    file = Path(os.path.expanduser(cache)) / f"models--{repository.replace('/', '--')}" / "refs" / revision  # noqa: PTH111
     try:
         commit = file.read_text().strip()
     except OSError:

@@ -58,6 +58,20 @@ def test_a_run_that_runs(mine: Path, tmp_path: Path) -> None:
     assert stages[-1]["state"] == "running"
 
 
+@pytest.mark.parametrize(
+    "odd", ["", "[]", "{}", '{"state": "done"}', '{"state": 3, "job": "a", "stage": "b", "attempts": []}',
+            '{"state": "done", "job": "a", "stage": "b", "attempts": {"0": 1}}']
+)  # fmt: skip
+def test_a_damaged_stage_is_shown_as_such_and_hides_nothing(mine: Path, tmp_path: Path, odd: str) -> None:
+    (mine / "demo" / "convert-0" / "stage.json").write_text(odd)
+    stages = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]
+    assert {stage["stage"]: stage["state"] for stage in stages} == {
+        "demo/init": "done", "demo/convert": "damaged", "demo/train": "stopped"
+    }  # fmt: skip
+    assert "1 damaged" in call("ls", "runs", "--runs-dir", tmp_path)
+    assert "demo/convert  damaged" in call("status", "--runs-dir", tmp_path)
+
+
 def test_answers_are_counted_and_an_error_is_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     infer = write_stage(folder, "infer", "failed", "2026-01-01T00:00:00", error="it broke\nas follows")

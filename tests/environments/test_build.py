@@ -107,9 +107,7 @@ def test_a_checkout_that_cannot_be_written(toy: Environment, tmp_path: Path, mon
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
     monkeypatch.setattr("orchestrator.environments.build.waiting_lock", refuse)
-    expected = (
-        "the environment of toy cannot be built there: Read-only file system\n    build it where the"
-    )
+    expected = "the environment of toy cannot be built there: Read-only file system\n    build it where the"
     with pytest.raises(InputError, match=expected):
         build(toy, tmp_path / "log")
 
