@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` looks first in the working directory: a json.py or yaml.py of the user's is not what is meant
+    del sys.path[0]
+
 import errno
 import os
-import sys
 from pathlib import Path
 
 # what the machine refuses -> what to do

@@ -74,3 +74,12 @@ def test_a_working_directory_that_was_deleted(tmp_path: Path, monkeypatch: pytes
     said = call("ls", "tasks", code=2)
     what, todo = "the working directory was deleted", "change to a folder that exists, and run the same command again"
     assert said == f"error: {what}\n    {todo}\n"
+
+
+def test_modules_of_the_user_s_are_not_taken_for_the_real_ones(tmp_path: Path) -> None:
+    for name in ("json", "random", "yaml", "pydantic", "typer", "rich", "errno"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong one')\n")
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "-m", "orchestrator", "ls", "tasks", "--json"]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -124,7 +124,9 @@ class _Build:
             file.flush()
             start = file.tell()
             env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
-            done = subprocess.run(argv, env=env, stdout=file, stderr=subprocess.STDOUT, close_fds=False)
+            # not in the user's folder, whose pyproject.toml or uv.toml uv would heed
+            where = self.environment.folder
+            done = subprocess.run(argv, env=env, cwd=where, stdout=file, stderr=subprocess.STDOUT, close_fds=False)
         if done.returncode:
             raise StageError(self.failure(start, argv, done.returncode))
 

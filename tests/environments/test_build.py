@@ -31,6 +31,16 @@ def test_built_once_then_ready(toy: Environment, tmp_path: Path) -> None:
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
 
+def test_uv_heeds_no_settings_of_the_folder_one_is_in(
+    toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text(uv.read_text() + "print('in', os.getcwd())\n")
+    monkeypatch.chdir(tmp_path)
+    build(toy, tmp_path / "log")
+    assert f"in {toy.folder}\n" in (tmp_path / "log").read_text()
+
+
 def test_another_lock_is_stale_and_only_synced(toy: Environment, tmp_path: Path) -> None:
     build(toy, tmp_path / "log")
     toy.lock.write_text("toy-kit==1.3\n")
