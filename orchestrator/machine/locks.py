@@ -32,14 +32,14 @@ def run_lock(folder: Path) -> Iterator[bool]:
     Raises:
         InputError: another process holds it, or the folder cannot be written.
     """
-    hint = "give another folder with --runs-dir"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "lock").open("a+")
     except OSError as error:
+        hint = "give another folder with --runs-dir"
         raise InputError(f"cannot be written: {error.strerror}", str(folder), hint) from None
-    busy = "another run works on this folder"
-    with file, _held(file, str(folder), busy, f"wait for it, stop it, or give this one its own folder: {hint}") as held:
+    hint = "wait for it, stop it, or give this one its own folder with --runs-dir"
+    with file, _held(file, str(folder), "another run works on this folder", hint) as held:
         yield held
 
 

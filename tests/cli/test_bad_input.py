@@ -150,7 +150,7 @@ CASES = [
          VIDEO + "video: {frames: 16}\n", with_video(None)),
     Case("merge without an adapter", ("--merge merges a LoRA adapter",), arguments=("--merge",)),
     Case("runs folder that cannot be made", ("cannot be written", "--runs-dir"), arguments=("--runs-dir", "/proc/no")),
-    Case("results folder that cannot be made", ("cannot be made", "--results-dir"),
+    Case("results folder that cannot be made", ("results cannot be written", "--results-dir"),
          arguments=("--results-dir", "/proc/no")),
     Case("too few GPUs", ("needs 1 GPU, 0 can be seen here",), "resources: {device: cuda}\n"),
 ]  # fmt: skip
