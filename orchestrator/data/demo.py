@@ -108,5 +108,8 @@ def _counts(size: int) -> dict[str, int]:
 if __name__ == "__main__":
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: python -m orchestrator.data.demo DIR    (writes DIR/Demo/{train,dev,test}.tsv)")
-    for path in write_demo_data(Path(sys.argv[1])).values():
-        print(path)
+    try:
+        written = write_demo_data(Path(sys.argv[1]))
+    except OSError as refused:
+        sys.exit(f"error: {sys.argv[1]}: cannot be written: {refused.strerror}\n    give another folder")
+    print(*written.values(), sep="\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from orchestrator.toolkits.base import Command
 
 POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
+SCARCE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that say nothing about a program
 # of a failed process's log
 SHOWN_LINES, SEARCHED_LINES = 15, 200
 
@@ -147,10 +149,13 @@ def _start(
             start_new_session=True,
         )
     except OSError as error:
-        raise StageError(
-            f"cannot start {command.argv[0]}: {error.strerror}\n    build the toolkit's environment again: "
+        what = (
+            "see what `ulimit -a` says of memory, processes and open files"
+            if error.errno in SCARCE
+            else "build the toolkit's environment again: "
             f"python -m orchestrator env build --force {bin_folder.parent.parent.name}"
-        ) from None
+        )
+        raise StageError(f"cannot start {command.argv[0]}: {error.strerror}\n    {what}") from None
 
 
 def _wait(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> int | None:

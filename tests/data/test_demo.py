@@ -10,6 +10,7 @@ import pytest
 from orchestrator.benchmark.task import tasks
 from orchestrator.data.demo import write_demo_data
 from orchestrator.data.samples import read_split
+from tests.shared import ROOT
 
 DEMO = tasks()["demo"]
 
@@ -55,3 +56,10 @@ def test_command(tmp_path: Path) -> None:
         [sys.executable, "-m", "orchestrator.data.demo", str(tmp_path)], check=True, capture_output=True, text=True
     )
     assert done.stdout.splitlines()[0] == str(tmp_path / "Demo" / "train.tsv")
+
+
+def test_a_folder_that_cannot_be_written() -> None:
+    argv = [sys.executable, "-m", "orchestrator.data.demo", "/dev/null/x"]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "error: /dev/null/x: cannot be written: Not a directory\n    give another folder\n"

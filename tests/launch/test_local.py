@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -80,6 +81,20 @@ def test_failure_shows_the_log_and_what_to_do(tmp_path: Path) -> None:
 def test_program_that_is_not_there(tmp_path: Path) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="env build --force llamafactory"):
         launcher.run([Command(("/nowhere/python",))], tmp_path, bin_folder=Path("third_party/llamafactory/.venv/bin"))
+
+
+def test_a_machine_that_is_full_is_not_taken_for_a_broken_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Launcher() as launcher:
+        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+
+        def refuse(*_: object, **__: object) -> None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+        monkeypatch.setattr(subprocess, "Popen", refuse)
+        with pytest.raises(StageError, match="Resource temporarily unavailable\n    see what `ulimit -a` says"):
+            launcher.run([python("pass")], tmp_path, bin_folder=BIN)
 
 
 def test_time_limit(tmp_path: Path) -> None:
