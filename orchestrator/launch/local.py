@@ -42,7 +42,9 @@ class Launcher:
 
     def __exit__(self, *_: object) -> None:
         if self._watchdog:
-            self._watchdog.communicate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._watchdog.communicate(timeout=60)
+            self._watchdog.kill()  # one that somebody halted
 
     def _watch(self) -> None:
         """Have a watchdog; another where somebody ended it."""

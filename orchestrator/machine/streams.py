@@ -45,7 +45,8 @@ def steady() -> None:
             continue
         raw = _Raw(number, "w", closefd=False)
         # as Python opens them: lines at once on a terminal, and errors always
-        lines, coding = number == 2 or raw.isatty(), stream.encoding if stream else "utf-8"
+        lines = number == 2 or raw.isatty() or bool(stream and stream.write_through)
+        coding = stream.encoding if stream else "utf-8"
         if not raw.isatty() and not coding.lower().startswith("utf"):
             coding = "ascii"  # a program, or a file, that JSON goes to: it is read as UTF-8
         file = io.TextIOWrapper(io.BufferedWriter(raw), coding, ESCAPED, line_buffering=lines)

@@ -38,16 +38,18 @@ def unpack_videos(recipes: Sequence[Recipe]) -> None:
             ensure_videos(benchmark_tasks()[name], Path(recipe.data.root), meter(f"unpacking the videos of {name}"))
 
 
-def alone(folder: Path, locks: ExitStack, say: Callable[[str], None]) -> None:
-    """Be the only run that works on a run folder; what a killed one left running there is ended.
+def alone(plans: Sequence[Plan], locks: ExitStack, say: Callable[[str], None]) -> None:
+    """Be the only run that works on the plans' folders; what a killed one left running there is ended.
 
     Raises:
-        InputError: another run works on it, or it cannot be written.
+        InputError: another run works on one, or it cannot be written.
     """
-    if not locks.enter_context(run_lock(folder)):
-        say(f"note: {without(folder)}")
-    elif left := end_below(folder):
-        say(f"ended what a killed run left running: process {', '.join(left)}")
+    held = [plan.folder for plan in plans if locks.enter_context(run_lock(plan.folder))]
+    if len(held) < len(plans):
+        say(f"note: {without(plans[0].folder.parent)}")
+    for folder in held:
+        if left := end_below(folder):
+            say(f"ended what a killed run left running: process {', '.join(left)}")
 
 
 def _unwritable(folder: Path, names: Sequence[str]) -> list[Problem]:

@@ -50,8 +50,7 @@ def run_recipes(
     plans = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
     with interruptible(), ExitStack() as locks:
         listener = listen()
-        for plan in plans:
-            alone(plan.folder, locks, listener.line)
+        alone(plans, locks, listener.line)
         failed = False
         if errors_again:
             retry_errors(plans, listener.line)
