@@ -40,7 +40,7 @@ def test_whoever_reads_the_exit_status_is_the_command_s_own(streams: str, comman
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_an_output_that_cannot_be_written_is_an_error() -> None:
-    done = shell(f"{PROGRAM} ls tasks > /dev/full")
+    done = shell(f"{PROGRAM} ls tasks > /dev/full", PYTHONUNBUFFERED="")
     assert done.returncode == 1
     assert done.stderr == "error: standard output cannot be written: No space left on device\n"
 
