@@ -1,55 +1,26 @@
-"""``data download``: the published data sets from the hub, each file whole and of one pinned commit.
-
-huggingface_hub finds the endpoint, the token and the commit, and speaks HTTP. Keeping partial files is done here: from
-2.0 on it deletes them when a download stops, and the largest archive has 10.8 GB.
-"""
+"""``data download``: the published data sets from the hub, each file whole and of one pinned commit."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import logging
-import os
 import shutil
 import sys
-import urllib.parse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, count
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import Task, benchmark_tasks
 from orchestrator.data.archives import KEPT_FREE, ensure_videos
-from orchestrator.errors import InputError, OrchestratorError, Problem, did_you_mean
+from orchestrator.data.remote import Remote, fetch, hash_like, look_up, partial_file, partial_size
+from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.machine.files import read_json, write_json
-from orchestrator.machine.hub import endpoint, errors_explained, hub
+from orchestrator.machine.hub import errors_explained
 from orchestrator.machine.locks import without, work_lock
 from orchestrator.machine.meter import meter
 
 REPOSITORY = "THUIAR/MMLA-Datasets"
 MANIFEST, LOCK = "manifest.json", ".download.lock"
-SPLIT_SUFFIXES = (".tsv", ".csv", ".json", ".jsonl")
-_CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class Remote:
-    """One file of the data set's repository: path, size in bytes, and its hash as git or git-lfs has it."""
-
-    path: str
-    size: int
-    hash: str  # "sha256:..." of the content, or "git:..." of a blob
-
-    @property
-    def dataset(self) -> str:
-        """The folder it lies in."""
-        return PurePosixPath(self.path).parts[0]
-
-    @property
-    def is_archive(self) -> bool:
-        """Whether it is no table: the videos."""
-        return not self.path.lower().endswith(SPLIT_SUFFIXES)
 
 
 def download(
@@ -68,7 +39,7 @@ def download(
     """
     revision = revision or _read_manifest(out, repository).get("commit") or "main"
     with errors_explained(repository, revision):
-        commit, remote = _look_up(repository, revision)
+        commit, remote = look_up(repository, revision)
     chosen = _choose(names, remote, videos=videos)
     print(f"{repository} at {commit}", file=sys.stderr)
     hint = "wait for it (then the same command goes on), stop it, or give another folder with --out"
@@ -101,7 +72,7 @@ def _fill(out: Path, repository: str, revision: str, commit: str, chosen: Sequen
     for at, file in enumerate(todo, 1):
         print(f"[{at}/{len(todo)}] {file.path} ({_size(file.size)})", file=sys.stderr)
         with errors_explained(repository, revision):
-            _fetch(repository, commit, file, out)
+            fetch(repository, commit, file, out)
         _put(out, file, manifest["files"])
         _record(out, manifest, file)
     for file in chosen:
@@ -116,22 +87,6 @@ def _read_manifest(out: Path, repository: str) -> dict[str, Any]:
     if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
         return {}
     return manifest if manifest.get("repository") == repository else {}
-
-
-def _look_up(repository: str, revision: str) -> tuple[str, list[Remote]]:
-    """The commit of a revision, and all files it has in folders."""
-    api = hub().HfApi(endpoint=endpoint())
-    commit = str(api.dataset_info(repository, revision=revision).sha)
-    found = []
-    for entry in api.list_repo_tree(repository, recursive=True, revision=commit, repo_type="dataset"):
-        path = PurePosixPath(entry.path)
-        if not hasattr(entry, "size") or len(path.parts) < 2:
-            continue
-        if path.is_absolute() or ".." in path.parts or "\\" in entry.path or path.parts[0].startswith("."):
-            raise OrchestratorError(f"{repository}: the hub names a file `{entry.path}`, which leads out of the folder")
-        checksum = f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}"
-        found.append(Remote(entry.path, int(entry.size), checksum))
-    return commit, sorted(found, key=lambda file: (file.is_archive, file.path))
 
 
 def _choose(names: Sequence[str], remote: Sequence[Remote], *, videos: bool) -> list[Remote]:
@@ -164,7 +119,7 @@ def _is_there(out: Path, file: Remote, recorded: Mapping[str, Any]) -> bool:
     if not path.is_file() or path.stat().st_size != file.size:
         return False
     known = file.is_archive and _entry(recorded, file).get("hash") == file.hash
-    return known or _hash(path, file.hash) == file.hash
+    return known or hash_like(path, file.hash) == file.hash
 
 
 def _entry(recorded: Mapping[str, Any], file: Remote) -> dict[str, Any]:
@@ -182,7 +137,7 @@ def _record(out: Path, manifest: dict[str, Any], file: Remote) -> None:
 
 def _need_room(out: Path, todo: Sequence[Remote], chosen: Sequence[Remote]) -> None:
     """Refuse to begin what cannot end: archives lie beside what they unpack to, which is about as large."""
-    files = sum(file.size - _partial_size(out, file) for file in todo)
+    files = sum(file.size - partial_size(out, file) for file in todo)
     unpacked = sum(file.size for file in chosen if file.is_archive and not (out / file.dataset / "video").exists())
     place = next(folder for folder in (out, *out.absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(place).free - KEPT_FREE
@@ -194,46 +149,6 @@ def _need_room(out: Path, todo: Sequence[Remote], chosen: Sequence[Remote]) -> N
         )
 
 
-def _partial(out: Path, file: Remote) -> Path:
-    return out / ".partial" / file.hash.replace(":", "-")
-
-
-def _partial_size(out: Path, file: Remote) -> int:
-    with contextlib.suppress(OSError):
-        return min(file.size, _partial(out, file).stat().st_size)
-    return 0
-
-
-def _fetch(repository: str, commit: str, file: Remote, out: Path) -> None:
-    """Fetch one file, from where its partial file ends, and check it."""
-    from huggingface_hub import file_download
-
-    url = hub().hf_hub_url(repository, file.path, repo_type="dataset", revision=commit, endpoint=endpoint())
-    metadata = hub().get_hf_file_metadata(url, endpoint=endpoint())
-    logging.getLogger("huggingface_hub.file_download").setLevel(logging.ERROR)  # its warnings show signed addresses
-    headers = hub().utils.build_hf_headers(library_name="mmla-orchestrator")
-    if _host(metadata.location) != _host(url):
-        headers.pop("authorization", None)  # the file lies on a store of signed addresses: no token for it
-    partial = _partial(out, file)
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    with partial.open("ab") as stream:
-        if stream.tell() > file.size:
-            stream.truncate(0)
-        file_download.http_get(
-            metadata.location,
-            stream,
-            resume_size=stream.tell(),
-            headers=headers,
-            expected_size=file.size,
-            displayed_filename=file.path,
-        )
-        stream.flush()
-        os.fsync(stream.fileno())
-    if _hash(partial, file.hash) != file.hash:
-        partial.unlink()
-        raise OrchestratorError(f"{file.path}: what the hub sent is damaged (its hash differs); run the same again")
-
-
 def _put(out: Path, file: Remote, recorded: Mapping[str, Any]) -> None:
     """Move a fetched file to its place; one of the user's that lies there is kept beside it."""
     target = out / file.path
@@ -243,33 +158,18 @@ def _put(out: Path, file: Remote, recorded: Mapping[str, Any]) -> None:
         kept = next(path for name in names if not (path := target.with_name(name)).exists())
         target.rename(kept)
         print(f"{target}: yours is not the published file; it is kept as {kept.name}", file=sys.stderr)
-    _partial(out, file).replace(target)
+    partial_file(out, file).replace(target)
 
 
 def _is_ours(path: Path, file: Remote, entry: Mapping[str, Any]) -> bool:
     """Whether a file is the one that was fetched, by the manifest's entry: an archive by its size, a table as read."""
     if entry.get("size") != path.stat().st_size:
         return False
-    return file.is_archive or _hash(path, str(entry.get("hash"))) == entry.get("hash")
-
-
-def _hash(path: Path, like: str) -> str:
-    """A file's hash in the way of another: SHA-256 of the content, or git's SHA-1 of a blob."""
-    kind = like.partition(":")[0]
-    digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return f"{kind}:{digest.hexdigest()}"
+    return file.is_archive or hash_like(path, str(entry.get("hash"))) == entry.get("hash")
 
 
 def _tasks_of(datasets: set[str]) -> list[Task]:
     return [task for task in benchmark_tasks("mmla").values() if datasets & set(task.folders)]
-
-
-def _host(url: str) -> tuple[str, str]:
-    parts = urllib.parse.urlsplit(url)
-    return parts.scheme, parts.netloc
 
 
 def _size(count: int) -> str:

@@ -356,18 +356,18 @@ def test_without_huggingface_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_one_download_at_a_time_fills_a_folder(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = "AnnoMi-client/AnnoMI-client_video.tar.gz"
-    began, go_on, really = threading.Event(), threading.Event(), module._fetch
+    began, go_on, really = threading.Event(), threading.Event(), module.fetch
 
     def slow(repository: str, commit: str, file: module.Remote, out: Path) -> None:
         if file.path == name and not go_on.is_set():
-            partial = module._partial(out, file)
+            partial = module.partial_file(out, file)
             partial.parent.mkdir(parents=True, exist_ok=True)
             partial.write_bytes(hub.files[name][:1000])
             began.set()
             assert go_on.wait(30)
         really(repository, commit, file, out)
 
-    monkeypatch.setattr(module, "_fetch", slow)
+    monkeypatch.setattr(module, "fetch", slow)
     first = threading.Thread(target=download, args=(["AnnoMi-client"], tmp_path))
     first.start()
     assert began.wait(30)
