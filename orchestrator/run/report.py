@@ -26,7 +26,7 @@ def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listene
         if rows := results_of(whole):
             path = results_dir / f"{plan.recipe.name}.csv"
             # of two runs that end together the second sees what the first wrote
-            with waiting_lock(results_dir / LOCK):
+            with waiting_lock(results_dir / LOCK, f"another run writes to {results_dir}: waiting for it"):
                 if aside := _move_aside(path, rows):
                     listener.line(f"{path} held results of other settings: they are now in {aside}")
                 write_results(path, rows)

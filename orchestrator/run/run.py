@@ -17,6 +17,7 @@ from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run.again import reopen_damaged, retry_errors
 from orchestrator.run.listener import Listener
 from orchestrator.run.prepare import alone, prepare, results_kept, unpack_videos
+from orchestrator.run.record import disk_errors
 from orchestrator.run.report import report
 
 
@@ -52,9 +53,10 @@ def run_recipes(
         listener = listen()
         alone(plans, locks, listener.line)
         failed = False
-        if errors_again:
-            retry_errors(plans, listener.line)
-        reopen_damaged(plans, listener.line)
+        with disk_errors():
+            if errors_again:
+                retry_errors(plans, listener.line)
+            reopen_damaged(plans, listener.line)
         try:
             if all(job.done for plan in plans for job in plan.jobs):
                 listener.line("everything is done already")

@@ -97,7 +97,7 @@ def test_the_same_results_shown_again_make_no_more_files(place: Place) -> None:
 def test_of_two_runs_that_end_together_the_second_sees_what_the_first_wrote(place: Place, data: Path) -> None:
     other = Place(place.folder / "other", data)
     other.run("--set", "inference.max_new_tokens=16")
-    with waiting_lock(place.folder / ".lock"):
+    with waiting_lock(place.folder / ".lock", ""):
         process = start(place.recipe, place.folder, program="tests.echo")
         wait_until(lambda: list(place.folder.glob("runs/*/demo/score-*/scores.json")))
         time.sleep(0.5)

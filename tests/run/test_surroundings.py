@@ -65,7 +65,10 @@ def test_without_locks_a_run_goes_on_says_so_and_ends_nobody(
     monkeypatch.setattr(fcntl, "flock", flock)
     assert "ended" not in call("status", "--runs-dir", place.folder / "runs")
     other = Place(place.folder / "other", place.data)
-    assert other.run().count("has no locks: see that no other process works on it at the same time") == 1
+    said = other.run()
+    assert said.count("has no locks: see that no other process works on it at the same time") == 2
+    for folder in (other.folder / "runs", other.results.parent):
+        assert f"note: {folder}: its file system has no locks" in said
     assert answers(other.folder) == answers(calm.folder, "demo")
     assert toolkit.is_running()
     process.terminate()
