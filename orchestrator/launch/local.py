@@ -14,14 +14,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from orchestrator.errors import StageError
+from orchestrator.errors import Interrupted, StageError
 from orchestrator.launch import diagnose
 from orchestrator.machine import processes
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.gpus import visible_gpus
 from orchestrator.machine.logs import LOG, last_lines
-from orchestrator.toolkits.base import Command
+from orchestrator.machine.signals import uninterruptible
+from orchestrator.toolkits.base import Command, Say, ignore
 
 POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
@@ -33,7 +34,9 @@ SHOWN_LINES, SEARCHED_LINES = 15, 200
 class Launcher:
     """Starts the processes of one run, one stage at a time, and makes sure that none outlives it."""
 
-    def __init__(self) -> None:
+    def __init__(self, say: Say = ignore) -> None:
+        """``say`` is told when the end of processes is waited for."""
+        self.say = say
         self.run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
         self._watchdog: subprocess.Popen[bytes] | None = None
 
@@ -46,12 +49,12 @@ class Launcher:
                 self._watchdog.communicate(timeout=60)
             self._watchdog.kill()  # one that somebody halted
 
-    def _watch(self) -> None:
+    def _watch(self, grace: float) -> None:
         """Have a watchdog; another where somebody ended it."""
         if self._watchdog and self._watchdog.poll() is None:
             return
         try:
-            self._watchdog = processes.start_watchdog(self.run_id)
+            self._watchdog = processes.start_watchdog(self.run_id, grace)
         except OSError as error:
             raise StageError(
                 f"the process that ends what a killed run leaves does not start: {error.strerror}\n"
@@ -64,9 +67,26 @@ class Launcher:
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env | dict(command.env) | {processes.RUN_MARK: self.run_id, processes.STAGE_MARK: str(folder.resolve())}
 
-    def end_leftovers(self, folder: Path) -> int:
-        """End what an earlier run that was killed left running in a stage's folder."""
-        return processes.end(processes.STAGE_MARK, str(folder.resolve()))
+    def end_leftovers(self, folder: Path, grace: float = processes.GRACE) -> int:
+        """End what runs in a stage's folder, or was left running by an earlier run that was killed.
+
+        Each process has `grace` seconds to finish what it writes; a further signal (Ctrl-C) ends all at once.
+
+        Raises:
+            Interrupted: by that signal; nothing is left running.
+        """
+        mark = (processes.STAGE_MARK, str(folder.resolve()))
+
+        def waiting() -> None:
+            what = f"waiting up to {grace:g} s for {folder.name} to finish what it writes"
+            self.say(f"{what} (resources.stop_grace_seconds); Ctrl-C ends it at once")
+
+        try:
+            return processes.end(*mark, grace, waiting)
+        except Interrupted:
+            with uninterruptible():
+                processes.end(*mark, 0)
+            raise
 
     def run(
         self,
@@ -78,6 +98,7 @@ class Launcher:
         extensions: Path | None = None,
         report: Callable[[], None] = lambda: None,
         timeout_seconds: float | None = None,
+        grace: float = processes.GRACE,
     ) -> None:
         """Run commands side by side in a stage's folder until all have ended; their output is appended to ``log.txt``.
 
@@ -89,18 +110,19 @@ class Launcher:
             extensions: where torch compiles extensions; nobody else's, so that no lock of a killed process is in use.
             report: called about twice a second, to show progress.
             timeout_seconds: after which the processes are ended.
+            grace: seconds that a process which is ended has to finish what it writes.
 
         Raises:
             StageError: one could not be started, took too long or ended with another status than 0, and the others
                 were ended; or the watchdog could not be started.
         """
-        self._watch()
+        self._watch(grace)
         for command in commands:
             for name, text in command.files.items():
                 atomic_write(folder / name, text)
         log = folder / LOG
         if log.exists():
-            self.end_leftovers(folder)
+            self.end_leftovers(folder, grace)
         for lock in extensions.glob("**/lock") if extensions else ():
             lock.unlink()  # torch waits for ever for whoever was killed while it compiled
         started = time.monotonic()
@@ -129,7 +151,7 @@ class Launcher:
                     code = _wait(running, POLL_SECONDS)
             finally:
                 # also after success: a launcher may have left a worker behind
-                processes.end(processes.STAGE_MARK, str(folder.resolve()))
+                self.end_leftovers(folder, grace)
                 for process in running:
                     process.wait()
         if code != 0:

@@ -15,7 +15,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -24,6 +24,8 @@ RUN_MARK = "MMLA_ORCHESTRATOR_RUN"
 STAGE_MARK = "MMLA_ORCHESTRATOR_STAGE"
 WATCHING = b"watching\n"
 START_SECONDS = 60.0  # for a Python to start on a busy machine
+GRACE = 30.0  # seconds that a process has to finish what it writes
+PATIENCE = 1.0  # seconds after which it is said that one is waited for
 
 
 def marked(name: str, value: str, *, below: bool = False) -> Iterator[psutil.Process]:
@@ -37,19 +39,34 @@ def marked(name: str, value: str, *, below: bool = False) -> Iterator[psutil.Pro
                 yield process
 
 
-def end(name: str, value: str, grace: float = 5.0, *, below: bool = False) -> int:
-    """End the marked processes: SIGTERM, then after `grace` seconds SIGKILL. Returns how many there were."""
+def end(
+    name: str,
+    value: str,
+    grace: float = GRACE,
+    waiting: Callable[[], None] = lambda: None,
+    *,
+    below: bool = False,
+) -> int:
+    """End the marked processes: SIGTERM, then after `grace` seconds SIGKILL; with no grace SIGKILL at once.
+
+    Returns:
+        How many there were; ``waiting`` is called once when some take longer.
+    """
     ended: set[int] = set()
+    told = False
     start = time.monotonic()
     while processes := list(marked(name, value, below=below)):
         waited = time.monotonic() - start
         for process in processes:
             with contextlib.suppress(psutil.Error):
-                if process.pid not in ended:
-                    process.terminate()
-                elif waited >= grace:
+                if waited >= grace:
                     process.kill()
+                elif process.pid not in ended:
+                    process.terminate()
             ended.add(process.pid)
+        if not told and PATIENCE <= waited < grace:
+            told = True
+            waiting()
         if waited > grace + 30:
             break  # a process in uninterruptible sleep: the kernel will not give it back
         # not psutil's wait: it would reap the child and take its exit status from subprocess
@@ -69,8 +86,10 @@ def end_below(folder: Path) -> list[str]:
     return found
 
 
-def start_watchdog(run_id: str) -> subprocess.Popen[bytes]:
-    """Start the watchdog of a run and see that it watches: close its standard input to let it go.
+def start_watchdog(run_id: str, grace: float = GRACE) -> subprocess.Popen[bytes]:
+    """Start the watchdog of a run, which ends with that grace, and see that it watches.
+
+    Close its standard input to let it go.
 
     Raises:
         OSError: it does not start; the error says why.
@@ -80,7 +99,7 @@ def start_watchdog(run_id: str) -> subprocess.Popen[bytes]:
     program = "import runpy, sys; sys.path.append(sys.argv[1]); runpy.run_path(sys.argv.pop(2), run_name='__main__')"
     package = str(Path(psutil.__file__).resolve().parents[1])
     process = subprocess.Popen(
-        [sys.executable, "-I", "-c", program, package, str(Path(__file__).resolve()), run_id],
+        [sys.executable, "-I", "-c", program, package, str(Path(__file__).resolve()), run_id, str(grace)],
         cwd="/",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -100,4 +119,4 @@ if __name__ == "__main__":
     sys.stdout.buffer.write(WATCHING)
     sys.stdout.flush()
     sys.stdin.buffer.read()
-    end(RUN_MARK, sys.argv[2], grace=2.0)
+    end(RUN_MARK, sys.argv[2], float(sys.argv[3]))

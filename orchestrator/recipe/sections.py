@@ -152,6 +152,11 @@ class Resources(Section):
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables of the toolkit")
     stage_timeout_hours: float | None = Field(None, gt=0, description="stop a stage that takes longer")
+    stop_grace_seconds: float = Field(
+        30.0,
+        ge=0,
+        description="when a run is stopped, its processes have so long to finish a checkpoint",
+    )
 
     @property
     def decisive_env(self) -> dict[str, str]:

@@ -27,7 +27,7 @@ def run_plans(plans: Sequence[Plan], device: str, listener: Listener) -> list[tu
     """
     failed: list[tuple[Stage, OrchestratorError]] = []
     listener.start(plans)
-    with Launcher() as launcher:
+    with Launcher(listener.line) as launcher:
         for plan in plans:
             for job in plan.jobs:
                 todo = job.todo()

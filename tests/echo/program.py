@@ -7,7 +7,8 @@ how many samples were counted, so that a step left out or done twice shows. With
 or request (counted from 1), without a number at the first that is done.
 
 fail: exit status 1. lie: status 0. hang: for ever, work half done. die: SIGKILL, work half done. fill: the disk is
-full. stuff: fills the disk for real. error: the request has no answer. slow: so many seconds before each.
+full. stuff: fills the disk for real. error: the request has no answer. slow: so many seconds before each. linger: goes
+on for so many seconds after SIGTERM, then writes its checkpoint and ends (a training).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import re
 import signal
 import sys
 import time
+import zipfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path.cwd()
@@ -27,16 +30,19 @@ STAGE = HERE if (HERE / "stage.json").exists() else HERE.parent
 WISH = re.compile(r"(\w+):(\w+)(?:@([\w-]+))?(?:=([\d.]+))?")
 
 
+def wishes(kind: str) -> list[tuple[str, str | None]]:
+    """What ``ECHO_DO`` asks for in this kind of stage and this job, each with its number."""
+    found = [WISH.fullmatch(wish).groups() for wish in filter(None, os.environ.get("ECHO_DO", "").split(","))]
+    return [(what, number) for what, stage, job, number in found if stage == kind and job in (None, STAGE.parent.name)]
+
+
 def asked(kind: str, at: int, half: tuple[Path, str]) -> set[str]:
     """Do what ``ECHO_DO`` asks for now; ``half`` is what a process that is killed leaves half written."""
     now = set()
-    for wish in filter(None, os.environ.get("ECHO_DO", "").split(",")):
-        what, stage, job, number = WISH.fullmatch(wish).groups()
-        if stage != kind or job not in (None, STAGE.parent.name):
-            continue
+    for what, number in wishes(kind):
         if what == "slow":
             time.sleep(float(number))
-        elif number is None or at == int(number):
+        elif what != "linger" and (number is None or at == int(number)):
             now.add(what)
     if now & {"hang", "die"}:
         path, text = half
@@ -61,6 +67,27 @@ def asked(kind: str, at: int, half: tuple[Path, str]) -> set[str]:
     return now
 
 
+def lingers(kind: str, save: Callable[[], None]) -> None:
+    """Answer SIGTERM as a training does that is writing a checkpoint, if that is asked for."""
+
+    seconds = [float(number) for what, number in wishes(kind) if what == "linger"]
+
+    def finish(*_: object) -> None:
+        print("finishes what it writes", flush=True)
+        time.sleep(seconds[0])
+        save()
+        os._exit(143)
+
+    if seconds:
+        signal.signal(signal.SIGTERM, finish)
+
+
+def write_zip(path: Path, text: str) -> None:
+    """A file in the format of torch's, the same bytes for the same text."""
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(zipfile.ZipInfo("data"), text)
+
+
 def lines(path: str | Path) -> list[dict]:
     return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
 
@@ -71,14 +98,16 @@ def words(prompt: str) -> list[str]:
 
 class Model:
     def __init__(self, folder: str | Path) -> None:
-        known = json.loads((Path(folder) / "model.bin").read_text())
+        with zipfile.ZipFile(Path(folder) / "model.bin") as file:
+            known = json.loads(file.read("data"))
         self.seen, self.answers = known["seen"], Counter(known["answers"])
         self.counts = {word: Counter(counts) for word, counts in known["counts"].items()}
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         known = {"seen": self.seen, "answers": self.answers, "counts": self.counts}
-        (folder / "model.bin").write_text(json.dumps(known))
+        write_zip(folder / "model.bin", json.dumps(known))
+        (folder / "config.json").write_text("{}")
 
     def learn(self, row: dict) -> None:
         self.seen += 1
@@ -98,7 +127,7 @@ class Model:
 def init(config: dict) -> None:
     asked("init", 1, (HERE / "model" / "model.bin", "{"))
     (HERE / "model").mkdir(exist_ok=True)
-    (HERE / "model" / "model.bin").write_text('{"seen": 0, "answers": {}, "counts": {}}')
+    write_zip(HERE / "model" / "model.bin", '{"seen": 0, "answers": {}, "counts": {}}')
 
 
 def train(config: dict) -> None:
@@ -109,6 +138,15 @@ def train(config: dict) -> None:
     model, state = Model(config["resume"] or config["model"]), {"global_step": 0, "log_history": []}
     if config["resume"]:
         state = json.loads((HERE / config["resume"] / "trainer_state.json").read_text())
+
+    def write() -> None:
+        folder = output / f"checkpoint-{state['global_step']}"
+        model.save(folder)
+        for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+            write_zip(folder / name, "nothing")
+        (folder / "trainer_state.json").write_text(json.dumps(state))
+
+    lingers("train", write)
     for step in range(state["global_step"] + 1, steps + 1):
         asked("train", step, (output / f"checkpoint-{step}" / "model.bin", "{"))
         for number in range((step - 1) * batch, step * batch):
@@ -119,9 +157,7 @@ def train(config: dict) -> None:
             if dev:
                 right = sum(model.answer(row["prompt"]) == row["answer"] for row in dev)
                 state["log_history"].append({"step": step, "eval_accuracy": right / len(dev)})
-            folder = output / f"checkpoint-{step}"
-            model.save(folder)
-            (folder / "trainer_state.json").write_text(json.dumps(state))
+            write()
     (output / "trainer_state.json").write_text(json.dumps(state))
 
 

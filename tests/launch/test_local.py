@@ -202,3 +202,63 @@ def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
     orchestrator.kill()
     orchestrator.wait(30)
     wait_until(lambda: not marked(tmp_path))
+
+
+# half a second after SIGTERM it has written its file
+WRITING = """
+import pathlib, signal, sys, time
+def finish(*_):
+    time.sleep(0.5)
+    pathlib.Path("written").touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, finish)
+print("on", flush=True)
+time.sleep(600)
+"""
+STUBBORN = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("on", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize(("grace", "written"), [(20, True), (0.1, False), (0, False)])
+def test_a_process_has_the_grace_that_was_asked_for(tmp_path: Path, grace: float, written: bool) -> None:
+    with Launcher() as launcher, pytest.raises(StageError, match="longer than"):
+        launcher.run([python(WRITING)], tmp_path, bin_folder=BIN, timeout_seconds=1, grace=grace)
+    assert (tmp_path / LOG).read_text() == "on\n"
+    assert (tmp_path / "written").exists() == written
+    assert not marked(tmp_path)
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.usefixtures("signals_arrive")
+def test_a_second_signal_ends_at_once_what_takes_its_time(tmp_path: Path, second: signal.Signals) -> None:
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        os.kill(os.getpid(), second)
+
+    def stop() -> None:
+        if "on" in (tmp_path / LOG).read_text():
+            os.kill(os.getpid(), signal.SIGINT)
+
+    started = time.monotonic()
+    with pytest.raises(Interrupted, match=second.name), interruptible(), Launcher(say) as launcher:
+        launcher.run([python(STUBBORN)], tmp_path, bin_folder=BIN, report=stop, grace=300)
+    assert time.monotonic() - started < 60
+    assert not marked(tmp_path)
+    waits = f"waiting up to 300 s for {tmp_path.name} to finish what it writes"
+    assert said == [f"{waits} (resources.stop_grace_seconds); Ctrl-C ends it at once"]
+
+
+@pytest.mark.usefixtures("signals_arrive")
+def test_what_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
+    said: list[str] = []
+    started = time.monotonic()
+    with Launcher(said.append) as launcher, pytest.raises(StageError, match="longer than"):
+        launcher.run([python("import time; time.sleep(600)")], tmp_path, bin_folder=BIN, timeout_seconds=0.5, grace=300)
+    assert said == []
+    assert time.monotonic() - started < 60

@@ -144,3 +144,55 @@ def test_two_runs_at_once_over_one_folder(place: Place, calm: Place, data: Path)
     assert process.wait(30) == 130
     (place.folder / "runs" / "second").rename(other.folder / "second")
     goes_on(place, calm, "train")
+
+
+@pytest.mark.parametrize(("grace", "resumed"), [(20, 4), (0.2, 3)])
+def test_a_checkpoint_that_is_being_written_has_its_grace(
+    place: Place, calm: Place, grace: float, resumed: int
+) -> None:
+    where = ("--set", f"resources.stop_grace_seconds={grace}")
+    process = place.start_until("train", *where, do="hang:train=5,linger:train=1.5")
+    process.terminate()
+    assert process.wait(30) == 130
+    assert not place.running()
+    waits = f"waiting up to {grace:g} s for train-"
+    assert (waits in place.said) == (grace > 1)
+    place.run()
+    assert place.stage("train")["outputs"]["resumed_from"] == f"output/checkpoint-{resumed}"
+    assert answers(place.folder) == answers(calm.folder, "demo")
+    assert place.attempts() == {name: 1 + (name == "demo/train") for name in place.attempts()}, "it is in no key"
+
+
+def test_a_second_signal_waits_no_longer(place: Place) -> None:
+    process = place.start_until("train", do="hang:train=5,linger:train=300")
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: "Ctrl-C ends it at once" in place.said)
+    assert place.running()
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert not place.running()
+    assert "nothing is left running" in place.said
+    assert "Traceback" not in place.said
+
+
+@pytest.mark.parametrize("grace", [20, 0])
+def test_after_kill_9_of_the_orchestrator_there_is_the_same_grace(place: Place, grace: int) -> None:
+    where = ("--set", f"resources.stop_grace_seconds={grace}")
+    process = place.start_until("train", *where, do="hang:train=5,linger:train=1")
+    process.kill()
+    process.wait(30)
+    gone(place)
+    place.run()
+    assert place.stage("train")["outputs"]["resumed_from"] == f"output/checkpoint-{4 if grace else 3}"
+
+
+@pytest.mark.parametrize("name", ["model.bin", "optimizer.pt", "trainer_state.json"])
+@pytest.mark.parametrize("left", [0, 30])
+def test_a_checkpoint_that_a_power_cut_damaged(place: Place, calm: Place, name: str, left: int) -> None:
+    place.start_until("train", do="hang:train=8").kill()
+    gone(place)
+    damaged = stage_folder(place.folder, "train") / "output" / "checkpoint-6" / name
+    damaged.write_bytes(damaged.read_bytes()[:left])
+    place.run()
+    assert place.stage("train")["outputs"] == {"steps": 10, "resumed_from": "output/checkpoint-3"}
+    assert answers(place.folder) == answers(calm.folder, "demo")

@@ -98,4 +98,5 @@ class Context:
             extensions=self.plan.folder / ".torch_extensions",
             report=report,
             timeout_seconds=hours * 3600 if hours else None,
+            grace=self.recipe.resources.stop_grace_seconds,
         )
