@@ -1,11 +1,11 @@
-"""What torchrun starts for a LLaMA-Factory training of several processes: ``torchrun ... llamafactory_train.py
-train.yaml``.
+"""What starts a LLaMA-Factory training, beneath torchrun or alone: ``llamafactory_train.py train.yaml``.
 
-It does what LLaMA-Factory's own ``launcher.py`` does there (``run_exp()``), with one repair for processes that talk
-over gloo, that is on CPU. DeepSpeed 0.18 (``partition_parameters._allgather_params_coalesced``) starts several
-gathers and waits for the last only. NCCL finishes them in order; gloo has two threads and does not, so under ZeRO-3 a
-late gather overwrites weights that were just loaded: half of a matrix is garbage, the loss is NaN, and the exit
-status is 0. Here every gloo operation is finished before it is handed out.
+It does what LLaMA-Factory's own ``launcher.py`` does there (``run_exp()``), but writes a checkpoint to its end when it
+is stopped, and has one repair for processes that talk over gloo, that is on CPU. DeepSpeed 0.18
+(``partition_parameters._allgather_params_coalesced``) starts several gathers and waits for the last only. NCCL finishes
+them in order; gloo has two threads and does not, so under ZeRO-3 a late gather overwrites weights that were just
+loaded: half of a matrix is garbage, the loss is NaN, and the exit status is 0. Here every gloo operation is finished
+before it is handed out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.runners.trainer_hooks import finish_checkpoints
+else:
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from trainer_hooks import finish_checkpoints
 
 COLLECTIVES = ("all_gather_into_tensor", "all_gather", "all_reduce", "broadcast", "reduce", "reduce_scatter_tensor")
 
@@ -52,6 +58,7 @@ def main() -> None:
     finish_collectives()
     from llamafactory.train.tuner import run_exp
 
+    finish_checkpoints()
     run_exp()
 
 

@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.runners import llava_next_model as shared
-    from orchestrator.runners.trainer_hooks import end_at_bad_videos, keep_what_is_needed
+    from orchestrator.runners.trainer_hooks import end_at_bad_videos, finish_checkpoints, keep_what_is_needed
 else:
     sys.path.insert(0, str(Path(__file__).resolve().parent))
     import llava_next_model as shared
-    from trainer_hooks import end_at_bad_videos, keep_what_is_needed
+    from trainer_hooks import end_at_bad_videos, finish_checkpoints, keep_what_is_needed
 
 STATE = "trainer_state.json"
 PROJECTOR = "non_lora_trainables.bin"
@@ -160,6 +160,7 @@ def main() -> None:
     end_at_bad_videos(train, "process_video_with_decord")
     complete_checkpoints(train)
     keep_what_is_needed()
+    finish_checkpoints()
     # the last checkpoint is the result; train.py would write a whole model a second time, and only with a GPU
     train.safe_save_model_for_hf_trainer = lambda **_: None
     refuse_long_samples(train, config)

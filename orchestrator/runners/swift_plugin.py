@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.runners.trainer_hooks import keep_what_is_needed
+    from orchestrator.runners.trainer_hooks import finish_checkpoints, keep_what_is_needed
 else:
-    from trainer_hooks import keep_what_is_needed  # swift has put this folder on the path
+    from trainer_hooks import finish_checkpoints, keep_what_is_needed  # swift has put this folder on the path
 
 TRUST = "MMLA_TRUST_REMOTE_CODE"
 
@@ -80,7 +80,8 @@ def install() -> None:
 
     LazyLLMDataset.__getitem__ = naming(LazyLLMDataset.__getitem__)
     minicpm.load_video_minicpmv_mplug_owl3 = load_video
-    keep_what_is_needed(saved_twice=True)
+    keep_what_is_needed()
+    finish_checkpoints()
     if os.environ.get(TRUST) != "1":
         dynamic_module_utils.get_class_in_module = refuse_code
 

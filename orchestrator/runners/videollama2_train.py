@@ -112,6 +112,7 @@ def main() -> None:
     check_lengths(module)
     check_projector(Videollama2MetaModel)
     hooks.keep_what_is_needed()
+    hooks.finish_checkpoints()
     module.train(attn_implementation=None if attention == "auto" else attention)
 
 

@@ -15,7 +15,8 @@ from orchestrator.machine.logs import LOG, tail
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._hf_trainer import OUTPUT
-from orchestrator.toolkits.base import Checkpoint, Command, Progress
+from orchestrator.toolkits._whole import weights_problems
+from orchestrator.toolkits.base import Checkpoint, Command, Progress, Say, ignore
 
 RUNNERS = Path(__file__).parent.parent / "runners"
 # what tqdm and the trainer print while they train
@@ -164,14 +165,22 @@ class TrainerToolkit:
         text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
         return Command(argv, env, {name: text}, tuple(unset))
 
-    def resumable(self, folder: Path) -> str | None:
+    def weights_problems(self, checkpoint: Path) -> list[str]:
+        """See `Toolkit.weights_problems`."""
+        return weights_problems(checkpoint)
+
+    def resumable(self, folder: Path, say: Say = ignore) -> str | None:
         """See `Toolkit.resumable`."""
-        name = hf_trainer.resumable(folder / OUTPUT)
+        name = hf_trainer.resumable(folder / OUTPUT, self.weights_problems, say)
         return name and f"{OUTPUT}/{name}"
 
     def checkpoints(self, folder: Path) -> list[Checkpoint]:
         """See `Toolkit.checkpoints`."""
-        return hf_trainer.checkpoints(folder / OUTPUT)
+        return hf_trainer.checkpoints(folder / OUTPUT, self.weights_problems)
+
+    def damaged(self, folder: Path) -> dict[int, str]:
+        """See `Toolkit.damaged`."""
+        return hf_trainer.damaged(folder / OUTPUT, self.weights_problems)
 
     def evaluations(self, folder: Path) -> list[tuple[int, float]]:
         """See `Toolkit.evaluations`."""

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from orchestrator.environments.environment import Environment
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.toolkits.base import Checkpoint
+from orchestrator.runners.trainer_hooks import date_by_step
+from orchestrator.toolkits._whole import NO_STATES, states_problems, weights_problems
+from orchestrator.toolkits.base import Checkpoint, Say, ignore
 
 STATE = "trainer_state.json"
 OUTPUT = "output"
+MOST = 3  # files that one sentence names
+Problems = Callable[[Path], list[str]]  # what is wrong with the files of a checkpoint
 
 
 def arguments(recipe: Recipe) -> dict[str, Any]:
@@ -65,19 +69,36 @@ def device_arguments(recipe: Recipe, device: str, environment: Environment) -> d
     return {"use_cpu": True} if device == "cpu" else {}
 
 
-def checkpoints(output: Path) -> list[Checkpoint]:
-    """The complete checkpoints, by step.
+def _candidates(output: Path, weights: Problems) -> list[tuple[Checkpoint, list[str]]]:
+    """Every checkpoint by step, with what is missing or damaged of what inference needs.
 
-    The trainer writes trainer_state.json last, so it marks one that is complete; but one that was killed while it
-    was deleted may have nothing else left, so the weights must be there, too.
+    The trainer writes trainer_state.json last, so it marks one that was written to its end; but one that was killed
+    while it was deleted may have little else left, and after a power cut any file may be empty or cut.
     """
     found = []
     for path in output.glob("checkpoint-*"):
+        step = path.name.partition("-")[2]
+        if not step.isdigit():
+            continue
         state = read_json(path / STATE)
-        weights = any(path.glob("*.safetensors")) or any(path.glob("*.bin"))
-        if weights and isinstance(state, dict) and path.name == f"checkpoint-{state.get('global_step')}":
-            found.append(Checkpoint(state["global_step"], path))
-    return sorted(found, key=lambda checkpoint: checkpoint.step)
+        if not (path / STATE).exists():
+            problems = ["it was not written to its end"]
+        elif not isinstance(state, dict) or state.get("global_step") != int(step):
+            problems = [f"{STATE} is damaged"]
+        else:
+            problems = weights(path)
+        found.append((Checkpoint(int(step), path), problems))
+    return sorted(found, key=lambda candidate: candidate[0].step)
+
+
+def checkpoints(output: Path, weights: Problems = weights_problems) -> list[Checkpoint]:
+    """The checkpoints that are whole, by step; ``weights`` tells what is wrong with one's files."""
+    return [checkpoint for checkpoint, problems in _candidates(output, weights) if not problems]
+
+
+def damaged(output: Path, weights: Problems = weights_problems) -> dict[int, str]:
+    """Those that are not, by step, each with why: "model.safetensors is empty"."""
+    return {one.step: "; ".join(problems) for one, problems in _candidates(output, weights) if problems}
 
 
 def evaluations(output: Path) -> list[tuple[int, float]]:
@@ -91,31 +112,47 @@ def evaluations(output: Path) -> list[tuple[int, float]]:
     return [(row["step"], row["eval_accuracy"]) for row in newest if "eval_accuracy" in row]
 
 
-def resumable(output: Path) -> str | None:
-    """The name of the newest complete checkpoint of a stopped training; removes what is incomplete."""
+def resumable(output: Path, weights: Problems = weights_problems, say: Say = ignore) -> str | None:
+    """The name of the newest checkpoint that is whole, optimizer's states and all; ``None`` where training begins anew.
+
+    Removes what is damaged and what is newer, as some toolkits go on from the highest number by themselves; ``say`` is
+    told of each. Dates what is kept in the order of its steps.
+    """
     if not output.is_dir():
         return None
-    complete = checkpoints(output)
-    for path in output.glob("checkpoint-*"):
-        if all(path != checkpoint.path for checkpoint in complete):
-            shutil.rmtree(path)
-    if not complete:
+    chosen: Checkpoint | None = None
+    for checkpoint, problems in reversed(_candidates(output, weights)):
+        if not problems and chosen is None:
+            problems = states_problems(checkpoint.path)
+            chosen = checkpoint if not problems else None
+        if problems:
+            say(_left_out(checkpoint.path.name, problems))
+            shutil.rmtree(checkpoint.path)
+    if chosen is None:
         # left-overs of a run that never reached a checkpoint would make a toolkit refuse the folder
         shutil.rmtree(output)
         return None
-    return complete[-1].path.name
+    date_by_step(output)
+    return chosen.path.name
 
 
-def output_problems(output: Path) -> list[str]:
+def _left_out(name: str, problems: Sequence[str]) -> str:
+    if problems == [NO_STATES]:
+        return f"{name} cannot be gone on from ({NO_STATES}, as only the newest two do) and is left out"
+    return f"{name} is damaged ({'; '.join(problems[:MOST])}) and left out"
+
+
+def output_problems(output: Path, weights: Problems = weights_problems) -> list[str]:
     """What is missing from a training that exited with status 0; empty when it reached its last step."""
     state = read_json(output / STATE)
     if not isinstance(state, dict):
         return [f"it wrote no {STATE}"]
-    found = []
-    if state.get("global_step", 0) < state.get("max_steps", 1):
-        found.append(f"it stopped at step {state.get('global_step')} of {state.get('max_steps')}")
-    if not checkpoints(output):
-        found.append("it left no complete checkpoint")
+    found, step = [], state.get("global_step", 0)
+    if step < state.get("max_steps", 1):
+        found.append(f"it stopped at step {step} of {state.get('max_steps')}")
+    candidates = {checkpoint.step: problems for checkpoint, problems in _candidates(output, weights)}
+    if problems := candidates.get(step, ["it is missing"]):
+        found.append(f"the checkpoint of its last step, {step}, is not whole: {'; '.join(problems[:MOST])}")
     broken = next(
         (row["step"] for row in state.get("log_history", []) if not math.isfinite(row.get("loss", 0.0))), None
     )

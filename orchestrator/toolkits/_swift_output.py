@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,23 +25,6 @@ def progress(log: Path) -> Progress | None:
     losses = [entry["loss"] for entry in steps if "loss" in entry]
     done, _, total = steps[-1][key].partition("/")
     return Progress(int(done), int(total), losses[-1] if losses else None)
-
-
-def whole(checkpoint: Path) -> bool:
-    """Whether weights are as long as their headers say (safetensors: 8 bytes, then so many of JSON, then data)."""
-    adapter = checkpoint / "adapter_config.json"
-    if adapter.exists() and read_json(adapter) is None:
-        return False
-    for path in checkpoint.glob("*.safetensors"):
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if 8 + length > path.stat().st_size:
-                return False
-            header = json.loads(file.read(length))
-        end = max((entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"), default=0)
-        if 8 + length + end != path.stat().st_size:
-            return False
-    return True
 
 
 def history(checkpoint: Checkpoint) -> list[dict[str, Any]]:

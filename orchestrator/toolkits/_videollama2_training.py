@@ -6,7 +6,6 @@ and transformers' ``TrainingArguments`` as pinned in ``requirements.lock`` there
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits.base import TrainInputs
 
 PROJECTOR = "non_lora_trainables.bin"
-ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 
 
 def part(recipe: Recipe, role: str) -> str:
@@ -63,12 +61,3 @@ def default_arguments(device: str) -> dict[str, Any]:
 def flags(arguments: dict[str, Any]) -> list[str]:
     """``--name value`` for a command line, as transformers' argument parser reads it."""
     return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
-
-
-def is_loadable(checkpoint: Path) -> bool:
-    """Whether a checkpoint holds a whole adapter and a whole projector."""
-    return (
-        all((checkpoint / name).is_file() for name in ("config.json", "adapter_config.json"))
-        and any((checkpoint / name).is_file() for name in ADAPTERS)
-        and zipfile.is_zipfile(checkpoint / PROJECTOR)  # torch's format; the end of a cut file is missing
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -10,6 +10,12 @@ from typing import Any, Protocol, TextIO
 from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
+
+Say = Callable[[str], None]  # told what a user should know, a sentence at a time
+
+
+def ignore(_: str) -> None:
+    """A `Say` for where nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,8 @@ class Toolkit(Protocol):
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """The training command."""
 
-    def resumable(self, folder: Path) -> str | None:
-        """The newest complete checkpoint of a stopped training; removes the incomplete ones."""
+    def resumable(self, folder: Path, say: Say = ignore) -> str | None:
+        """The newest whole checkpoint of a stopped training; removes those that are not, and says which and why."""
 
     def train_progress(self, folder: Path) -> Progress | None:
         """How far a training is, read from the toolkit's own log."""
@@ -100,7 +106,13 @@ class Toolkit(Protocol):
         """Why a training on so many rows that exited with status 0 did not succeed; empty when it did."""
 
     def checkpoints(self, folder: Path) -> Sequence[Checkpoint]:
-        """The complete checkpoints of a training, by step."""
+        """The checkpoints of a training that inference can use, all their files whole, by step."""
+
+    def damaged(self, folder: Path) -> Mapping[int, str]:
+        """Why the other checkpoints of a training cannot be used, by step: "model.safetensors is empty"."""
+
+    def weights_problems(self, checkpoint: Path) -> Sequence[str]:
+        """What is missing or damaged of what inference loads from a checkpoint or a model's folder."""
 
     def evaluations(self, folder: Path) -> Sequence[tuple[int, float]]:
         """(optimizer step, accuracy as a fraction) of every evaluation during a training, by step."""

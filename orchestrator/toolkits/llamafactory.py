@@ -139,17 +139,14 @@ class LlamaFactory(TrainerToolkit):
         if inputs.resume:
             arguments["resume_from_checkpoint"] = inputs.resume
         env = self._environment(recipe, inputs.device)
-        python = str(self.environment.python)
-        argv: tuple[str, ...] = (python, "-m", "llamafactory.cli", "train", "train.yaml")
         processes = recipe.resources.processes
+        launcher: tuple[str, ...] = ()
         if train.deepspeed or processes > 1:
             # what llamafactory-cli itself would start, without its splitting of paths at spaces
             launcher = torchrun(processes)
-            argv = (python, *launcher, "-m", "llamafactory.launcher", "train.yaml")
             if inputs.device == "cpu":
-                # the same with one repair: without it ZeRO-3 over gloo ends in NaN and status 0
-                argv = (python, *launcher, str(RUNNERS / "llamafactory_train.py"), "train.yaml")
                 env = ON_CPU | env
+        argv = (str(self.environment.python), *launcher, str(RUNNERS / "llamafactory_train.py"), "train.yaml")
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         return Command(argv, env, {"train.yaml": text}, UNSET)
 
@@ -191,7 +188,9 @@ class LlamaFactory(TrainerToolkit):
         started = log.rfind("Running training")
         counts = re.findall(r"Num examples = ([\d,]+)", log[max(0, started) :])
         # evaluations print their own, smaller number
-        return hf_trainer.output_problems(folder / OUTPUT) + hf_trainer.row_problems(counts[:1], rows)
+        return hf_trainer.output_problems(folder / OUTPUT, self.weights_problems) + hf_trainer.row_problems(
+            counts[:1], rows
+        )
 
 
 TOOLKIT = LlamaFactory()

@@ -13,6 +13,7 @@ from orchestrator.machine.logs import LOG
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners.llava_next_model import SYSTEM, question, video_tokens
+from orchestrator.runners.llava_next_train import PROJECTOR
 from orchestrator.toolkits import _hf_trainer as hf_trainer
 from orchestrator.toolkits._common import (
     ON_CPU,
@@ -28,7 +29,8 @@ from orchestrator.toolkits._common import (
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
 from orchestrator.toolkits._llava_next_training import ATTENTION, flags, train_arguments, vision_tower
-from orchestrator.toolkits.base import Checkpoint, Command, TrainInputs
+from orchestrator.toolkits._whole import missing
+from orchestrator.toolkits.base import Command, Say, TrainInputs, ignore
 
 # the conversation templates that train.py renders as Qwen's chat format
 TEMPLATES = ("qwen_1_5", "qwen_2")
@@ -191,11 +193,7 @@ class LlavaNext(TrainerToolkit):
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Toolkit.train_problems`. It takes another sample for one that it cannot read, with exit status 0."""
         log = self._this_training(folder) or log
-        found = hf_trainer.output_problems(folder / OUTPUT)
-        state = read_json(folder / OUTPUT / hf_trainer.STATE)
-        steps = [checkpoint.step for checkpoint in self.checkpoints(folder)]
-        if not found and state["global_step"] not in steps:
-            found.append(f"the checkpoint of its last step, {state['global_step']}, is missing or incomplete")
+        found = hf_trainer.output_problems(folder / OUTPUT, self.weights_problems)
         counts = re.findall(r"Loaded (\d+) samples from", log)
         return found + hf_trainer.row_problems(counts, rows) + self._replaced(log)
 
@@ -210,27 +208,17 @@ class LlavaNext(TrainerToolkit):
             "mend or remove them, then run the same command again: it trains anew"
         ]
 
-    def resumable(self, folder: Path) -> str | None:
+    def resumable(self, folder: Path, say: Say = ignore) -> str | None:
         """See `Toolkit.resumable`. A training in which samples were replaced is worth nothing and goes."""
-        output = folder / OUTPUT
         if self._replaced(self._this_training(folder)):
-            shutil.rmtree(output, ignore_errors=True)
-        complete = {checkpoint.path for checkpoint in self.checkpoints(folder)}
-        for path in set(output.glob("checkpoint-*")) - complete:
-            shutil.rmtree(path)
-        return super().resumable(folder)
+            shutil.rmtree(folder / OUTPUT, ignore_errors=True)
+        return super().resumable(folder, say)
 
-    def checkpoints(self, folder: Path) -> list[Checkpoint]:
-        """See `Toolkit.checkpoints`: complete, with the adapter and the projector, or with the whole model."""
-        return [found for found in super().checkpoints(folder) if _is_loadable(found.path)]
-
-
-def _is_loadable(path: Path) -> bool:
-    if not (path / "config.json").is_file():
-        return False
-    if (path / "adapter_config.json").is_file():
-        return (path / "adapter_model.safetensors").is_file() and (path / "non_lora_trainables.bin").is_file()
-    return any(path.glob("model*.safetensors"))
+    def weights_problems(self, checkpoint: Path) -> list[str]:
+        """See `Toolkit.weights_problems`: an adapter comes with the projector, and all with the configuration."""
+        adapter = any(checkpoint.glob("adapter_*"))
+        wanted = ("config.json", PROJECTOR) if adapter else ()
+        return missing(checkpoint, *wanted) + super().weights_problems(checkpoint)
 
 
 TOOLKIT = LlavaNext()

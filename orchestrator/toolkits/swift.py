@@ -30,7 +30,7 @@ from orchestrator.toolkits._common import (
     torchrun,
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
-from orchestrator.toolkits._swift_output import broken, history, progress, whole
+from orchestrator.toolkits._swift_output import broken, history, progress
 from orchestrator.toolkits._swift_training import (
     ACCURACY,
     PLUGIN,
@@ -39,7 +39,7 @@ from orchestrator.toolkits._swift_training import (
     model_type,
     train_arguments,
 )
-from orchestrator.toolkits.base import Checkpoint, Command, Progress, TrainInputs
+from orchestrator.toolkits.base import Command, Progress, TrainInputs
 
 CACHE = "cache"
 # what swift says when it goes on without a sample (dataset/utils.py, dataset/preprocessor/core.py)
@@ -188,17 +188,6 @@ class Swift(TrainerToolkit):
         return Command(argv, self._environment(recipe, "cpu"), unset=UNSET)
 
     # outputs
-
-    def checkpoints(self, folder: Path) -> list[Checkpoint]:
-        """See `Toolkit.checkpoints`. swift saves its last one twice, so a kill may leave it marked and half written."""
-        return [checkpoint for checkpoint in super().checkpoints(folder) if whole(checkpoint.path)]
-
-    def resumable(self, folder: Path) -> str | None:
-        """See `Toolkit.resumable`."""
-        for checkpoint in super().checkpoints(folder):
-            if not whole(checkpoint.path):
-                shutil.rmtree(checkpoint.path)
-        return super().resumable(folder)
 
     def train_progress(self, folder: Path) -> Progress | None:
         """See `Toolkit.train_progress`: the last lines of logging.jsonl."""

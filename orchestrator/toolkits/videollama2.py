@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -24,8 +23,9 @@ from orchestrator.toolkits._common import (
 )
 from orchestrator.toolkits._hf_trainer import OUTPUT
 from orchestrator.toolkits._videollama2_problems import recipe_problems
-from orchestrator.toolkits._videollama2_training import default_arguments, flags, is_loadable, part, train_arguments
-from orchestrator.toolkits.base import Checkpoint, Command, TrainInputs
+from orchestrator.toolkits._videollama2_training import PROJECTOR, default_arguments, flags, part, train_arguments
+from orchestrator.toolkits._whole import missing
+from orchestrator.toolkits.base import Command, TrainInputs
 
 # set in a user's shell, these would change how accelerate and DeepSpeed start
 UNSET = ("ACCELERATE_MIXED_PRECISION", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_USE_FSDP", "DS_ACCELERATOR")
@@ -106,25 +106,15 @@ class VideoLlama2(TrainerToolkit):
 
     # outputs
 
-    def resumable(self, folder: Path) -> str | None:
-        """See `Toolkit.resumable`."""
-        for checkpoint in hf_trainer.checkpoints(folder / OUTPUT):
-            if not is_loadable(checkpoint.path):
-                shutil.rmtree(checkpoint.path)
-        return super().resumable(folder)
-
-    def checkpoints(self, folder: Path) -> list[Checkpoint]:
-        """See `Toolkit.checkpoints`."""
-        return [checkpoint for checkpoint in super().checkpoints(folder) if is_loadable(checkpoint.path)]
+    def weights_problems(self, checkpoint: Path) -> list[str]:
+        """See `Toolkit.weights_problems`: an adapter comes with the projector and the configuration."""
+        trained = (checkpoint / hf_trainer.STATE).exists()
+        wanted = ("config.json", "adapter_config.json", PROJECTOR) if trained else ()
+        return missing(checkpoint, *wanted) + super().weights_problems(checkpoint)
 
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Toolkit.train_problems`. By itself VideoLLaMA2 trains on another sample where a video is bad."""
-        output = folder / OUTPUT
-        found = hf_trainer.output_problems(output)
-        steps = (read_json(output / hf_trainer.STATE) or {}).get("global_step")
-        last = next((point for point in hf_trainer.checkpoints(output) if point.step == steps), None)
-        if steps and not (last and is_loadable(last.path)):
-            found.append(f"the checkpoint of its last step, {steps}, is missing or lacks the adapter or the projector")
+        found = hf_trainer.output_problems(folder / OUTPUT, self.weights_problems)
         if replaced := REPLACED.findall(log):
             found.append(f"{len(replaced)} samples were replaced by others, the first because of {replaced[0]}")
         return found + hf_trainer.row_problems(re.findall(r"Num examples = ([\d,]+)", log), rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 from hypothesis import given
@@ -15,29 +16,30 @@ from orchestrator.data.samples import Sample
 from orchestrator.prompts.examples import Example
 from orchestrator.toolkits.base import Progress
 from orchestrator.toolkits.llamafactory import neutralise
+from tests.checkpoints import write_checkpoint
 from tests.shared import MMLA, needs_mmla
 
 TOOLKIT = toolkits.get("llamafactory")
 
 
-def state(folder: Path, step: int, *evaluations: tuple[int, float], last: int = 0, loss: float = 1.0) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def state(output: Path, step: int, *evaluations: tuple[int, float], last: int = 0, loss: float = 1.0) -> Path:
+    """A whole checkpoint, and the state of a training that ended there."""
     history = [{"step": at, "eval_accuracy": value} for at, value in evaluations] + [{"step": step, "loss": loss}]
-    content = {"global_step": step, "max_steps": last or step, "log_history": history}
-    (folder / "trainer_state.json").write_text(json.dumps(content))
-    (folder / "model.safetensors").touch()
+    folder = write_checkpoint(output, step, *history, last=last, adapter=False)
+    shutil.copy(folder / "trainer_state.json", output)
+    return folder
 
 
 def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    state(output / "checkpoint-10", 10, (10, 0.5))
-    state(output / "checkpoint-20", 20, (10, 0.5), (20, 0.7))
+    state(output, 10, (10, 0.5))
+    state(output, 20, (10, 0.5), (20, 0.7))
+    (output / "trainer_state.json").unlink()
     (output / "checkpoint-30").mkdir()  # killed while it was written
     (output / "checkpoint-30" / "trainer_state.json").write_text('{"global_st')
     assert [point.step for point in TOOLKIT.checkpoints(tmp_path)] == [10, 20]
     assert TOOLKIT.evaluations(tmp_path) == [(10, 0.5), (20, 0.7)]
-    state(output / "checkpoint-40", 40)  # killed while it was deleted
-    (output / "checkpoint-40" / "model.safetensors").unlink()
+    (write_checkpoint(output, 40) / "adapter_model.safetensors").unlink()  # killed while it was deleted
     assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-20"
     assert not (output / "checkpoint-40").exists()
     assert not (output / "checkpoint-30").exists()
@@ -55,7 +57,6 @@ def test_left_overs_without_a_checkpoint_are_removed(tmp_path: Path) -> None:
 
 def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
     output = tmp_path / "output"
-    state(output / "checkpoint-20", 20)
     state(output, 20)
     log = "[INFO] ***** Running training *****\n  Num examples = 1,200\n  Num examples = 40\n"
     assert TOOLKIT.train_problems(tmp_path, log, 1200) == []

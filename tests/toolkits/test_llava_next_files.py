@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners import llava_next_train as launcher
 from orchestrator.runners.llava_next_model import find_model, neutralise, video_tokens
 from orchestrator.toolkits.base import Progress, TrainInputs
+from tests.checkpoints import write_checkpoint
 
 TOOLKIT = toolkits.get("llava_next")
 BEGUN = "training from scratch\nLoaded 16 samples from ../convert/train.json\n"
@@ -38,13 +40,8 @@ def recipe(**changes: Any) -> Recipe:
 
 
 def checkpoint(folder: Path, step: int, last: int, *, loss: float = 1.0) -> Path:
-    path = folder / "output" / f"checkpoint-{step}"
-    path.mkdir(parents=True)
-    for name in ("adapter_config.json", "config.json", "adapter_model.safetensors", "non_lora_trainables.bin"):
-        (path / name).touch()
-    state = {"global_step": step, "max_steps": last, "log_history": [{"step": step, "loss": loss}]}
-    for where in (path, folder / "output"):
-        (where / "trainer_state.json").write_text(json.dumps(state))
+    path = write_checkpoint(folder / "output", step, {"step": step, "loss": loss}, last=last, projector=True)
+    shutil.copy(path / "trainer_state.json", folder / "output")
     return path
 
 
@@ -169,7 +166,7 @@ def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
     assert TOOLKIT.train_problems(tmp_path, BEGUN, 16) == []
     assert TOOLKIT.train_problems(tmp_path, BEGUN, 17) == ["it trained on 16 of 17 samples"]
     (last / "adapter_model.safetensors").unlink()
-    assert "step, 16, is missing or incomplete" in TOOLKIT.train_problems(tmp_path, BEGUN, 16)[0]
+    assert "step, 16, is not whole: it holds no weights" in TOOLKIT.train_problems(tmp_path, BEGUN, 16)[0]
 
 
 def test_a_replaced_sample_fails_the_training_and_the_next_one_begins_anew(tmp_path: Path) -> None:

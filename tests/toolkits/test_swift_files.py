@@ -20,6 +20,7 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.runners import swift as runner
 from orchestrator.toolkits.base import Progress, TrainInputs
 from orchestrator.toolkits.swift import neutralise
+from tests.checkpoints import write_checkpoint, write_safetensors
 from tests.shared import MMLA, needs_mmla
 
 TOOLKIT = toolkits.get("swift")
@@ -37,19 +38,8 @@ def swift_recipe(folder: Path, text: str = "", method: str = "sft", model: str =
 TRUSTED = ", trust_remote_code: true"
 
 
-def weights(path: Path, size: int = 16) -> None:
-    header = json.dumps({"a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]}}).encode()
-    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
-
-
 def checkpoint(folder: Path, step: int, *rows: dict[str, Any], last: int = 0) -> Path:
-    folder = folder / "output" / f"checkpoint-{step}"
-    folder.mkdir(parents=True)
-    state = {"global_step": step, "max_steps": last or step, "log_history": list(rows)}
-    (folder / "trainer_state.json").write_text(json.dumps(state))
-    (folder / "adapter_config.json").write_text("{}")
-    weights(folder / "adapter_model.safetensors")
-    return folder
+    return write_checkpoint(folder / "output", step, *rows, last=last)
 
 
 LOG = "[INFO:swift] train_dataset: Dataset({\n    features: ['messages'],\n    num_rows: 12\n})\n"
@@ -87,7 +77,7 @@ def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     checkpoint(tmp_path, 10, first)
     checkpoint(tmp_path, 20, first, {"step": 20, "eval_seq_acc": 0.75}, {"step": 20, "eval_seq_acc": 0.75})
     # killed while the last one was saved for the second time: marked as complete, but half of it is there
-    weights(checkpoint(tmp_path, 30) / "adapter_model.safetensors", size=7)
+    write_safetensors(checkpoint(tmp_path, 30) / "adapter_model.safetensors", size=7)
     (checkpoint(tmp_path, 40) / "adapter_config.json").write_text('{"r": ')
     (checkpoint(tmp_path, 50) / "adapter_model.safetensors").write_bytes(b"\1")
     assert [point.step for point in TOOLKIT.checkpoints(tmp_path)] == [10, 20]

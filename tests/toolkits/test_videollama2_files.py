@@ -6,8 +6,8 @@ import importlib
 import io
 import json
 import os
+import shutil
 import sys
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ from orchestrator.runners import trainer_hooks as shared
 from orchestrator.runners import videollama2_train as launcher
 from orchestrator.toolkits.base import Progress, TrainInputs
 from orchestrator.toolkits.videollama2 import neutralise
+from tests.checkpoints import write_checkpoint
 from tests.shared import MMLA, needs_mmla
 
 TOOLKIT = toolkits.get("videollama2")
@@ -147,15 +148,8 @@ def test_offline_only_where_everything_is_here(tmp_path: Path) -> None:
 
 def checkpoint(output: Path, step: int, last: int = 0, loss: float = 1.0) -> Path:
     """A complete checkpoint, and the state of a training that ended there."""
-    folder = output / f"checkpoint-{step}"
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {"global_step": step, "max_steps": last or step, "log_history": [{"step": step, "loss": loss}]}
-    for at in (folder, output):
-        (at / "trainer_state.json").write_text(json.dumps(state))
-    for name in ("config.json", "adapter_config.json", "adapter_model.safetensors"):
-        (folder / name).touch()
-    with zipfile.ZipFile(folder / "non_lora_trainables.bin", "w") as file:
-        file.writestr("data.pkl", b"x" * 100)
+    folder = write_checkpoint(output, step, {"step": step, "loss": loss}, last=last, projector=True)
+    shutil.copy(folder / "trainer_state.json", output)
     return folder
 
 
@@ -173,7 +167,8 @@ def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
     assert said == ["2 samples were replaced by others, the first because of /v/a b.mp4"]
     projector = last / "non_lora_trainables.bin"
     projector.write_bytes(projector.read_bytes()[:-30])  # killed while it was written
-    assert "the checkpoint of its last step, 20, is missing" in TOOLKIT.train_problems(tmp_path, LOG, 1200)[0]
+    said = TOOLKIT.train_problems(tmp_path, LOG, 1200)
+    assert said == ["the checkpoint of its last step, 20, is not whole: non_lora_trainables.bin ends too early"]
     checkpoint(output, 20, loss=float("nan"))
     assert "the loss is no number from step 20" in TOOLKIT.train_problems(tmp_path, LOG, 1200)[0]
     checkpoint(output, 15, last=20)
@@ -288,32 +283,28 @@ def with_states(output: Path, *steps: int) -> None:
         os.utime(folder, (step, step))
 
 
-def test_only_the_newest_checkpoint_keeps_the_optimizers_states(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_the_newest_two_keep_the_optimizers_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = SimpleNamespace(DEFAULT_CALLBACKS=[])
     monkeypatch.setitem(sys.modules, "transformers", SimpleNamespace(TrainerCallback=object, trainer=trainer))
     shared.keep_what_is_needed()
-    shared.keep_what_is_needed(saved_twice=True)
-    once, twice = (callback() for callback in trainer.DEFAULT_CALLBACKS)
+    (callback,) = (made() for made in trainer.DEFAULT_CALLBACKS)
 
-    def save(callback: Any, name: str, step: int, main: bool = True) -> list[int]:
-        """The steps whose checkpoints have states after one of 30 steps was saved; by the first process, or another."""
-        with_states(tmp_path / name, 10, 20)
+    def save(name: str, *steps: int, main: bool = True) -> list[int]:
+        """Those of these steps whose checkpoints have states after the last was saved; by the first process or not."""
+        with_states(tmp_path / name, *steps)
         args = SimpleNamespace(output_dir=str(tmp_path / name), should_save=main)
-        callback.on_save(args, SimpleNamespace(global_step=step, max_steps=30), None)
-        folders = sorted((tmp_path / name).iterdir())
+        callback.on_save(args, SimpleNamespace(global_step=steps[-1], max_steps=110), None)
+        folders = [tmp_path / name / f"checkpoint-{step}" for step in steps]
         assert all((folder / "adapter_model.safetensors").exists() for folder in folders)
-        assert [folder.stat().st_mtime for folder in folders] == [10, 20], "by which the trainer may tell the oldest"
+        assert [folder.stat().st_mtime for folder in folders] == list(steps), "by which the trainer may tell the oldest"
         found = [[(folder / "optimizer.pt").exists(), any(folder.glob("global_step*"))] for folder in folders]
         assert all(first == second for first, second in found)
-        return [step for step, (kept, _) in zip((10, 20), found, strict=True) if kept]
+        return [step for step, (kept, _) in zip(steps, found, strict=True) if kept]
 
-    assert save(once, "other process", 20, main=False) == [10, 20]
-    assert save(once, "one", 20) == [20]
-    assert save(once, "last", 30) == []
-    assert save(twice, "earlier", 20) == [20]
-    assert save(twice, "twice", 30) == [10, 20]
+    assert save("other process", 10, 20, 30, main=False) == [10, 20, 30]
+    assert save("one", 10) == [10]
+    assert save("two", 10, 20) == [10, 20]
+    assert save("more", 10, 90, 100, 110) == [100, 110]
 
 
 @needs_mmla
