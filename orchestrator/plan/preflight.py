@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, product
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from orchestrator.prompts.examples import samples_of, wording_of
 from orchestrator.recipe.recipe import Recipe
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
+MOST_FILES = 5  # of a damaged model
 MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
 _KEY = re.compile(r"[a-z]+(\.\w+)+(?=: )")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -104,7 +105,7 @@ def _machine(survey: Survey) -> Iterator[Problem]:
 
 
 def _weights(survey: Survey) -> Iterator[Problem]:
-    """A model path that is a folder, or must be one, and holds no model."""
+    """A model path that is a folder, or must be one, and holds no model, or one with damaged or missing files."""
     path = survey.recipe.model.path or ""
     folder = Path(path).expanduser()
     if not path or not survey.recipe.model.gpus:  # a hosted model's is the server's name for it
@@ -113,6 +114,12 @@ def _weights(survey: Survey) -> Iterator[Problem]:
         if not (folder / "config.json").is_file():
             hint = "give the folder that holds config.json, the tokenizer and the weights"
             yield survey.problem(f"model.path: no config.json in {folder}", hint)
+            return
+        hint = "download or copy it again: a download that broke off leaves files that end too early"
+        damaged = survey.plan.toolkit.weights_problems(folder)
+        shown = capped([survey.problem(f"model.path: {problem} ({folder})") for problem in damaged], "", MOST_FILES)
+        if damaged:
+            yield from (*shown[:-1], replace(shown[-1], hint=hint))
         return
     near = _similar_folder(folder, survey.recipe)
     where_from = "a relative path is looked for from the recipe, then from here"

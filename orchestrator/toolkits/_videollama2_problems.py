@@ -9,6 +9,7 @@ from orchestrator.prompts.examples import system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits._common import attention_problems, refused_options
 from orchestrator.toolkits._videollama2_training import train_arguments
+from orchestrator.toolkits._whole import file_problem, weights_problems
 from orchestrator.toolkits.base import TrainInputs
 
 MOST_FRAMES = 32  # constants.MAX_FRAMES: of more, the last would be left out
@@ -71,6 +72,10 @@ def _parts(recipe: Recipe) -> list[str]:
             found.append(f"model.parts.projector: no mm_projector.bin in {path}")
         elif role != "projector" and path.is_dir() and not (path / "config.json").is_file():
             found.append(f"model.parts.{role}: no config.json in {path}")
+        elif path.exists():
+            file = path / "mm_projector.bin" if path.is_dir() else path
+            damaged = weights_problems(path) if role != "projector" else [file_problem(file)]
+            found += [f"model.parts.{role}: {problem} ({path}): get it again" for problem in damaged if problem]
     tower = parts.get("vision_tower", "clip")
     if "clip" not in tower and "siglip" not in tower:
         found.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from orchestrator.data.demo import write_demo_data
 from orchestrator.plan import preflight
 from orchestrator.toolkits.llamafactory import TOOLKIT
+from tests.checkpoints import write_safetensors
 from tests.released_data import released_plan, three_tasks
 from tests.tables import GOOD, MLLM, plan_of_text, table, with_bad_videos
 
@@ -158,6 +160,7 @@ def test_a_template_that_the_toolkit_does_not_know(tmp_path: Path, toolkit: str,
 def test_a_model_that_is_not_there(tmp_path: Path, path: str, message: str, hint: str) -> None:
     (tmp_path / "weights" / "good").mkdir(parents=True)
     (tmp_path / "weights" / "good" / "config.json").write_text("{}")
+    write_safetensors(tmp_path / "weights" / "good" / "model.safetensors")
     (tmp_path / "weights" / "empty").mkdir()
     text = OWN.format("llamafactory", "qwen", path)
     found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
@@ -203,3 +206,28 @@ def demo(folder: Path) -> Path:
     if not (folder / "data").exists():
         write_demo_data(folder / "data", sizes=(8, 4, 4))
     return folder / "data"
+
+
+def test_a_model_of_which_files_are_damaged_or_missing_is_refused(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+
+    def found() -> list[str]:
+        plan = released_plan("tiny_qwen2_zero_shot", data, f"model.path={folder}", "model.init=null")
+        return [problem.message for problem in preflight.problems_of(plan)]
+
+    assert found() == [f"model.path: no config.json in {folder}"]
+    (folder / "config.json").write_text("{}")
+    assert found() == [f"model.path: it holds no weights ({folder})"]
+    write_safetensors(folder / "model.safetensors")
+    assert found() == []
+    write_safetensors(folder / "model.safetensors", size=3)
+    size = (folder / "model.safetensors").stat().st_size
+    said = f"model.path: model.safetensors ends too early, after {size} of {size + 13} bytes ({folder})"
+    assert found() == [said]
+    (folder / "model.safetensors").unlink()
+    shards = {str(number): f"model-{number:05}-of-00008.safetensors" for number in range(1, 9)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": shards}))
+    assert len(found()) == 6
+    assert found()[0] == f"model.path: {shards['1']} is missing ({folder})"
+    assert found()[-1] == "and 3 more problems"

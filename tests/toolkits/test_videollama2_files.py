@@ -25,7 +25,7 @@ from orchestrator.runners import trainer_hooks as shared
 from orchestrator.runners import videollama2_train as launcher
 from orchestrator.toolkits.base import Progress, TrainInputs
 from orchestrator.toolkits.videollama2 import neutralise
-from tests.checkpoints import write_checkpoint
+from tests.checkpoints import write_checkpoint, write_safetensors, write_torch
 from tests.shared import MMLA, needs_mmla
 
 TOOLKIT = toolkits.get("videollama2")
@@ -97,9 +97,16 @@ def test_problems(changes: dict[str, Any], said: str) -> None:
 def test_parts_that_lie_here(tmp_path: Path) -> None:
     assert "no mm_projector.bin" in problems(model__parts=PARTS | {"projector": str(tmp_path)})
     assert "no config.json" in problems(model__parts=PARTS | {"llm": str(tmp_path)})
-    (tmp_path / "mm_projector.bin").touch()
-    (tmp_path / "config.json").touch()
+    write_torch(tmp_path / "mm_projector.bin")
+    write_safetensors(tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")
     assert problems(model__parts=PARTS | {"projector": str(tmp_path), "llm": str(tmp_path)}) == ""
+    (tmp_path / "mm_projector.bin").write_bytes(b"PK")
+    for projector in (tmp_path, tmp_path / "mm_projector.bin"):
+        said = problems(model__parts=PARTS | {"projector": str(projector)})
+        assert said == f"model.parts.projector: mm_projector.bin ends too early ({projector}): get it again"
+    write_safetensors(tmp_path / "model.safetensors", size=3)
+    assert "model.parts.llm: model.safetensors ends too early" in problems(model__parts=PARTS | {"llm": str(tmp_path)})
 
 
 def test_flags(tmp_path: Path) -> None:
