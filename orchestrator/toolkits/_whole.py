@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import BinaryIO
@@ -125,16 +126,18 @@ def states_problems(checkpoint: Path) -> list[str]:
     """What is missing or damaged of the states that a training goes on from: optimizer, scheduler, random numbers."""
     files = {path for path in checkpoint.iterdir() if path.suffix in (".pt", ".pth")}
     files |= set(checkpoint.glob("optimizer*.bin"))
-    random = list(checkpoint.glob("rng_state*.pth")) or [checkpoint / "rng_state.pth"]
     deepspeed = list(checkpoint.glob("global_step*"))
     if not deepspeed and not any(checkpoint.glob("optimizer*")):
         return [NO_STATES]
     if not deepspeed:
-        return _problems({*files, *random, checkpoint / "scheduler.pt"})
-    return _problems({*files, *random}) + _deepspeed_problems(checkpoint, len(random))
+        files |= {checkpoint / "scheduler.pt"} | (
+            set() if any(checkpoint.glob("rng_state*.pth")) else {checkpoint / "rng_state.pth"}
+        )
+        return _problems(files)
+    return _problems(files) + _deepspeed_problems(checkpoint)
 
 
-def _deepspeed_problems(checkpoint: Path, processes: int) -> list[str]:
+def _deepspeed_problems(checkpoint: Path) -> list[str]:
     """DeepSpeed's file `latest` names the folder of the states; each process has its part of the optimizer's there."""
     try:
         folder = checkpoint / (checkpoint / "latest").read_text(encoding="utf-8").strip()
@@ -143,8 +146,8 @@ def _deepspeed_problems(checkpoint: Path, processes: int) -> list[str]:
     parts = list(folder.glob("*.pt"))
     if folder == checkpoint or not any(part.name.endswith("model_states.pt") for part in parts):
         return ["DeepSpeed's states are missing"]
-    optimizers = sum(part.name.endswith("optim_states.pt") for part in parts)
-    missing = (
-        [f"{folder.name} lacks states of {processes - optimizers} processes"] if 0 < optimizers < processes else []
-    )
-    return _problems(parts) + missing
+    # random numbers, weights and optimizer are each in one file, or in one of each process
+    of_each = Counter(part.name.rpartition("_rank_")[2] for part in parts if "zero_pp_rank" in part.name)
+    of_each["rng_state.pth"] = len(list(checkpoint.glob("rng_state*.pth")))
+    most = max(of_each.values())
+    return _problems(parts) + [f"{most - n} of {most} {name} are missing" for name, n in of_each.items() if n < most]

@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.machine.files import write_json
 from orchestrator.plan.commands import command_of
+from orchestrator.toolkits._common import RUNNERS
 from tests.plan.demo import demo_plan, keys
 
 
@@ -18,7 +19,7 @@ def test_commands(data: Path, tmp_path: Path) -> None:
     assert commands["convert"] is commands["select"] is commands["score"] is None
     train = commands["train"]
     assert train is not None
-    assert train.argv[1:] == ("-m", "llamafactory.cli", "train", "train.yaml")
+    assert train.argv[1:] == (str(RUNNERS / "llamafactory_train.py"), "train.yaml")
     assert f"../convert-{keys(plan)['convert']}" in train.files["train.yaml"]  # relative: a runs folder can move
     infer = commands["infer"]
     assert infer is not None

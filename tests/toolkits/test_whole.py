@@ -130,9 +130,12 @@ def test_the_states_of_deepspeed(tmp_path: Path) -> None:
     assert states_problems(folder) == ["DeepSpeed's states are missing"]
     write_torch(states / "mp_rank_00_model_states.pt")
     write_torch(states / "bf16_zero_pp_rank_0_mp_rank_00_optim_states.pt")
-    assert states_problems(folder) == ["global_step10 lacks states of 1 processes"]
+    assert states_problems(folder) == ["1 of 2 00_optim_states.pt are missing"]
     write_torch(states / "bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt")
     assert states_problems(folder) == []
+    (folder / "rng_state_0.pth").rename(tmp_path / "rng_state_0.pth")
+    assert states_problems(folder) == ["1 of 2 rng_state.pth are missing"]
+    (tmp_path / "rng_state_0.pth").rename(folder / "rng_state_0.pth")
     for name in ("", "global_step20", "global_step1"):
         latest.write_text(name)
         assert states_problems(folder) == ["DeepSpeed's states are missing"]
