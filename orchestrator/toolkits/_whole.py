@@ -129,12 +129,10 @@ def states_problems(checkpoint: Path) -> list[str]:
     deepspeed = list(checkpoint.glob("global_step*"))
     if not deepspeed and not any(checkpoint.glob("optimizer*")):
         return [NO_STATES]
-    if not deepspeed:
-        files |= {checkpoint / "scheduler.pt"} | (
-            set() if any(checkpoint.glob("rng_state*.pth")) else {checkpoint / "rng_state.pth"}
-        )
-        return _problems(files)
-    return _problems(files) + _deepspeed_problems(checkpoint)
+    if deepspeed:
+        return _problems(files) + _deepspeed_problems(checkpoint)
+    random = set() if any(checkpoint.glob("rng_state*.pth")) else {checkpoint / "rng_state.pth"}
+    return _problems({*files, *random, checkpoint / "scheduler.pt"})
 
 
 def _deepspeed_problems(checkpoint: Path) -> list[str]:
