@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from orchestrator.data.demo import write_demo_data
+from tests.checkpoints import write_safetensors
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import stage_folder, texts
@@ -174,9 +175,10 @@ resources: {{processes: 2, env: {{OMP_NUM_THREADS: "1"}}}}
 
 
 def test_toolkit_failure_is_told(tmp_path: Path, demo_data: Path) -> None:
-    incomplete = tmp_path / "no_weights"
+    incomplete = tmp_path / "no_tokenizer"
     incomplete.mkdir()
-    (incomplete / "config.json").write_text('{"model_type": "qwen2"}')
+    (incomplete / "config.json").write_text('{"model_type": "llama"}')
+    write_safetensors(incomplete / "model.safetensors")
     recipe = recipe_file(
         tmp_path,
         f"""method: zero_shot
