@@ -51,7 +51,7 @@ def run_plans(plans: Sequence[Plan], device: str, listener: Listener) -> list[tu
 def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
     before = state_in(stage.folder)
     if before.get("state") == "running":
-        context.launcher.end_leftovers(stage.folder)
+        context.launcher.end_leftovers(stage.folder, context.recipe.resources.stop_grace_seconds)
     listener.begin(stage)
     with disk_errors():
         before = _useful(stage, before, listener)

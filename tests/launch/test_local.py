@@ -170,7 +170,7 @@ def test_a_watchdog_that_was_killed_is_replaced_before_the_next_launch(
 ) -> None:
     started: list[subprocess.Popen[bytes]] = []
     start = processes.start_watchdog
-    monkeypatch.setattr(processes, "start_watchdog", lambda run_id: started.append(start(run_id)) or started[-1])
+    monkeypatch.setattr(processes, "start_watchdog", lambda *given: started.append(start(*given)) or started[-1])
     with Launcher() as launcher:
         launcher.run([python("pass")], tmp_path, bin_folder=BIN)
         launcher.run([python("pass")], tmp_path, bin_folder=BIN)

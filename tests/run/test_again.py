@@ -128,7 +128,7 @@ def test_data_that_moved_is_converted_again_before_the_training_goes_on(place: P
     place.run(*shown, "--set", f"data.root={root}", do="fail:train=2", code=1)
     root.rename(moved)
     said = place.run(*shown, "--set", f"data.root={moved}")
-    assert "demo/train: begins again: it was stopped before its first checkpoint" in said
+    assert "demo/train: begins again: it has no checkpoint to go on from" in said
     assert place.stage("convert")["outputs"]["videos"] == f"{moved}/{{dataset}}/video"
     converted = stage_folder(place.folder, "convert") / "train.jsonl"
     assert str(moved / "Demo" / "video" / "train1.mp4") in converted.read_text()

@@ -23,14 +23,15 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
 
     Raises:
         StageError: a process failed, or the answers do not fit the requests, or every one is an error; or the data is
-            not what was planned for.
+            not what was planned for, or the checkpoint is damaged.
     """
     lines = list(request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.usable))
     requests = [json.loads(line) for line in lines]
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
     context.need_unchanged(stage)
+    context.need_weights(checkpoint)
     if (folder / LOG).exists():
-        context.launcher.end_leftovers(folder)
+        context.launcher.end_leftovers(folder, context.recipe.resources.stop_grace_seconds)
     wanted = {request["id"] for request in requests}
     # before the number of processes is known: it may be another than last time
     if known := journals.join(folder, wanted, context.say):

@@ -63,6 +63,21 @@ class Context:
                 f"not as {stage.name} left it: {', '.join(names)} in {stage.folder}\n{AGAIN}it mends that first"
             )
 
+    def need_weights(self, folder: Path | None) -> None:
+        """See that the weights that are about to be loaded are whole.
+
+        Raises:
+            StageError: files of them are damaged or missing.
+        """
+        problems = self.plan.toolkit.weights_problems(folder) if folder else []
+        if folder and problems:
+            what = "".join(f"\n    - {problem}" for problem in problems)
+            trained = folder.parent.parent
+            raise StageError(
+                f"the weights in {folder} are damaged:{what}\n    put them back from a copy, or train again: "
+                f"rm -r {trained}, and run the same command again"
+            )
+
     @contextlib.contextmanager
     def same_videos(self, videos: Iterable[str | None]) -> Iterator[None]:
         """See that videos stay the same while a toolkit reads them in this context.

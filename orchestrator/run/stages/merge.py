@@ -13,8 +13,9 @@ def merge(context: Context, stage: Stage) -> dict[str, Any]:
     """Write merged weights, as the user asked with --merge.
 
     Raises:
-        StageError: the process failed, or the model is not what was planned for.
+        StageError: the process failed, or the weights are damaged, or not what was planned for.
     """
     context.need_unchanged(stage)
+    context.need_weights(commands.chosen_checkpoint(stage))
     context.launch([commands.merge_command(context.plan, stage)], stage.folder, lambda: None)
     return {"merged": str(stage.folder / "merged")}

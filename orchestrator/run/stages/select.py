@@ -31,11 +31,11 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
     trained = stage.input("train")
     toolkit, strategy = context.plan.toolkit, context.recipe.select.strategy
     checkpoints = list(toolkit.checkpoints(trained.folder))
+    damaged = toolkit.damaged(trained.folder)
+    mend = f"    put it back from a copy, or train again: rm -r {trained.folder}, and run the same command again"
     if not checkpoints:
-        raise StageError(
-            f"no complete checkpoint in {trained.folder}; it was there when training ended\n"
-            "    delete that folder and run the same command again"
-        )
+        why = "".join(f"\n    - checkpoint-{at}: {what}" for at, what in damaged.items())
+        raise StageError(f"no whole checkpoint in {trained.folder}; it was there when training ended{why}\n{mend}")
     accuracy: dict[int, float] = {}
     if strategy == "best_eval":
         accuracy = {step: 100 * value for step, value in toolkit.evaluations(trained.folder)}
@@ -46,6 +46,9 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
             )
         step = _first_best(context, accuracy, MEASURES[strategy])
     elif strategy == "dev_accuracy":
+        if damaged:
+            at, what = max(damaged.items())
+            raise StageError(f"checkpoint-{at} cannot be compared, it is damaged: {what}\n{mend}")
         for checkpoint in checkpoints:
             folder = stage.folder / checkpoint.path.name
             answer(context, stage, folder, checkpoint.path, "dev")
@@ -53,7 +56,9 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
         context.need_unchanged(stage)
         step = _first_best(context, accuracy, MEASURES[strategy])
     else:
-        step = checkpoints[-1].step
+        step = max([checkpoints[-1].step, *damaged])
+    if step in damaged:
+        raise StageError(f"checkpoint-{step} would be chosen, but it is damaged: {damaged[step]}\n{mend}")
     chosen = next((checkpoint for checkpoint in checkpoints if checkpoint.step == step), None)
     if chosen is None:
         raise StageError(

@@ -42,9 +42,9 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     videos = list(_videos(context))
     context.need_unchanged(converted)
     context.need_unchanged(stage)
-    resume = toolkit.resumable(stage.folder)
+    resume = toolkit.resumable(stage.folder, context.say)
     if log.exists():
-        again = "begins again: it was stopped before its first checkpoint"
+        again = "begins again: it has no checkpoint to go on from"
         context.say(f"goes on from {Path(resume).name}" if resume else again)
     command = commands.train_command(context.plan, stage, context.device, resume)
     before = log.stat().st_size if log.exists() else 0
