@@ -26,6 +26,7 @@ from orchestrator.toolkits.base import Command, Say, ignore
 
 POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
+WAIT_SECONDS = 10.0  # for the status of a process that has ended
 SCARCE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that say nothing about a program
 # of a failed process's log
 SHOWN_LINES, SEARCHED_LINES = 15, 200
@@ -153,7 +154,9 @@ class Launcher:
                 # also after success: a launcher may have left a worker behind
                 self.end_leftovers(folder, grace)
                 for process in running:
-                    process.wait()
+                    # a signal that came within subprocess's own wait leaves its lock taken for ever
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(WAIT_SECONDS)
         if code != 0:
             how = f"exit status {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
             raise StageError(_failure(log, begin, code, f"ended with {how}"), code)
