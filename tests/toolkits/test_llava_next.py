@@ -152,7 +152,7 @@ def test_the_adapter_answers(trained: Path) -> None:
     assert sorted(path.name for path in output.glob("checkpoint-*")) == ["checkpoint-24", "checkpoint-32"]
     for path in output.glob("checkpoint-*"):
         assert (path / "non_lora_trainables.bin").stat().st_size > 100_000, "the projector is trained and kept"
-    assert [path.parent.name for path in output.glob("*/optimizer.pt")] == ["checkpoint-32"], "only to go on from it"
+    assert len(list(output.glob("*/optimizer.pt"))) == 2, "to go on from either"
 
 
 @pytest.mark.long
