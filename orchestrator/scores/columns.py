@@ -162,12 +162,17 @@ def _something_else(
         hint = f"is it {task.name}? Name the column otherwise: --label-column NAME. {_shown(records)}"
         problems.append(Problem(f"column `{chosen.label}` holds no label of {task.name}: {shown}", path, hint))
     if answer is None:
-        for column in records.matching(*TEXT_COLUMNS):
-            if answers == records.values(column) and any(label_of(value, task) not in task.labels for value in answers):
+        odd = any(label_of(value, task) not in task.labels for value in answers)
+        for column in records.matching(*TEXT_COLUMNS) if odd else ():
+            if _bare(answers) == _bare(records.values(column)):
                 message = f"column `{chosen.answer}` repeats column `{column}`: it holds no answers"
                 hint = f"name the column of the answers: --answer-column NAME. {_shown(records)}"
                 problems.append(Problem(message, path, hint))
     return problems
+
+
+def _bare(values: Sequence[Any]) -> list[str]:
+    return [" ".join(str(value).split()).lower() for value in values]
 
 
 def _shown(records: Records, most: int = 30) -> str:

@@ -74,7 +74,7 @@ def score_file(
 
 
 def _by_task(records: Records) -> list[tuple[Task, Records]]:
-    column = records.column("task")
+    column = records.sole("task")
     if column is None:
         raise InputError("no column `task`", str(records.path), "name the task of all rows: --task MELD")
     known = {name.lower(): task for name, task in tasks().items()}
@@ -115,7 +115,7 @@ def _score(
 def _texts(records: Records, column: str) -> list[str | None]:
     """The answers; ``None`` where a row has none, but an error (a CSV cannot tell nothing from an empty text)."""
     texts = [answer_of(value) for value in records.values(column)]
-    failed = records.column("error")
+    failed = records.sole("error")
     if failed is None:
         return texts
     errors = records.values(failed)

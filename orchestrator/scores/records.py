@@ -51,6 +51,18 @@ class Records:
         """The first column in the file that has one of some names; ``None`` where there is none."""
         return next((column for column in self.columns if _folded(column) in names), None)
 
+    def sole(self, name: str) -> str | None:
+        """As `column`, of a name that must say one thing.
+
+        Raises:
+            InputError: the column is there twice.
+        """
+        found = self.matching(name)
+        if twice := [column for column in found if column in self.repeated] or found[1:]:
+            where = f"{self.path}:{self.repeated[twice[0]]}" if twice[0] in self.repeated else str(self.path)
+            raise InputError(f"the column `{name}` is there twice", where, "rename one of them")
+        return found[0] if found else None
+
     def values(self, column: str) -> list[Any]:
         """A column's values, ``None`` for a row without it; of a list of one value that value."""
         return [_value(row.fields, column) for row in self.rows]

@@ -67,6 +67,7 @@ def test_files_of_others(tmp_path: Path, content: str | list[Any], expected: tup
         ("label,gold,predict\njoy,fear,joy\n", ":2: `label` or `gold`: both may hold the label"),
         ("Label,label,predict\njoy,fear,joy\n", ":2: `Label` or `label`: both may hold the label"),
         ("label,utterance,response\njoy,what a joy,what a joy\nfear,no,no\n", "repeats column `utterance`"),
+        ("label,utterance,response\njoy,what a joy ,What a  joy\nfear,no,no\n", "repeats column `utterance`"),
         ("label,predict\nwhat a joy,joy\nno,fear\n", "`label` holds no label of MELD: `no`, `what a joy`"),
         ("question,answer,prediction\n?,so joyful,joy\n", "cannot tell which column holds the label"),
         ("id,answer\n1,joy\n", "cannot tell which column holds the label"),

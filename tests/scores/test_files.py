@@ -110,6 +110,20 @@ def test_rows_that_repeat_or_are_missing_are_told(tmp_path: Path) -> None:
     assert note.endswith("`0` is counted 2 times, `1` is counted 2 times, `2` is counted 2 times (and 2 more ids)")
 
 
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("task,label,answer,task\nMELD,joy,joy,IEMOCAP\n", ":1: the column `task`"),  # both know these labels
+        ("task,label,answer,Task\nMELD,joy,joy,IEMOCAP\n", ": the column `task`"),
+        ("task,error,label,answer,error\nMELD,boom,joy,,\n", ":1: the column `error`"),
+    ],
+)
+def test_a_column_that_decides_is_there_once(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "all.csv").write_text(text)
+    with pytest.raises(InputError, match=f"all.csv{where} is there twice"):
+        score_file(tmp_path / "all.csv", None)
+
+
 def test_the_task_may_stand_in_the_rows(tmp_path: Path) -> None:
     file = tmp_path / "all.csv"
     file.write_text("task,label,answer\nMELD,joy,joy\nMOSI,positive,joy\nmeld,fear,joy\nMOSI,positive,so positive\n")
