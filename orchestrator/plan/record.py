@@ -114,10 +114,10 @@ def damaged(folder: Path, state: Mapping[str, Any], *, small_only: bool = False)
 
 
 def reopen(folder: Path) -> None:
-    """Have a stage that is done be done again by the next run; what is there of its work is kept."""
+    """Have a stage that is done be done again by the next run; what is there of its work is kept, and its seals."""
     state = state_in(folder)
     if state:
-        write_json(folder / STATE, {**state, "state": "reopened", "files": {}})
+        write_json(folder / STATE, {**state, "state": "reopened"})
 
 
 def _fits(path: Path, found: Mapping[str, Any], small_only: bool) -> bool:

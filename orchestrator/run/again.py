@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
+from orchestrator.machine.files import read_jsonl
+from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.plan.record import damaged, reopen, state_in
 from orchestrator.run import journals
@@ -21,20 +25,42 @@ def reopen_damaged(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
                 reopen(stage.folder)
 
 
+def set_aside_edited(folder: Path, before: Mapping[str, Any], say: Callable[[str], None]) -> None:
+    """Move answers aside that are all there, but not as their inference, whose state is given, left them.
+
+    Which of them were edited cannot be told. Where lines were lost or damaged, the others are taken for what they were.
+    """
+    names = damaged(folder, before)
+    if PREDICTIONS not in names:
+        return
+    asked = None if REQUESTS in names else {request["id"] for request in read_jsonl(folder / REQUESTS)}
+    there = journals.join(folder, asked, say)  # which mends answers that are there twice
+    if there >= before["outputs"].get("requests", 0) and PREDICTIONS in damaged(folder, before):
+        aside = (folder / PREDICTIONS).rename(folder / f"{PREDICTIONS}.edited")
+        say(f"all is asked again: its answers were edited, and are now in {aside}")
+
+
 def retry_errors(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
     """Have the requests asked again that ended in an error; the other answers are kept."""
     for job in (job for plan in plans for job in plan.jobs):
-        if count := _without_errors(job):
-            say(f"{job.name}: {count:,} requests that ended in an error are asked again")
+        if count := _without_errors(job, say):
+            say(f"{job.name}: what ended in an error is asked again: {count:,} request{'s' if count > 1 else ''}")
 
 
-def _without_errors(job: Job) -> int:
+def _without_errors(job: Job, say: Callable[[str], None]) -> int:
     total = 0
     for stage in job.stages:
         if stage.kind not in ("select", "infer"):
             continue
         # answers on dev, which a selection counts, lie in a folder for each checkpoint
         folders = [stage.folder] if stage.kind == "infer" else sorted(stage.folder.glob("checkpoint-*"))
+        trained = stage.need("train")
+        if stage.done and trained and not trained.done:
+            # another training would cost the good answers, too
+            if any("error" in one for folder in folders for one in journals.predictions_in(folder).values()):
+                say(f"{stage.name}: its errors are not asked again, as the training is gone; to train and ask all "
+                    f"anew: rm -r {stage.folder}, and run the same command again")  # fmt: skip
+            continue
         if count := sum(journals.drop_errors(folder) for folder in folders):
             reopen(stage.folder)
             total += count

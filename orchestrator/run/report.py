@@ -12,27 +12,34 @@ from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run.listener import Listener
 from orchestrator.run.rows import results_of, scored
-from orchestrator.scores.results import OVERALL, ResultsRow, read_results, write_results
+from orchestrator.scores.results import COLUMNS, OVERALL, ResultsRow, read_results, write_results
 
 LOCK = ".lock"
+# columns that differ where the same is found once more
+OF_THE_MOMENT = ("run_id", "created_at", "git_commit", "train_seconds", "infer_seconds")
 
 
-def report(asked: RecipeFiles, plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
-    """Write the results of each plan; of sft, those of tasks that an earlier command did, too."""
-    for file, plan in zip(asked.files, plans, strict=True):
-        whole = plan
-        if asked.tasks and plan.recipe.method == "sft":
-            whole = make_plan(asked.with_all_tasks(file), plan.folder.parent)
-        if rows := results_of(whole):
+def whole(asked: RecipeFiles, file: Path, plan: Plan, seen: dict[str, str | None]) -> Plan:
+    """The plan whose results are shown: of sft with the tasks that an earlier command did, too."""
+    if asked.tasks and plan.recipe.method == "sft":
+        return make_plan(asked.with_all_tasks(file), plan.folder.parent, seen=seen)
+    return plan
+
+
+def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
+    """Write the results of each plan."""
+    for plan in plans:
+        if rows := results_of(plan):
             path = results_dir / f"{plan.recipe.name}.csv"
             # of two runs that end together the second sees what the first wrote
             with waiting_lock(results_dir / LOCK, f"another run writes to {results_dir}: waiting for it"):
-                if aside := _move_aside(path, rows):
-                    listener.line(f"{path} held results of other settings: they are now in {aside}")
-                write_results(path, rows)
+                if not _holds(path, rows):
+                    if aside := _move_aside(path, rows):
+                        listener.line(f"{path} held other results: they are now in {aside}")
+                    write_results(path, rows)
                 _drop_copies(path)
             listener.results(rows, path)
-            for note in _notes(whole):
+            for note in _notes(plan):
                 listener.line(f"note: {note}")
 
 
@@ -41,17 +48,40 @@ def _notes(plan: Plan) -> list[str]:
     return [f"{task.name}: {note}" for task, entry in scored(plan) for note in entry["notes"]]
 
 
+def _holds(path: Path, rows: Sequence[ResultsRow]) -> bool:
+    """Whether a file holds these rows already, and maybe columns that somebody added."""
+    try:
+        return [_as_read(row) for row in rows] == (read_results(path) if path.exists() else None)
+    except InputError:
+        return False
+
+
+def _as_read(row: ResultsRow) -> ResultsRow:
+    return {name: None if row.get(name) == "" else row.get(name) for name in COLUMNS}
+
+
+def _told(row: ResultsRow) -> str:
+    """What a row says besides when it was found, and how long that took."""
+    return repr([(name, value) for name, value in _as_read(row).items() if name not in OF_THE_MOMENT])
+
+
 def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:
-    """Keep results of other settings than these rows under another name: they are somebody's days of GPU time."""
+    """Keep results other than these rows under another name: they are somebody's days of GPU time.
+
+    Those of the same run are not other ones, nor are the same ones found once more.
+    """
     if not path.exists():
         return None
+    mine = {(row["task"], row["run_id"]) for row in rows}
+    told = {_told(row) for row in rows}
     try:
-        old = {(row["task"], row["run_id"]) for row in read_results(path) if row["task"] != OVERALL}
+        old = [row for row in read_results(path) if row["task"] != OVERALL]
+        others = {row["run_id"] for row in old if (row["task"], row["run_id"]) not in mine and _told(row) not in told}
     except InputError:
-        old = {("", "unreadable")}
-    if old <= {(row["task"], row["run_id"]) for row in rows}:
+        others = {"unreadable"}
+    if not others:
         return None
-    stem = f"{path.stem}.{max(str(run) for _, run in old)}"
+    stem = f"{path.stem}.{max(map(str, others))}"
     content = path.read_bytes()
     names = (path.with_name(f"{stem}{number}.csv") for number in ("", *(f"-{n}" for n in range(2, 10_000))))
     # results that were moved before, and shown again since, are there already

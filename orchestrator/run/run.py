@@ -18,7 +18,7 @@ from orchestrator.run.again import reopen_damaged, retry_errors
 from orchestrator.run.listener import Listener
 from orchestrator.run.prepare import alone, prepare, results_kept, unpack_videos
 from orchestrator.run.record import disk_errors
-from orchestrator.run.report import report
+from orchestrator.run.report import report, whole
 
 
 def run_recipes(
@@ -49,6 +49,8 @@ def run_recipes(
     unpack_videos(recipes)  # before planning: a stage's key holds its videos' sizes
     seen: dict[str, str | None] = {}
     plans = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
+    # planned now, as files may be edited while the run goes on
+    shown = [whole(asked, file, plan, seen) for file, plan in zip(asked.files, plans, strict=True)]
     with interruptible(), ExitStack() as locks:
         listener = listen()
         alone(plans, locks, listener.line)
@@ -65,10 +67,10 @@ def run_recipes(
                 failed = _run([pin(plan, listener.line) for plan in plans], listener)
         except Interrupted:
             with results_kept(runs_dir, results_dir):
-                report(asked, plans, results_dir, listener)
+                report(shown, results_dir, listener)
             raise
         with results_kept(runs_dir, results_dir):
-            report(asked, plans, results_dir, listener)
+            report(shown, results_dir, listener)
     return 1 if failed else 0
 
 

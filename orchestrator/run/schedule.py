@@ -10,6 +10,7 @@ from orchestrator.errors import Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.plan.record import damaged, state_in
+from orchestrator.run.again import set_aside_edited
 from orchestrator.run.listener import Listener
 from orchestrator.run.record import attempt, disk_errors
 from orchestrator.run.stages.context import Context
@@ -72,6 +73,8 @@ def _useful(stage: Stage, before: dict[str, Any], listener: Listener) -> dict[st
     if not why:
         if before.get("state") == "done" and (names := damaged(stage.folder, before)):
             listener.remark(f"is mended: {', '.join(names)} not as it left {'it' if len(names) == 1 else 'them'}")
+        if stage.kind == "infer":
+            set_aside_edited(stage.folder, before, listener.remark)
         return before
     listener.remark(f"begins anew: {why}")
     shutil.rmtree(stage.folder)

@@ -109,7 +109,9 @@ def evaluations(output: Path) -> list[tuple[int, float]]:
     states = [read_json(path) for path in [*output.glob(f"checkpoint-*/{STATE}"), output / STATE]]
     histories: list[list[dict[str, Any]]] = [s.get("log_history", []) for s in states if isinstance(s, dict)]
     newest = max(histories, key=len, default=[])
-    return [(row["step"], row["eval_accuracy"]) for row in newest if "eval_accuracy" in row]
+    # of no tokens at all (every answer was cut off) the accuracy is no number: JSON's NaN, or null
+    return [(row["step"], math.nan if row["eval_accuracy"] is None else row["eval_accuracy"])
+            for row in newest if "eval_accuracy" in row]  # fmt: skip
 
 
 def resumable(output: Path, weights: Problems = weights_problems, say: Say = ignore) -> str | None:

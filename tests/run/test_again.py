@@ -81,7 +81,7 @@ def test_results_of_other_settings_are_moved_aside(place: Place) -> None:
     old = place.results.read_text()
     said = place.run("--set", "inference.max_new_tokens=16")
     (aside,) = (path for path in place.folder.glob("*.csv") if path != place.results)
-    assert f"held results of other settings: they are now in {aside}" in said
+    assert f"held other results: they are now in {aside}" in said
     assert aside.read_text() == old
     assert place.rows()["demo"]["decoding"] == "greedy,max=16"
     assert place.run("--set", "inference.max_new_tokens=16").count("held results") == 0
@@ -92,6 +92,28 @@ def test_the_same_results_shown_again_make_no_more_files(place: Place) -> None:
         for tokens in (16, 24, 32):
             place.run("--set", f"inference.max_new_tokens={tokens}")
     assert len(list(place.folder.glob("*.csv"))) == 3
+
+
+def test_the_same_results_found_once_more_make_no_more_files(place: Place) -> None:
+    place.run(do="error:infer=3")
+    found = place.rows()["demo"]
+    for _ in range(2):
+        assert "held other results" not in place.run("--retry-errors", do="error:infer=3")
+    assert place.rows()["demo"]["run_id"] != found["run_id"]
+    assert list(place.folder.glob("*.csv")) == [place.results]
+    said = place.run("--retry-errors")
+    (aside,) = (path for path in place.folder.glob("*.csv") if path != place.results)
+    assert f"held other results: they are now in {aside}" in said
+    assert (read_results(aside)[0]["error"], place.rows()["demo"]["error"]) == (6.25, 0)
+
+
+def test_columns_that_somebody_added_stay_where_nothing_is_new(place: Place) -> None:
+    place.run()
+    head, *rows = place.results.read_text().splitlines()
+    own = "\n".join([f"{head},remark", *(f"{row},mine" for row in rows)]) + "\n"
+    place.results.write_text(own)
+    place.run()
+    assert place.results.read_text() == own
 
 
 def test_of_two_runs_that_end_together_the_second_sees_what_the_first_wrote(place: Place, data: Path) -> None:

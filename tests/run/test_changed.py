@@ -99,6 +99,59 @@ def test_the_results_name_the_data_that_was_scored(own: Place, calm: Place, mean
     assert own.rows()["demo"]["signature"] == calm.rows()["demo"]["signature"]
 
 
+@pytest.mark.parametrize("name", ["Demo/test.tsv", "recipe"])
+def test_what_one_task_of_several_gave_is_shown_whatever_was_edited_since(
+    own: Place, calm: Place, meanwhile: Any, monkeypatch: Any, name: str
+) -> None:
+    from orchestrator.run import run
+
+    own = Place(own.folder, own.data, tasks="demo, MELD")
+    report = run.report
+
+    def late(*rest: Any) -> None:
+        if name == "recipe":
+            own.recipe.write_text(own.recipe.read_text().replace("epochs: 1", "epochs: 2"))
+        else:
+            labels(own.data / name)
+        report(*rest)
+
+    monkeypatch.setattr(run, "report", late)
+    own.run("--task", "demo")
+    assert own.rows()["demo"]["acc"] == calm.rows()["demo"]["acc"]
+
+
+def test_a_model_edited_while_a_run_goes_on_is_not_merged_into(own: Place, meanwhile: Any) -> None:
+    own.run()
+    base = shutil.copytree(stage_folder(own.folder, "init") / "model", own.folder / "base")
+    (base / "config.json").write_text("{}")
+    text = own.recipe.read_text().replace("init: {config: {model_type: echo}}", f"path: {base}")
+    own.recipe.write_text(text.replace("finetuning: full", "finetuning: lora"))
+    meanwhile("train", lambda: (base / "config.json").write_text('{"edited": 1}'))
+    said = own.run("--merge", code=1)
+    assert "demo/merge: FAILED: what demo/train was planned for was changed" in said
+    assert f"the model's files in {base}" in said
+
+
+@pytest.mark.parametrize("value", [float("nan"), None])
+def test_an_evaluation_without_a_number_is_not_compared(place: Place, meanwhile: Any, value: float | None) -> None:
+    def spoil(most: int) -> None:
+        for path in place.folder.glob("runs/*/*/train-*/output/**/trainer_state.json"):
+            state = json.loads(path.read_text())
+            for row in state["log_history"][:most]:
+                row["eval_accuracy"] = value
+            path.write_text(json.dumps(state))
+
+    best = ("--set", "select.strategy=best_eval")
+    meanwhile("train", lambda: spoil(1))
+    said = place.run(*best)
+    assert "demo/select: the accuracy on dev of step 3 is no number: not compared" in said
+    assert "checkpoint-6 (best_eval, 87.50 % of the tokens right on dev)" in said
+    spoil(99)
+    shutil.rmtree(stage_folder(place.folder, "select"))
+    said = place.run(*best, code=1)
+    assert "demo/select: FAILED: the accuracy on dev of step 3, 6, 9, 10 is no number, in " in said
+
+
 def test_a_prompt_edited_while_a_run_goes_on_stops_it(own: Place, tmp_path: Path, meanwhile: Any) -> None:
     prompt = tmp_path / "mine.j2"
     prompt.write_text("{{ text }} One of {{ labels | join(', ') }}?")
@@ -156,6 +209,27 @@ def test_lost_answers_are_asked_again(place: Place, calm: Place) -> None:
     assert told in place.run()
     assert answers(place.folder) == answers(calm.folder, "demo")
     assert place.attempts() == {**dict.fromkeys(place.attempts(), 1), "demo/infer": 6}
+
+
+@pytest.mark.parametrize("done", ["score", ""])
+def test_edited_answers_are_no_answers(place: Place, calm: Place, done: str) -> None:
+    place.run()
+    journal = stage_folder(place.folder, "infer") / "predictions.jsonl"
+    before = journal.read_text()
+    edited = before.replace("statement", "question")
+    journal.write_text(edited)
+    if not done:  # and so the damage is seen before anything runs
+        shutil.rmtree(stage_folder(place.folder, "score"))
+    said = place.run()
+    aside = journal.with_name("predictions.jsonl.edited")
+    assert f"demo/infer: all is asked again: its answers were edited, and are now in {aside}" in said
+    assert aside.read_text() == edited
+    assert answers(place.folder) == answers(calm.folder, "demo")
+    assert place.rows()["demo"]["acc"] == calm.rows()["demo"]["acc"]
+    # the same lines twice are no edit
+    journal.write_text(before + before)
+    assert "goes on: 16 of 16 requests are answered" in place.run()
+    assert journal.read_text() == before
 
 
 def test_answers_lost_before_they_are_scored(place: Place, calm: Place) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ def test_a_job_that_fails_leaves_the_others_alone(place: Place, data: Path, calm
     assert (state["state"], state["exit_code"]) == ("failed", 1)
     assert "fails at 5 as asked" in state["error"]
 
+    log.unlink()  # a log is for people
     again = place.run()
     assert "8 of 12 stages are done already" in again
     assert "demo/train: goes on from checkpoint-3" in again
@@ -97,7 +99,7 @@ def test_errors_are_asked_again_and_good_answers_are_kept(place: Place, calm: Pl
     journal = stage_folder(place.folder, "infer") / "predictions.jsonl"
     good = [line for line in journal.read_text().splitlines() if "error" not in line]
     said = place.run("--retry-errors", do="error:infer=9")
-    assert "demo: 2 requests that ended in an error are asked again" in said
+    assert "demo: what ended in an error is asked again: 2 requests" in said
     assert "demo/infer: goes on: 14 of 16 requests are answered" in said
     assert (place.rows()["demo"]["error"], place.attempts()["demo/train"]) == (6.25, 1)
     place.run("--retry-errors")
@@ -105,6 +107,29 @@ def test_errors_are_asked_again_and_good_answers_are_kept(place: Place, calm: Pl
     assert answers(place.folder) == answers(calm.folder, "demo")
     assert place.rows()["demo"]["acc"] == calm.rows()["demo"]["acc"]
     assert "everything is done already" in place.run("--retry-errors")
+
+
+def test_errors_are_not_asked_again_at_the_price_of_the_good_answers(place: Place) -> None:
+    place.run(do="error:infer=3")
+    journal = stage_folder(place.folder, "infer") / "predictions.jsonl"
+    before = journal.read_bytes()
+    shutil.rmtree(stage_folder(place.folder, "train"))
+    said = place.run("--retry-errors")
+    assert "demo/infer: its errors are not asked again, as the training is gone" in said
+    assert "everything is done already" in said
+    assert journal.read_bytes() == before
+    shutil.rmtree(journal.parent)
+    place.run("--retry-errors")
+    assert place.rows()["demo"]["error"] == 0
+
+
+def test_errors_on_dev_are_told_and_asked_again(place: Place, calm: Place) -> None:
+    chosen = ("--set", "select.strategy=dev_accuracy")
+    said = place.run(*chosen, do="error:infer=2")
+    assert "demo/select: 4 answers on dev are errors and count as wrong; run --retry-errors asks these again" in said
+    said = place.run(*chosen, "--retry-errors")
+    assert "demo: what ended in an error is asked again: 5 requests" in said
+    assert "errors and count as wrong" not in said
 
 
 @pytest.mark.parametrize(("kind", "at"), [("train", 5), ("infer", 5)])

@@ -16,6 +16,7 @@ def merge(context: Context, stage: Stage) -> dict[str, Any]:
         StageError: the process failed, or the weights are damaged, or not what was planned for.
     """
     context.need_unchanged(stage)
+    context.need_unchanged(stage.input("train"))  # whose model it merges into
     context.need_weights(commands.chosen_checkpoint(stage))
     context.launch([commands.merge_command(context.plan, stage)], stage.folder, lambda: None)
     return {"merged": str(stage.folder / "merged")}

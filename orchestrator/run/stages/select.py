@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -44,16 +45,26 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
                 f"the training in {trained.folder} never evaluated: is it shorter than train.save_steps?\n"
                 "    lower train.save_steps, or choose select.strategy: last"
             )
+        if broken := [step for step, value in accuracy.items() if not math.isfinite(value)]:
+            what = f"the accuracy on dev of step {', '.join(map(str, broken))} is no number"
+            accuracy = {step: value for step, value in accuracy.items() if step not in broken}
+            if not accuracy:
+                hint = "see its log, or choose select.strategy: last or dev_accuracy"
+                raise StageError(f"{what}, in {trained.folder}\n    {hint}")
+            context.say(f"{what}: not compared")
         step = _first_best(context, accuracy, MEASURES[strategy])
     elif strategy == "dev_accuracy":
         if damaged:
             at, what = max(damaged.items())
             raise StageError(f"checkpoint-{at} cannot be compared, it is damaged: {what}\n{mend}")
+        errors = 0
         for checkpoint in checkpoints:
             folder = stage.folder / checkpoint.path.name
-            answer(context, stage, folder, checkpoint.path, "dev")
+            errors += answer(context, stage, folder, checkpoint.path, "dev")["errors"]
             accuracy[checkpoint.step] = accuracy_on(context, folder, "dev")
         context.need_unchanged(stage)
+        if errors:
+            context.say(f"{errors:,} answers on dev are errors and count as wrong; run --retry-errors asks these again")
         step = _first_best(context, accuracy, MEASURES[strategy])
     else:
         step = max([checkpoints[-1].step, *damaged])

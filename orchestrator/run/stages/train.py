@@ -43,7 +43,7 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     context.need_unchanged(converted)
     context.need_unchanged(stage)
     resume = toolkit.resumable(stage.folder, context.say)
-    if log.exists():
+    if resume or log.exists():
         again = "begins again: it has no checkpoint to go on from"
         context.say(f"goes on from {Path(resume).name}" if resume else again)
     command = commands.train_command(context.plan, stage, context.device, resume)
