@@ -25,12 +25,12 @@ def changes(
         kind: of the stage.
         group: the job's tasks.
         then: the inputs that the stage's key was made of.
-        rows_only: look at nothing but the data's rows.
+        rows_only: of an inference, look at nothing but the rows that it answers.
     """
     forget_digests()  # a file edited within the clock's grain, or with its old time, is another file
     inputs = Inputs(recipe, {})
     try:
-        now = inputs.of(kind, group)
+        now = {"data": inputs.rows(group)} if rows_only else inputs.of(kind, group)
     except (OSError, OrchestratorError) as error:
         return [str(error)]
     found = [what for name in DATA for what in _files(then.get(name), now.get(name), rows_only=rows_only)]

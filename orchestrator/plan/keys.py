@@ -77,6 +77,10 @@ class Inputs:
             found.append(entry)
         return found
 
+    def rows(self, group: tuple[Task, ...]) -> list[dict[str, Any]]:
+        """The files of the inference split, without what lies beside them."""
+        return self._files(group, self.recipe.inference.split, videos=False)
+
     def of(self, kind: str, group: tuple[Task, ...]) -> dict[str, Any]:
         """The inputs of a kind of stage of the job that these tasks make."""
         found: dict[str, Any] = getattr(self, kind)(group)

@@ -98,24 +98,26 @@ def _load(path: Path, _changed: int) -> Prompt:
 
     environment = ImmutableSandboxedEnvironment(
         undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False,
-        loader=jinja2.FileSystemLoader([path.parent, PROMPTS]),
+        loader=jinja2.FileSystemLoader([path.parent, PROMPTS]), auto_reload=False,
     )  # fmt: skip
     problems: list[Problem] = []
     sources = _sources(environment, path, problems)
     if problems:
         raise InputError(problems)
-    digest = hashlib.sha256("\0".join(sources).encode()).hexdigest()
+    for name in sources:  # now, and never again: what is rendered is what the digest was made of
+        environment.get_template(name)
+    digest = hashlib.sha256("\0".join(sources.values()).encode()).hexdigest()
     return Prompt(path, digest, environment.get_template(path.name))
 
 
-def _sources(environment: Environment, path: Path, problems: list[Problem]) -> list[str]:
-    """The text of a template and of all it includes, in the order found; adds what is wrong with each."""
+def _sources(environment: Environment, path: Path, problems: list[Problem]) -> dict[str, str]:
+    """The text of a template and of all it includes by name, in the order found; adds what is wrong with each."""
     import jinja2
     from jinja2 import meta, nodes
 
     queue: list[tuple[Path, str]] = [(path, path.name)]
     seen: set[str] = set()
-    sources: list[str] = []
+    sources: dict[str, str] = {}
     while queue:
         user, name = queue.pop(0)
         if name in seen:
@@ -136,7 +138,7 @@ def _sources(environment: Environment, path: Path, problems: list[Problem]) -> l
         except (UnicodeDecodeError, OSError) as error:
             problems.append(Problem(f"cannot be read: {error}", where=str(user)))
             continue
-        sources.append(source)
+        sources[name] = source
         here = Path(file or name)
         problems += _undefined(tree, meta.find_undeclared_variables(tree) - environment.globals.keys(), here)
         for included in meta.find_referenced_templates(tree):

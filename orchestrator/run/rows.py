@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,10 @@ from orchestrator.machine.files import read_json
 from orchestrator.plan.commands import SELECTION
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.plan.record import outputs_in, state_in
-from orchestrator.prompts.examples import wording_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import metrics
 from orchestrator.scores.results import ResultsRow, overall_row
-from orchestrator.scores.signature import decoding, prompt_digest, signature
+from orchestrator.scores.signature import decoding, prompt_label, signature
 
 SCORES = "scores.json"
 
@@ -71,7 +70,7 @@ def results_of(plan: Plan) -> list[ResultsRow]:
     split, sha = plan.recipe.inference.split, plan.recipe.digest
     for task, entry in scored(plan):
         score, provenance = metrics.Scores(**entry["scores"]), Provenance(**entry["stages"])
-        measured = _measured(plan, task, score.n, entry["utterances"], provenance)
+        measured = _measured(plan, task, score.n, entry, provenance)
         rows.append({**measured, **entry["row"], "recipe_sha256": sha})
         parts.append(score)
         sizes.append(task.sizes.get(split) or score.n)
@@ -86,8 +85,9 @@ def results_of(plan: Plan) -> list[ResultsRow]:
     return rows
 
 
-def _measured(plan: Plan, task: Task, n: int, utterances: str, provenance: Provenance) -> ResultsRow:
+def _measured(plan: Plan, task: Task, n: int, entry: Mapping[str, Any], provenance: Provenance) -> ResultsRow:
     """The columns of a task's results row that say what was measured and how."""
+    prompt = entry.get("prompt") or prompt_label(plan.recipe, task)
     recipe = plan.recipe
     model, split, bad = recipe.model, recipe.inference.split, provenance.bad_videos
     choice = plan.bad_videos
@@ -101,7 +101,7 @@ def _measured(plan: Plan, task: Task, n: int, utterances: str, provenance: Prove
         "task": task.name,
         "dimension": task.dimension,
         "split": split,
-        "prompt": f"{wording_of(recipe, task, split).name}@{prompt_digest(recipe, task)[:8]}",
+        "prompt": prompt,
         "decoding": decoding(recipe),
         "frames": recipe.video.frames if recipe.modality == "video" else None,
         "seed": recipe.seed,
@@ -109,7 +109,7 @@ def _measured(plan: Plan, task: Task, n: int, utterances: str, provenance: Prove
         "train_seconds": provenance.train_seconds,
         "gpus": provenance.gpus,
         # what training lacked is no matter of what was measured
-        "signature": signature(recipe, task, utterances, n, choice.summary({split: bad[split]})),
+        "signature": signature(recipe, task, entry["utterances"], n, choice.summary({split: bad[split]}), prompt),
         "bad_videos": choice.summary(bad),
         "toolkit_version": plan.toolkit.environment.toolkit_version(),
     }

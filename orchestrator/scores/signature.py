@@ -13,7 +13,7 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import answers
 
 
-def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = "") -> str:
+def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = "", prompt: str = "") -> str:
     """What makes two scores comparable, after sacreBLEU's signature: equal signatures, comparable scores.
 
     Args:
@@ -22,6 +22,7 @@ def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = ""
         utterances: `utterances_digest` of the samples that were scored.
         n: how many these were.
         bad: `BadVideos.summary` of them.
+        prompt: `prompt_label` of what was asked; empty: as the template is now.
 
     Raises:
         InputError: the prompt template does not exist or is none.
@@ -30,7 +31,7 @@ def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = ""
         "data": utterances,
         "split": recipe.inference.split,
         "n": n,
-        "prompt": prompt_digest(recipe, task)[:8],
+        "prompt": (prompt or prompt_label(recipe, task)).rpartition("@")[2],
         "labels": digest(task.labels)[:8],
         "decoding": decoding(recipe),
         "frames": f"{recipe.video.frames}x{recipe.video.max_pixels}" if recipe.modality == "video" else 0,
@@ -41,6 +42,12 @@ def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = ""
     if bad:
         parts["bad_videos"] = bad
     return "|".join(f"{name}:{value}" for name, value in parts.items())
+
+
+def prompt_label(recipe: Recipe, task: Task) -> str:
+    """The template's name and the start of `prompt_digest`: ``mmla/text.j2@1a2b3c4d``."""
+    name = examples.wording_of(recipe, task, recipe.inference.split).name
+    return f"{name}@{prompt_digest(recipe, task)[:8]}"
 
 
 def prompt_digest(recipe: Recipe, task: Task) -> str:

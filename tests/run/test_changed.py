@@ -16,7 +16,7 @@ from orchestrator.run.stages.context import Context
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.run.place import Place, write_data
-from tests.running import answers, stage_folder
+from tests.running import answers, records, stage_folder
 
 SHOWN = ("--set", "model.type=MLLM", "--set", "train.batch_size=1", "--set", "train.micro_batch_size=1")
 
@@ -161,6 +161,30 @@ def test_a_prompt_edited_while_a_run_goes_on_stops_it(own: Place, tmp_path: Path
     assert f"demo/infer: {changed} {prompt}" in said
     assert "run the same command again: it makes a new plan, or put back what was there" in said
     own.run("--set", f"prompt.template={prompt}")
+
+
+@pytest.mark.parametrize("edit", [lambda path: path.write_text("{{ text }}?"), Path.unlink])
+def test_a_prompt_edited_when_all_is_asked_is_not_the_one_that_is_named(
+    own: Place, tmp_path: Path, meanwhile: Any, edit: Callable[[Path], None]
+) -> None:
+    prompt = tmp_path / "mine.j2"
+    prompt.write_text("{{ text }} One of {{ labels | join(', ') }}?")
+    own.run("--set", f"prompt.template={prompt}")
+    named = {name: own.rows()["demo"][name] for name in ("prompt", "signature")}
+    shutil.rmtree(stage_folder(own.folder, "infer"))
+    meanwhile("infer", lambda: edit(prompt))
+    own.run("--set", f"prompt.template={prompt}")
+    assert {name: own.rows()["demo"][name] for name in named} == named
+
+
+def test_what_a_prompt_includes_is_read_once(own: Place, tmp_path: Path, meanwhile: Any) -> None:
+    (tmp_path / "mine.j2").write_text('{{ text }} {% include "part.j2" %}')
+    part = tmp_path / "part.j2"
+    part.write_text("One of these")
+    meanwhile("train", lambda: part.write_text("None of these"))
+    own.run("--set", f"prompt.template={tmp_path / 'mine.j2'}")
+    requests = records(stage_folder(own.folder, "infer") / "requests.jsonl")
+    assert all(request["prompt"].endswith("One of these") for request in requests.values())
 
 
 def clips(root: Path) -> None:

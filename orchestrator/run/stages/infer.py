@@ -9,6 +9,7 @@ from orchestrator.plan.plan import Stage
 from orchestrator.prompts.examples import samples_of
 from orchestrator.run.stages.answering import answer
 from orchestrator.run.stages.context import Context
+from orchestrator.scores.signature import prompt_label
 
 
 def infer(context: Context, stage: Stage) -> dict[str, Any]:
@@ -16,5 +17,7 @@ def infer(context: Context, stage: Stage) -> dict[str, Any]:
     checkpoint = commands.chosen_checkpoint(stage)
     split, bad = context.recipe.inference.split, context.plan.bad_videos
     found = {task.name: len(bad.bad_ids(samples_of(context.recipe, task, split))) for task in context.job.tasks}
+    # before it is seen that nothing was edited: the template may be another one when results are written
+    prompts = {task.name: prompt_label(context.recipe, task) for task in context.job.tasks}
     counts = answer(context, stage, stage.folder, checkpoint, split)
-    return {**counts, "bad_videos": found, "checkpoint": checkpoint.name if checkpoint else None}
+    return {**counts, "bad_videos": found, "prompts": prompts, "checkpoint": checkpoint.name if checkpoint else None}

@@ -50,6 +50,7 @@ def score(context: Context, stage: Stage) -> dict[str, Any]:
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         entry["utterances"] = utterances_digest(samples)
+        entry["prompt"] = outputs_in(asked.folder).get("prompts", {}).get(task.name)
         entries.append(entry | {"stages": asdict(Provenance.of(recipe, stage, task))})
     context.need_unchanged(asked, rows_only=True)
     write_json(stage.folder / SCORES, entries)
