@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from orchestrator.errors import InputError
@@ -34,7 +34,8 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
             # of two runs that end together the second sees what the first wrote
             with waiting_lock(results_dir / LOCK, f"another run writes to {results_dir}: waiting for it"):
                 if not _holds(path, rows):
-                    if aside := _move_aside(path, rows):
+                    replaced = {(task.name, run) for task, entry in scored(plan) for run in entry.get("replaces", ())}
+                    if aside := _move_aside(path, rows, replaced):
                         listener.line(f"{path} held other results: they are now in {aside}")
                     write_results(path, rows)
                 _drop_copies(path)
@@ -65,10 +66,11 @@ def _told(row: ResultsRow) -> str:
     return repr([(name, value) for name, value in _as_read(row).items() if name not in OF_THE_MOMENT])
 
 
-def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:
+def _move_aside(path: Path, rows: Sequence[ResultsRow], replaced: Collection[tuple[str, str]]) -> Path | None:
     """Keep results other than these rows under another name: they are somebody's days of GPU time.
 
-    Those of the same run are not other ones, nor are the same ones found once more.
+    Those of the same run are not other ones; nor are the same ones of a run whose scores were computed once more, which
+    ``replaced`` names by task.
     """
     if not path.exists():
         return None
@@ -76,7 +78,9 @@ def _move_aside(path: Path, rows: Sequence[ResultsRow]) -> Path | None:
     told = {_told(row) for row in rows}
     try:
         old = [row for row in read_results(path) if row["task"] != OVERALL]
-        others = {row["run_id"] for row in old if (row["task"], row["run_id"]) not in mine and _told(row) not in told}
+        known = {(row["task"], row["run_id"]) for row in old}
+        again = {(row["task"], row["run_id"]) for row in old if _told(row) in told} & set(replaced)
+        others = {run for _, run in known - mine - again}
     except InputError:
         others = {"unreadable"}
     if not others:

@@ -67,6 +67,8 @@ def _useful(stage: Stage, before: dict[str, Any], listener: Listener) -> dict[st
     why = ""
     if before.get("mixed"):
         why = "what it read was changed while it ran"
+    elif stage.kind == "score":
+        pass  # computed anew whatever is there, which says which run's scores these replace
     elif not stage.fits(before) and stage.folder.exists():
         # also where its stage.json was lost: nothing says whose answers lie there
         why = "what is there came from another training, or from other answers"

@@ -107,6 +107,15 @@ def test_the_same_results_found_once_more_make_no_more_files(place: Place) -> No
     assert (read_results(aside)[0]["error"], place.rows()["demo"]["error"]) == (6.25, 0)
 
 
+def test_the_same_results_of_two_runs_are_both_kept(place: Place) -> None:
+    place.run()
+    first = place.results.read_text()
+    said = place.run("--runs-dir", place.folder / "others")
+    (aside,) = (path for path in place.folder.glob("*.csv") if path != place.results)
+    assert f"held other results: they are now in {aside}" in said
+    assert aside.read_text() == first
+
+
 def test_columns_that_somebody_added_stay_where_nothing_is_new(place: Place) -> None:
     place.run()
     head, *rows = place.results.read_text().splitlines()

@@ -13,7 +13,7 @@ from orchestrator.data.bad_videos import SKIPPED
 from orchestrator.data.samples import Sample
 from orchestrator.errors import StageError
 from orchestrator.machine.checkout import git_commit
-from orchestrator.machine.files import write_csv, write_json
+from orchestrator.machine.files import read_json, write_csv, write_json
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import outputs_in, reopen
@@ -38,6 +38,7 @@ def score(context: Context, stage: Stage) -> dict[str, Any]:
     context.need_intact(asked)
     context.need_unchanged(asked, rows_only=True)
     predictions = _predictions(asked)
+    replaced = _replaced(stage)
     recipe = context.recipe
     entries = []
     for task in context.job.tasks:
@@ -49,12 +50,22 @@ def score(context: Context, stage: Stage) -> dict[str, Any]:
             "git_commit": git_commit(),
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        entry["replaces"] = replaced
         entry["utterances"] = utterances_digest(samples)
         entry["prompt"] = outputs_in(asked.folder).get("prompts", {}).get(task.name)
         entries.append(entry | {"stages": asdict(Provenance.of(recipe, stage, task))})
     context.need_unchanged(asked, rows_only=True)
     write_json(stage.folder / SCORES, entries)
     return {"rows": len(entries)}
+
+
+def _replaced(stage: Stage) -> list[str]:
+    """The runs whose scores stood here before."""
+    entries = read_json(stage.folder / SCORES)
+    try:
+        return [*entries[0].get("replaces", ()), str(entries[0]["row"]["run_id"])]
+    except (LookupError, TypeError, AttributeError):  # there is none, or it is damaged
+        return []
 
 
 def _predictions(asked: Stage) -> dict[str, journals.Prediction]:
