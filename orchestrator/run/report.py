@@ -38,7 +38,7 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
                     if aside := _move_aside(path, rows, replaced):
                         listener.line(f"{path} held other results: they are now in {aside}")
                     write_results(path, rows)
-                _drop_copies(path)
+                _drop_copies(path, {str(row["run_id"]) for row in rows})
             listener.results(rows, path)
             for note in _notes(plan):
                 listener.line(f"note: {note}")
@@ -94,9 +94,9 @@ def _move_aside(path: Path, rows: Sequence[ResultsRow], replaced: Collection[tup
     return aside
 
 
-def _drop_copies(path: Path) -> None:
-    """Remove what was moved aside and is shown under its own name again."""
+def _drop_copies(path: Path, runs: Collection[str]) -> None:
+    """Remove what was moved aside and is shown under its own name again; a copy that somebody made stays."""
     content = path.read_bytes()
     for aside in path.parent.glob(f"{path.stem}.*{path.suffix}"):
-        if aside.read_bytes() == content:
+        if aside.name.startswith(tuple(f"{path.stem}.{run}" for run in runs)) and aside.read_bytes() == content:
             aside.unlink()

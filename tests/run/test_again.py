@@ -120,6 +120,10 @@ def test_columns_that_somebody_added_stay_where_nothing_is_new(place: Place) -> 
     place.run()
     head, *rows = place.results.read_text().splitlines()
     own = "\n".join([f"{head},remark", *(f"{row},mine" for row in rows)]) + "\n"
+    copy = place.results.with_suffix(".mine.csv")
+    shutil.copy(place.results, copy)
+    place.run()
+    assert copy.exists()
     place.results.write_text(own)
     place.run()
     assert place.results.read_text() == own
