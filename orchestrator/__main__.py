@@ -25,6 +25,10 @@ REMEDIES = {
     errno.EAGAIN: "too many processes: raise `ulimit -u`",
     errno.ENOMEM: "give it more memory (see `ulimit -v`, and the limits of the container or the job)",
     errno.EIO: "the disk, or the network drive, fails: see `dmesg`",
+    errno.ENAMETOOLONG: "the name is too long: give another",
+    errno.ELOOP: "its links go round in a circle: give another, or mend the links",
+    errno.ENOTDIR: "a part of that path is a file: give another",
+    errno.EISDIR: "that is a folder: give a file",
     errno.ESTALE: "the network drive was mounted anew: change to the folder again",
 }
 

@@ -53,6 +53,12 @@ def test_a_fault_of_the_program_is_shown_whole(error: BaseException, monkeypatch
     )
 
 
+def test_a_name_that_is_too_long() -> None:
+    said = call("data", "check", "--data-root", f"/tmp/{'x' * 300}", code=1)
+    assert said.endswith(f"File name too long\n    {REMEDIES[errno.ENAMETOOLONG]}\n")
+    assert "Traceback" not in said
+
+
 def test_a_home_that_is_not_there(tmp_path: Path) -> None:
     said = call("run", "x.yaml", "--runs-dir", "~nobody-of-that-name/runs", code=2)
     assert said == "error: there is no home directory for the `~` in a path\n    write the path whole, or set HOME\n"

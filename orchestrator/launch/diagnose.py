@@ -9,9 +9,11 @@ KNOWN: tuple[tuple[str, str], ...] = (
     # before the hub's: both may say that a name cannot be resolved
     (r"stopped: the server cannot be reached", "check OPENAI_BASE_URL and the network"),
     (
-        r"No space left on device|Errno 28|disk quota exceeded",
+        # torch counts what it wrote, and does not say why that is too little
+        r"No space left on device|Errno 28|disk quota exceeded|PytorchStreamWriter failed|unexpected pos \d+ vs \d+",
         "the disk is full: free some space or give another folder with --runs-dir, then run the same command again",
     ),
+    (r"File too large|Errno 27\b", "files may not grow so large: raise `ulimit -f`, then run the same command again"),
     (
         r"CUDA out of memory|OutOfMemoryError",
         "the GPU's memory is too small: lower train.micro_batch_size, train.max_length or video.frames, or set "

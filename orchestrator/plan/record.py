@@ -19,6 +19,7 @@ from orchestrator.machine.files import read_json, write_json
 STATE = "stage.json"
 # by kind of stage: patterns of the files that are sealed; the others in its folder are for people
 SEALED: Mapping[str, tuple[str, ...]] = {
+    "init": ("model/*",),
     "convert": ("train.*", "dev.*", "dataset_info.json"),
     "select": ("selection.json",),
     "infer": ("requests.jsonl", "predictions.jsonl"),
@@ -96,10 +97,10 @@ def mark_in(folder: Path) -> str | None:
 
 
 def seal(folder: Path, kind: str) -> dict[str, Any]:
-    """The seals of what a stage of a kind has just written, by file name."""
+    """The seals of what a stage of a kind has just written, by file name, or path in its folder."""
     patterns = SEALED.get(kind, ())
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    return {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}
+    return {str(path.relative_to(folder)): {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in files}
 
 
 def damaged(folder: Path, state: Mapping[str, Any], *, small_only: bool = False) -> list[str]:

@@ -87,7 +87,7 @@ def _read(content: bytes, asked: Collection[str] | None = None) -> tuple[list[tu
 def _sound(line: bytes) -> Prediction | None:
     """The prediction on a line: an id, and a text or an error."""
     try:
-        entry = json.loads(line)
+        entry = json.loads(line.decode())  # from bytes JSON also takes what begins with a byte order mark
     except (ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):

@@ -17,6 +17,7 @@ from orchestrator.toolkits.base import Checkpoint, Say, ignore
 
 STATE = "trainer_state.json"
 OUTPUT = "output"
+MEASURED = {"loss", "grad_norm", "eval_accuracy", "eval_seq_acc"}  # numbers of the log that are read
 MOST = 3  # files that one sentence names
 Problems = Callable[[Path], list[str]]  # what is wrong with the files of a checkpoint
 
@@ -69,6 +70,20 @@ def device_arguments(recipe: Recipe, device: str, environment: Environment) -> d
     return {"use_cpu": True} if device == "cpu" else {}
 
 
+def _state(path: Path) -> dict[str, Any] | None:
+    """What a trainer_state.json says: at which step, and what was logged; ``None`` where it is none, or damaged."""
+    state = read_json(path)
+    if not isinstance(state, dict) or not isinstance(state.get("global_step"), int):
+        return None
+    rows = state.setdefault("log_history", [])
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and isinstance(row.get("step"), int) for row in rows
+    ):
+        return None
+    numbers = [state.get("max_steps", 0), *(row[key] for row in rows for key in MEASURED & row.keys())]
+    return state if all(isinstance(number, int | float) for number in numbers) else None
+
+
 def _candidates(output: Path, weights: Problems) -> list[tuple[Checkpoint, list[str]]]:
     """Every checkpoint by step, with what is missing or damaged of what inference needs.
 
@@ -78,12 +93,12 @@ def _candidates(output: Path, weights: Problems) -> list[tuple[Checkpoint, list[
     found = []
     for path in output.glob("checkpoint-*"):
         step = path.name.partition("-")[2]
-        if not step.isdigit():
+        if not step.isdecimal() or not path.is_dir():
             continue
-        state = read_json(path / STATE)
+        state = _state(path / STATE)
         if not (path / STATE).exists():
             problems = ["it was not written to its end"]
-        elif not isinstance(state, dict) or state.get("global_step") != int(step):
+        elif state is None or state["global_step"] != int(step):
             problems = [f"{STATE} is damaged"]
         else:
             problems = weights(path)
@@ -106,8 +121,8 @@ def evaluations(output: Path) -> list[tuple[int, float]]:
 
     The top-level trainer_state.json appears only after a complete run; each checkpoint has its own.
     """
-    states = [read_json(path) for path in [*output.glob(f"checkpoint-*/{STATE}"), output / STATE]]
-    histories: list[list[dict[str, Any]]] = [s.get("log_history", []) for s in states if isinstance(s, dict)]
+    states = map(_state, [*output.glob(f"checkpoint-*/{STATE}"), output / STATE])
+    histories: list[list[dict[str, Any]]] = [state["log_history"] for state in states if state]
     newest = max(histories, key=len, default=[])
     # of no tokens at all (every answer was cut off) the accuracy is no number: JSON's NaN, or null
     return [(row["step"], math.nan if row["eval_accuracy"] is None else row["eval_accuracy"])
@@ -129,7 +144,8 @@ def resumable(output: Path, weights: Problems = weights_problems, say: Say = ign
             chosen = checkpoint if not problems else None
         if problems:
             say(_left_out(checkpoint.path.name, problems))
-            shutil.rmtree(checkpoint.path)
+            path = checkpoint.path
+            path.unlink() if path.is_symlink() else shutil.rmtree(path)
     if chosen is None:
         # left-overs of a run that never reached a checkpoint would make a toolkit refuse the folder
         shutil.rmtree(output)
@@ -146,18 +162,16 @@ def _left_out(name: str, problems: Sequence[str]) -> str:
 
 def output_problems(output: Path, weights: Problems = weights_problems) -> list[str]:
     """What is missing from a training that exited with status 0; empty when it reached its last step."""
-    state = read_json(output / STATE)
-    if not isinstance(state, dict):
-        return [f"it wrote no {STATE}"]
-    found, step = [], state.get("global_step", 0)
+    state = _state(output / STATE)
+    if state is None:
+        return [f"it wrote no {STATE}" if not (output / STATE).exists() else f"its {STATE} is damaged"]
+    found, step = [], state["global_step"]
     if step < state.get("max_steps", 1):
         found.append(f"it stopped at step {step} of {state.get('max_steps')}")
     candidates = {checkpoint.step: problems for checkpoint, problems in _candidates(output, weights)}
     if problems := candidates.get(step, ["it is missing"]):
         found.append(f"the checkpoint of its last step, {step}, is not whole: {'; '.join(problems[:MOST])}")
-    broken = next(
-        (row["step"] for row in state.get("log_history", []) if not math.isfinite(row.get("loss", 0.0))), None
-    )
+    broken = next((row["step"] for row in state["log_history"] if not math.isfinite(row.get("loss", 0.0))), None)
     if broken is not None:
         found.append(f"the loss is no number from step {broken} on: lower train.learning_rate, or use bf16 or fp32")
     return found

@@ -98,6 +98,8 @@ def _problems(paths: Iterable[Path]) -> list[str]:
 
 def weights_problems(folder: Path) -> list[str]:
     """What is missing or damaged of what a model or an adapter is loaded from: weights, configuration, tokenizer."""
+    if not folder.is_dir():
+        return [f"there is no folder {folder.name}"]
     safe = list(folder.glob("*.safetensors"))
     # transformers and peft take the safer format where there are both
     torch = [] if safe else [path for path in folder.glob("*.bin") if path.name.startswith(TORCH_WEIGHTS)]

@@ -39,6 +39,11 @@ from orchestrator.launch import diagnose
         ("(HF_HUB_ENABLE_HF_TRANSFER=1) but 'hf_transfer' package is not available", 1, "unset it"),
         ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error.", 1, "/dev/shm"),
         ("ValueError: p.bin is no projector of this model: it lacks 2 weights, e.g. x", 1, "model.parts.projector"),
+        ("OSError: [Errno 28] No space left on device", 1, "the disk is full"),
+        # torch.save on a full disk, and into an archive that ends too early
+        ("RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534", 1, "the disk is full"),
+        ("[enforce fail at inline_container.cc:471] . PytorchStreamReader failed reading zip archive", 1, ""),
+        ("SafetensorError: Error while serializing: I/O error: File too large (os error 27)", 1, "ulimit -f"),
         ("Killed", -9, "SIGKILL"),
         ("something nobody saw before", 1, ""),
     ],

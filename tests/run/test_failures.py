@@ -250,3 +250,28 @@ def test_a_results_folder_that_cannot_be_made_is_told_before_anything_runs(place
     said = call(*arguments(place.recipe, place.folder, "--results-dir", place.folder / "file" / "x"), code=2)
     assert "give another --results-dir" in said
     assert place.folders() == set()
+
+
+@pytest.mark.parametrize("method", ["sft", "zero_shot"])
+@pytest.mark.parametrize("harm", ["empty", "same length", "gone"])
+def test_a_damaged_model_from_scratch_is_made_again(data: Path, tmp_path: Path, method: str, harm: str) -> None:
+    place = Place(tmp_path / "place", data, method)
+    job = "demo" if method == "sft" else method
+    place.run(do="fail:train" if method == "sft" else "fail:infer", code=1)
+    model = stage_folder(place.folder, "init", job) / "model"
+    whole = (model / "model.bin").read_bytes()
+    if harm == "gone":
+        shutil.rmtree(model)
+    else:
+        (model / "model.bin").write_bytes(b"" if harm == "empty" else bytes(len(whole)))
+    assert "model/model.bin" in place.run()
+    assert (model / "model.bin").read_bytes() == whole
+
+
+def test_a_chosen_checkpoint_that_is_gone_is_told(place: Place) -> None:
+    place.run(do="fail:infer", code=1)
+    chosen = json.loads((stage_folder(place.folder, "select") / "selection.json").read_text())["checkpoint"]
+    shutil.rmtree(stage_folder(place.folder, "train") / "output" / chosen)
+    said = place.run(code=1)
+    assert f"there is no folder {chosen}" in said
+    assert "train again: rm -r" in said

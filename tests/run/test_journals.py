@@ -96,3 +96,12 @@ def test_a_process_that_fails_whole_fails_the_run_and_is_asked_again_once(tmp_pa
     journals.join(tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
     assert (len(lines), sum("error" in line for line in lines)) == (12, 6)
+
+
+def test_a_byte_order_mark_is_damage_that_is_mended(tmp_path: Path) -> None:
+    lines = [json.dumps({"id": name, "text": "yes"}) for name in "ab"]
+    (tmp_path / "predictions.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8-sig")
+    said: list[str] = []
+    assert journals.join(tmp_path, {"a", "b"}, said.append) == 1
+    assert (tmp_path / "predictions.jsonl").read_text() == f"{lines[1]}\n"
+    assert said == ["1 damaged lines of predictions.jsonl are left out, and what they answered is asked again"]

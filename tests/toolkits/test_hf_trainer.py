@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from pathlib import Path
@@ -103,3 +104,38 @@ def test_after_a_change_of_the_clock_the_oldest_is_still_the_first_to_go(tmp_pat
     os.utime(folders[-1], (now + 9000, now + 9000))
     toolkit.resumable(tmp_path)
     assert now - 1 <= folders[-1].stat().st_mtime <= time.time()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"global_step": "20"},
+        {"global_step": 20, "log_history": None},
+        {"global_step": 20, "log_history": [3]},
+        {"global_step": 20, "log_history": [{"loss": 0.5}]},
+        {"global_step": 20, "log_history": [{"step": 20, "eval_accuracy": "x", "eval_seq_acc": "x"}]},
+        {"global_step": 20, "log_history": [{"step": 20, "loss": None}]},
+        {"global_step": 20, "max_steps": None},
+    ],
+)
+def test_a_state_that_says_odd_things_is_damaged(tmp_path: Path, toolkit: Toolkit, odd: dict[str, object]) -> None:
+    row = {"step": 10, "eval_accuracy": 0.5, "eval_seq_acc": 0.5}
+    write_checkpoint(tmp_path / "output", 10, row, projector=True, last=20)
+    newest = write_checkpoint(tmp_path / "output", 20, row, projector=True)
+    for file in (newest / "trainer_state.json", tmp_path / "output" / "trainer_state.json"):
+        file.write_text(json.dumps(odd))
+    assert toolkit.train_problems(tmp_path, "Num examples = 4", 4)
+    assert toolkit.evaluations(tmp_path) == [(10, 0.5)]
+    assert toolkit.damaged(tmp_path) == {20: "trainer_state.json is damaged"}
+    assert toolkit.resumable(tmp_path) == "output/checkpoint-10"
+
+
+def test_what_only_looks_like_a_checkpoint(tmp_path: Path, toolkit: Toolkit) -> None:
+    write_checkpoint(tmp_path / "output", 10, projector=True)
+    elsewhere = write_checkpoint(tmp_path / "elsewhere", 30, projector=True)
+    (elsewhere / "config.json").write_text("")
+    (tmp_path / "output" / "checkpoint-20").write_text("a file")
+    (tmp_path / "output" / "checkpoint-30").symlink_to(elsewhere)
+    assert toolkit.resumable(tmp_path) == "output/checkpoint-10"
+    assert steps(tmp_path) == [10, 20]
+    assert elsewhere.is_dir(), "of a link only the link goes"

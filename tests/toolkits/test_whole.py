@@ -146,3 +146,7 @@ def test_the_states_of_deepspeed(tmp_path: Path) -> None:
             path.write_bytes(harm(good))
             assert [problem.split()[0] for problem in states_problems(folder)] == [path.name]
         path.write_bytes(good)
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    assert weights_problems(tmp_path / "checkpoint-3") == ["there is no folder checkpoint-3"]
