@@ -107,7 +107,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     names = list(known)
     folded = {name.casefold(): name for name in names}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    return f"did you mean `{folded[close[0]]}`?" if close else ""
+    if not close:
+        return ""
+    # a Cyrillic letter looks like a Latin one
+    seen = (char for char in dict.fromkeys(word) if char not in hidden(word))
+    alike = [char for char in seen if not char.isascii() and char not in "".join(names)]
+    holds = f" What is there holds {', '.join(map(_named, alike))}." if alike else ""
+    return f"did you mean `{folded[close[0]]}`?{holds}"
 
 
 def unknown(what: str, value: str, known: Iterable[str], where: str = "") -> Problem:

@@ -17,7 +17,7 @@ from pathlib import Path
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.lines import csv_lines
 from orchestrator.data.notes import Notes
-from orchestrator.errors import InputError, did_you_mean, hidden_hint
+from orchestrator.errors import InputError, did_you_mean, hidden_hint, short
 
 ColumnNames = Mapping[str, str] | Sequence[str] | None
 # line, id (None: take the video's), video (None: the file has no such column), text, label;
@@ -34,7 +34,7 @@ ALIASES = {
 }
 # ids that may count within something larger, and what that is called
 _PARTS = ("utterance_id", "uid")
-_WHOLE = re.compile(r"(dialog(ue)?|conv(ersation)?|video|episode|scene|session|transcript)_?id")
+_WHOLE = re.compile(r"(dialog(ue)?|conv(ersation)?|video|episode|scene|session|transcript)[ _-]?id")
 
 
 def columns_conflict(columns: ColumnNames) -> tuple[str, str] | None:
@@ -182,7 +182,7 @@ def _places(header: list[str], line: int, notes: Notes, columns: ColumnNames) ->
         header = list(columns)
         names = [name.strip().lower() for name in header]
         found = _found(names, aliases)
-    shown = ", ".join(header)
+    shown = short(", ".join(header), 400)
     if len(header) == 1 and len(cells := re.split("[,;|]", header[0])) > 2:
         notes.add(f"not tab separated: the first line is one field, `{shown}`, of {len(cells)} with other marks", line,
                   "a table's fields are separated by tabs: save it as tab separated values")  # fmt: skip

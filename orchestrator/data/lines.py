@@ -45,8 +45,9 @@ def json_lines(text: str, loads: Callable[[str], Any] = json.loads) -> Iterator[
 def _one_object(text: str) -> tuple[int, ValueError] | None:
     """Where a text begins with an object that does not end on its line: that line, and what it is in words."""
     start = len(text) - len(text.lstrip())
+    first = text[start:].partition("\n")[0]
     try:
-        json.loads(text[start:].partition("\n")[0])
+        json.loads(first)
     except RecursionError:
         return None
     except ValueError:
@@ -55,8 +56,11 @@ def _one_object(text: str) -> tuple[int, ValueError] | None:
         return None
     try:
         value, end = json.JSONDecoder().raw_decode(text, start)
-    except (ValueError, RecursionError):
-        return None
+    except (ValueError, RecursionError) as error:
+        if first.strip() != "{":
+            return None
+        line = text.count("\n", 0, getattr(error, "pos", start)) + 1
+        return line, ValueError(f"{getattr(error, 'msg', error)}, in an object over several lines")
     if not isinstance(value, dict):
         return None
     keys = ", ".join(list(map(str, value))[:3]) + (", ..." if len(value) > 3 else "")

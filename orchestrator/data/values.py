@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 from orchestrator.data.notes import MOST_LINES, Notes, also
-from orchestrator.errors import MOST_PROBLEMS, did_you_mean, hidden, hidden_hint
+from orchestrator.errors import MOST_PROBLEMS, did_you_mean, hidden, hidden_hint, short
 
 # tab and line breaks apart: what no utterance holds. Those from 0x80 on stand where Windows-1252 was read as Latin-1
 _CONTROLS = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
@@ -26,7 +26,7 @@ class Labels:
         if spelled is None:
             if label not in self.hints:  # the search is slow, and those beyond are not shown
                 self.hints[label] = self._hint(label.strip()) if len(self.hints) < MOST_PROBLEMS else ""
-            self.notes.add(f"`{label}` is not a label of {self.notes.task.name}", line, self.hints[label])
+            self.notes.add(f"`{short(label)}` is not a label of {self.notes.task.name}", line, self.hints[label])
         return spelled
 
     def _hint(self, label: str) -> str:
@@ -49,13 +49,15 @@ class Ids:
         self.notes = notes
         self.seen: dict[str, int] = {}
         self.again: dict[str, list[int]] = {}
+        self.odd: dict[str, str] = {}  # the first id with the characters that a hint names
 
     def add(self, name: str, line: int) -> bool:
         """Whether an id can be used; else that is noted, now or by `tell_repeats`."""
         if not name:
             self.notes.add("empty id", line)
         elif found := hidden_hint(name):
-            self.notes.add(f"the id `{name}` holds a character that cannot be seen", line, found)
+            first = short(self.odd.setdefault(found, name))
+            self.notes.add(f"the id `{first}` holds a character that cannot be seen", line, found)
         elif name in self.seen:
             self.again.setdefault(name, []).append(line)
             return False

@@ -15,9 +15,10 @@ from orchestrator.machine.meter import Meter
 from orchestrator.machine.optional import is_memory, optional
 
 OUT_OF = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # memory, open files
-VERSION = 3  # of the cache: raised where what counts as sound changes
+VERSION = 4  # of the cache: raised where what counts as sound changes
 SLACK = 2  # frames that some formats announce and do not mean to show
 SLACK_SECONDS = 0.5
+TIMED = ("matroska", "flv")  # formats whose header has no count of frames, but a length
 RECODE = "a toolkit that goes by the header takes other frames, or fewer: encode it anew, ffmpeg -i IN -c:v libx264 OUT"
 MEND = "delete it and run `data download` or `data check --videos` again, which unpack it from its archive, or mend it"
 
@@ -115,7 +116,7 @@ def _probe(name: str) -> tuple[str, str]:
     """
     import av
 
-    shown, packets, last = 0, 0, 0.0
+    shown, packets, last, reach = 0, 0, 0.0, 0.0
     try:
         with av.open(name) as container:
             if not container.streams.video:
@@ -127,13 +128,18 @@ def _probe(name: str) -> tuple[str, str]:
                 return f"the video is cut off: its index goes to byte {end:,}, the file has {container.size:,}", ""
             stream.codec_context.thread_count = 1  # the pool is parallel already
             announced = stream.frames  # 0 in formats whose header has no count
-            seconds = (container.duration or 0) / 1e6 if "matroska" in container.format.name else 0.0
+            rate = float(stream.average_rate or 0)
+            length = 1 / rate if rate else 0.0  # of a frame, in seconds
+            timed = any(name in container.format.name for name in TIMED)
+            seconds = (container.duration or 0) / 1e6 if timed else 0.0
             for packet in container.demux(stream):
                 if packet.is_corrupt:
                     return f"the video is cut off or damaged behind frame {shown:,}{_of(announced)}", ""
                 packets += bool(packet.size)
+                if packet.dts is not None and packet.time_base:
+                    reach = max(reach, float(packet.dts * packet.time_base) + length)
                 for frame in packet.decode():
-                    shown, last = shown + 1, max(last, frame.time or 0.0)
+                    shown, last = shown + 1, max(last, (frame.time or 0.0) + length)
     except Exception as error:  # whatever the decoder makes of a damaged file is a finding, not a crash
         if is_memory(error) or getattr(error, "errno", None) in OUT_OF:
             raise  # that says nothing about the video
@@ -143,13 +149,14 @@ def _probe(name: str) -> tuple[str, str]:
         return f"the video cannot be decoded: {reason}", ""
     if not shown:
         return "no frame in the video", ""
-    if packets < announced - SLACK:
+    # an AVI also counts the frames that were dropped when it was recorded, of which it holds none
+    if packets < announced - SLACK and reach * rate < announced - SLACK:
         return f"the video is cut off: it announces {announced:,} frames and holds {packets:,}", ""
     if shown < announced - SLACK:
         return "", f"it announces {announced:,} frames and shows {shown:,}"
-    # a header without a count of frames; sound may go on for a moment longer
+    # sound may go on for a moment longer
     if seconds and last < seconds - SLACK_SECONDS:
-        return "", f"it announces {seconds:.1f} s, and its last frame is at {last:.1f} s"
+        return "", f"it announces {seconds:.1f} s, and its last frame ends at {last:.1f} s"
     return "", ""
 
 

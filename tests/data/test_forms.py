@@ -127,10 +127,17 @@ def test_an_id_that_counts_within_a_dialogue(tmp_path: Path) -> None:
 
 
 def test_an_id_in_two_columns(tmp_path: Path) -> None:
-    write(tmp_path, "video_id\tclip_id\ttext\tlabel\nv1\t1\tfine\tjoy\n")
+    for head in ("video_id", "Video ID", "videoid"):
+        write(tmp_path, f"{head}\tclip_id\ttext\tlabel\nv1\t1\tfine\tjoy\n")
+        (message,) = problems(tmp_path)
+        assert f"no column `id` (found: {head}, clip_id, text, label)" in message
+        assert "where several columns together are the id, write one that joins them" in message
+
+
+def test_a_first_line_that_is_no_header_is_shown_short(tmp_path: Path) -> None:
+    write(tmp_path, "".join(f"column {at}\t" for at in range(10_000)))
     (message,) = problems(tmp_path)
-    assert "no column `id` (found: video_id, clip_id, text, label)" in message
-    assert "where several columns together are the id, write one that joins them" in message
+    assert len(message) < 1000
 
 
 def test_a_header_that_cannot_be_seen_whole_or_stands_twice(tmp_path: Path) -> None:

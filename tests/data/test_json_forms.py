@@ -61,6 +61,7 @@ def test_json(tmp_path: Path, item: dict[str, Any], expected: tuple[str, ...], n
             "\n" + json.dumps(turns(), indent=1) + "\n{}",
             [":2: not valid JSON: one object over 12 lines ({id, video, con"],
         ),
+        (json.dumps({"1": turns(), "2": turns()}, indent=1)[:-9], [":23: not valid JSON: "]),
         (json.dumps([turns()]) + "x", [":1: not valid JSON: text after `]`"]),
         (json.dumps([turns()], indent=1)[:-2], ["not valid JSON: `end of file` where `,`"]),
         (json.dumps([turns(), turns()]), [":1: the id `1` was on line 1 already"]),

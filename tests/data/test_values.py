@@ -24,6 +24,8 @@ HEAD = "id\ttext\tlabel\n"
         ("emotion: Joy", "write `joy` alone, in plain letters"),
         ("Emotion：joy", "write `joy` alone, in plain letters"),
         ("joi", "did you mean `joy`? labels: neutral"),
+        ("j\u043ey", "did you mean `joy`? What is there holds U+043E (cyrillic small letter o). labels: neutral"),
+        ("joy" * 100, f"`{'joy' * 20}...` is not a label of MELD@\n    labels: neutral"),
     ],
 )  # fmt: skip
 def test_a_label_that_is_spelled_otherwise(tmp_path: Path, label: str, expected: str) -> None:
@@ -78,3 +80,9 @@ def test_what_people_do_write(tmp_path: Path) -> None:
     texts = ["a\u200d b", "line\u2028", "你\u3000好", "é 😀\ufe0f", "soft\u00adhyphen"]
     write(tmp_path, HEAD + "".join(f"{at}\t{text}\t Joy \n" for at, text in enumerate(texts)))
     assert [row[1] for row in read(tmp_path)] == texts
+
+
+def test_ids_with_the_same_invisible_character_are_one_problem(tmp_path: Path) -> None:
+    write(tmp_path, HEAD + "".join(f"u\x85{at}\tHi\tjoy\n" for at in range(9)))
+    (message,) = problems(tmp_path)
+    assert "the id `u<U+0085>0` holds a character that cannot be seen (also on 8 more lines: 3, 4, " in message

@@ -4,6 +4,8 @@ import errno
 import json
 import os
 import sys
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,15 @@ from orchestrator.errors import InputError, Problem
 av = pytest.importorskip("av", reason="PyAV is not installed (extra `video`)")
 
 
-def make_video(path: Path, frames: int = 3) -> Path:
+def make_video(path: Path, frames: int = 3, rate: int = 5, times: Callable[[int], int] = lambda at: at) -> Path:
     import numpy as np
 
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=5)
+        stream = container.add_stream("mpeg4", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
         for at in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), at * 40, np.uint8), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), at * 40 % 255, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = times(at), Fraction(1, rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
@@ -146,6 +149,14 @@ def test_cut_off(tmp_path: Path, name: str, codec: str, options: dict[str, str],
             assert "data check --videos" in found[0].hint
 
 
+def test_flash_has_a_length_and_no_count(tmp_path: Path) -> None:
+    path = make_moving(tmp_path / "a.flv", "flv", {})
+    odd: list[Problem] = []
+    assert check_videos([path], odd=odd) == odd == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert check_videos([path], odd=odd) or odd
+
+
 def test_damaged_behind_the_first_frame(tmp_path: Path) -> None:
     path = make_moving(tmp_path / "a.mp4", "libx264", {})
     with av.open(str(path)) as container:
@@ -174,6 +185,19 @@ def test_frames_that_are_announced_and_not_shown(tmp_path: Path) -> None:
         assert [(problem.where, problem.message) for problem in odd] == [
             (str(cut), "it announces 75 frames and shows 60")
         ]
+
+
+def test_frames_that_were_dropped_when_it_was_recorded(tmp_path: Path) -> None:
+    """An AVI counts them, and holds none of them."""
+    path = make_video(tmp_path / "a.avi", frames=60, times=lambda at: at if at < 30 else at + 20)
+    odd: list[Problem] = []
+    assert check_videos([path], odd=odd) == []
+    assert [problem.message for problem in odd] == ["it announces 80 frames and shows 60"]
+
+
+def test_a_last_frame_has_a_length(tmp_path: Path) -> None:
+    odd: list[Problem] = []
+    assert check_videos([make_video(tmp_path / "a.mkv", rate=1)], odd=odd) == odd == []
 
 
 def test_without_pyav(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
