@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from orchestrator.environments.environment import Environment
 from orchestrator.errors import did_you_mean, hidden_hint
+from orchestrator.machine.files import read_json
 from orchestrator.machine.logs import LOG, tail
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import _hf_trainer as hf_trainer
@@ -61,6 +62,24 @@ def template_problems(name: str, known: Sequence[str], what: str = "chat templat
     return [f"model.template: the toolkit knows no {what} `{name}`; {near}"]
 
 
+def parts_problems(parts: Mapping[str, str], roles: Sequence[str], toolkit: str) -> list[str]:
+    """What is wrong with ``model.parts``, of which a toolkit knows those of some ``roles``; each is a model's folder.
+
+    A projector is none, but a file of whichever name: that it is there is looked at, no more.
+    """
+    knows = f"knows of {', '.join(roles)} only" if roles else "takes no parts: leave it out"
+    found = [f"model.parts.{role}: {toolkit} {knows}" for role in sorted(parts.keys() - set(roles))]
+    for role in (role for role in roles if role in parts):
+        path = Path(parts[role]).expanduser()
+        if parts[role].startswith(("/", "./", "../", "~")) and not path.exists():
+            found.append(f"model.parts.{role}: there is no {path}")
+        elif role != "projector" and path.is_dir() and not (path / "config.json").is_file():
+            found.append(f"model.parts.{role}: no config.json in {path}")
+        elif role != "projector" and path.is_dir():
+            found += [f"model.parts.{role}: {one} ({path}): get it again" for one in weights_problems(path)]
+    return found
+
+
 def refused_options(
     recipe: Recipe, owned: Mapping[str, Any], refused: Mapping[str, str], environment: Environment
 ) -> list[str]:
@@ -74,7 +93,10 @@ def refused_options(
     found = []
     if train.deepspeed:
         found += environment.missing_needs()
-        if environment.deepspeed_file(train.deepspeed) is None:
+        file = environment.deepspeed_file(train.deepspeed)
+        if file is not None and not isinstance(read_json(file), dict):
+            found.append(f"train.deepspeed: {file} holds no JSON object, as a configuration of DeepSpeed is one")
+        if file is None:
             known = sorted(file.stem for file in (environment.folder / "deepspeed").glob("*.json"))
             near = did_you_mean(Path(train.deepspeed).stem, known)
             found.append(

@@ -7,9 +7,9 @@ from pathlib import Path
 from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import system_of
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.toolkits._common import attention_problems, refused_options
+from orchestrator.toolkits._common import attention_problems, parts_problems, refused_options
 from orchestrator.toolkits._videollama2_training import train_arguments
-from orchestrator.toolkits._whole import file_problem, weights_problems
+from orchestrator.toolkits._whole import file_problem
 from orchestrator.toolkits.base import TrainInputs
 
 MOST_FRAMES = 32  # constants.MAX_FRAMES: of more, the last would be left out
@@ -54,9 +54,7 @@ def recipe_problems(recipe: Recipe, environment: Environment) -> list[str]:
 
 def _parts(recipe: Recipe) -> list[str]:
     parts = recipe.model.parts
-    found = [
-        f"model.parts.{role}: VideoLLaMA2 knows of {', '.join(ROLES)} only" for role in sorted(parts.keys() - ROLES)
-    ]
+    found = parts_problems(parts, tuple(ROLES), "VideoLLaMA2")
     missing = [role for role in ROLES if role not in parts]
     if recipe.train and missing:
         example = ", ".join(f"{role}: {ROLES[role]}" for role in missing)
@@ -64,18 +62,13 @@ def _parts(recipe: Recipe) -> list[str]:
             f"fine-tuning VideoLLaMA2 starts from other weights than the finished model in model.path, and model.parts "
             f"lacks {', '.join(missing)}: add for example model: {{parts: {{{example}}}}}"
         )
-    for role in ROLES.keys() & parts.keys():
-        path = Path(parts[role]).expanduser()
-        if parts[role].startswith(("/", "./", "../", "~")) and not path.exists():
-            found.append(f"model.parts.{role}: there is no {path}")
-        elif role == "projector" and path.is_dir() and not (path / "mm_projector.bin").is_file():
+    path = Path(parts.get("projector", "")).expanduser()
+    if "projector" in parts and path.exists():
+        file = path / "mm_projector.bin" if path.is_dir() else path
+        if not file.is_file():
             found.append(f"model.parts.projector: no mm_projector.bin in {path}")
-        elif role != "projector" and path.is_dir() and not (path / "config.json").is_file():
-            found.append(f"model.parts.{role}: no config.json in {path}")
-        elif path.exists():
-            file = path / "mm_projector.bin" if path.is_dir() else path
-            damaged = weights_problems(path) if role != "projector" else [file_problem(file)]
-            found += [f"model.parts.{role}: {problem} ({path}): get it again" for problem in damaged if problem]
+        elif problem := file_problem(file):
+            found.append(f"model.parts.projector: {problem} ({path}): get it again")
     tower = parts.get("vision_tower", "clip")
     if "clip" not in tower and "siglip" not in tower:
         found.append(

@@ -21,6 +21,7 @@ from orchestrator.toolkits._common import (
     TrainerToolkit,
     attention_problems,
     entries,
+    parts_problems,
     process_environment,
     refused_options,
     template_problems,
@@ -65,6 +66,7 @@ class LlamaFactory(TrainerToolkit):
         else:
             found += template_problems(recipe.model.template, self.environment.names("template"))
         found += attention_problems(recipe, self.environment)
+        found += parts_problems(recipe.model.parts, (), "LLaMA-Factory")
         train = recipe.train
         if train:
             seen = recipe.video.training or recipe.video

@@ -20,6 +20,7 @@ from orchestrator.toolkits._common import (
     RUNNERS,
     TrainerToolkit,
     attention_problems,
+    parts_problems,
     process_environment,
     refused_options,
     template_problems,
@@ -75,6 +76,7 @@ class LlavaNext(TrainerToolkit):
         if model.template is not None:
             found += template_problems(model.template, TEMPLATES)
         found += attention_problems(recipe, self.environment)
+        found += parts_problems(model.parts, ("vision_tower",), "LLaVA-NeXT")
         if train is None:
             return found
         if recipe.select.strategy == "best_eval":

@@ -24,6 +24,7 @@ from orchestrator.toolkits._common import (
     RUNNERS,
     TrainerToolkit,
     attention_problems,
+    parts_problems,
     process_environment,
     refused_options,
     template_problems,
@@ -104,6 +105,7 @@ class Swift(TrainerToolkit):
             kind, _, template = model.template.partition("/")
             found += template_problems(kind, self.environment.names("model_type"), "model type")
             found += template_problems(template, self.environment.names("template")) if template else []
+        found += parts_problems(model.parts, (), "ms-swift")
         if not model.trust_remote_code and (why := _own_code(recipe)):
             found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")
         if recipe.modality == "video":

@@ -181,6 +181,24 @@ def test_a_deepspeed_file_that_is_not_there(tmp_path: Path) -> None:
     assert problem.where.endswith(".yaml:5:20")
 
 
+@pytest.mark.parametrize("content", ["", "{", "[]"])
+def test_a_deepspeed_file_that_is_damaged(tmp_path: Path, content: str) -> None:
+    (tmp_path / "mine.json").write_text(content)
+    text = "method: sft\nmodel: tiny_qwen2\ntasks: [demo]\ntrain: {deepspeed: mine.json}\n"
+    found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
+    (problem,) = [problem for problem in found if "train.deepspeed" in problem.message]
+    assert "mine.json holds no JSON object" in problem.message
+    assert problem.where.endswith(".yaml:5:20")
+
+
+def test_parts_of_a_model_that_knows_none(tmp_path: Path) -> None:
+    text = "method: zero_shot\nmodel: {name: tiny_qwen2, parts: {vision_tower: x/y}}\ntasks: [demo]\n"
+    found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
+    assert [problem.message for problem in found if "parts" in problem.message] == [
+        "model.parts.vision_tower: LLaMA-Factory takes no parts: leave it out"
+    ]
+
+
 def test_a_missing_root_is_one_problem_and_hides_no_other(tmp_path: Path) -> None:
     text = "method: sft\nmodel: tiny_qwen2\ntasks: all\ntrain: {deepspeed: zer2.json}\nprompt: {template: my.j2}\n"
     (tmp_path / "my.j2").write_text("Which {{ task }}?")

@@ -63,6 +63,8 @@ def test_a_recipe_that_it_can_do() -> None:
         ({"train": {"extra": {"lora_r": 4}}}, "use the recipe's own key"),
         ({"prompt": {"system": "You are a pirate."}}, "put the text into prompt.template"),
         ({"model": {"template": "llava_llama_3"}}, "model.template"),
+        ({"model": {"parts": {"tower": "x/y"}}}, "model.parts.tower: LLaVA-NeXT knows of vision_tower only"),
+        ({"model": {"parts": {"vision_tower": "./nowhere"}}}, "model.parts.vision_tower: there is no nowhere"),
         ({"resources": {"processes": 2}}, "write zero2"),
     ],
 )
