@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from itertools import chain
 from typing import Any
 
@@ -27,5 +28,7 @@ def init(context: Context, stage: Stage) -> dict[str, Any]:
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in corpus)
     atomic_write(stage.folder / "corpus.jsonl", text)
     context.need_unchanged(stage)
+    # the toolkit's program leaves alone what is there, which may be damaged: else this stage would be done
+    shutil.rmtree(stage.folder / "model", ignore_errors=True)
     context.launch([commands.init_command(context.plan)], stage.folder, lambda: None)
     return {"texts": len(corpus)}
