@@ -100,10 +100,10 @@ def weights_problems(folder: Path) -> list[str]:
     """What is missing or damaged of what a model or an adapter is loaded from: weights, configuration, tokenizer."""
     if not folder.is_dir():
         return [f"there is no folder {folder.name}"]
-    safe = list(folder.glob("*.safetensors"))
+    safe = list(folder.glob("[!.]*.safetensors"))  # a Mac leaves notes on files, ._model.safetensors
     # transformers and peft take the safer format where there are both
-    torch = [] if safe else [path for path in folder.glob("*.bin") if path.name.startswith(TORCH_WEIGHTS)]
-    others = {path for path in folder.iterdir() if path.suffix in (".json", ".jinja", ".model")}
+    torch = [] if safe else [path for path in folder.glob("[!.]*.bin") if path.name.startswith(TORCH_WEIGHTS)]
+    others = {path for path in folder.glob("[!.]*") if path.suffix in (".json", ".jinja", ".model")}
     others |= {path for path in folder.glob("*.bin") if path.name.startswith(PROJECTORS)}
     others.add(folder / ("adapter_config.json" if any(folder.glob("adapter_*")) else "config.json"))
     indexes = list(folder.glob(f"*.{'safetensors' if safe or not torch else 'bin'}.index.json"))

@@ -150,3 +150,10 @@ def test_the_states_of_deepspeed(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     assert weights_problems(tmp_path / "checkpoint-3") == ["there is no folder checkpoint-3"]
+
+
+def test_notes_of_a_mac_on_files_are_none_of_them(tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path, 3)
+    for name in ("._model.safetensors", "._config.json", "._tokenizer.model"):
+        (folder / name).write_bytes(b"\0\x05\x16\x07")
+    assert weights_problems(folder) == []
