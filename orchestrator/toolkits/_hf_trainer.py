@@ -17,7 +17,8 @@ from orchestrator.toolkits.base import Checkpoint, Say, ignore
 
 STATE = "trainer_state.json"
 OUTPUT = "output"
-MEASURED = {"loss", "grad_norm", "eval_accuracy", "eval_seq_acc"}  # numbers of the log that are read
+ACCURACY = "eval_accuracy"
+MEASURED = {"loss", "grad_norm", ACCURACY, "eval_seq_acc"}  # numbers of the log that are read
 MOST = 3  # files that one sentence names
 Problems = Callable[[Path], list[str]]  # what is wrong with the files of a checkpoint
 
@@ -80,7 +81,9 @@ def _state(path: Path) -> dict[str, Any] | None:
         isinstance(row, dict) and isinstance(row.get("step"), int) for row in rows
     ):
         return None
-    numbers = [state.get("max_steps", 0), *(row[key] for row in rows for key in MEASURED & row.keys())]
+    # null: the accuracy of no tokens at all
+    found = [(key, row[key]) for row in rows for key in MEASURED & row.keys() if (key, row[key]) != (ACCURACY, None)]
+    numbers = [state.get("max_steps", 0), *(value for _, value in found)]
     return state if all(isinstance(number, int | float) for number in numbers) else None
 
 
