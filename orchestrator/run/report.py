@@ -31,6 +31,7 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
     for plan in plans:
         if rows := results_of(plan):
             path = results_dir / f"{plan.recipe.name}.csv"
+            results_dir.mkdir(parents=True, exist_ok=True)
             # of two runs that end together the second sees what the first wrote
             with waiting_lock(results_dir / LOCK, f"another run writes to {results_dir}: waiting for it"):
                 if not _holds(path, rows):

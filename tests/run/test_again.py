@@ -56,6 +56,15 @@ def test_a_training_that_was_deleted_is_not_missed_by_finished_results(place: Pl
     assert place.results.read_bytes() == table
 
 
+def test_results_that_were_deleted_are_written_again(place: Place) -> None:
+    results = place.folder / "elsewhere" / "results"
+    place.run("--results-dir", results)
+    table = (results / "echoed.csv").read_bytes()
+    shutil.rmtree(results.parent)
+    assert "everything is done already" in place.run("--results-dir", results)
+    assert (results / "echoed.csv").read_bytes() == table
+
+
 def test_a_training_that_was_deleted_is_done_again_for_new_answers(place: Place) -> None:
     place.run()
     shutil.rmtree(stage_folder(place.folder, "train"))
