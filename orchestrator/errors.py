@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -144,3 +145,29 @@ def capped(
     """The first ``most`` problems and, where there are others, one that says at ``where`` how many more of ``what``."""
     more = len(problems) - most
     return [*problems[:most], *([Problem(f"and {more:,} more {what}", where)] if more > 0 else [])]
+
+
+# what the machine refuses -> what to do
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full: free some space, or give a folder on another disk",
+    errno.EDQUOT: "your share of the disk is used up: free some space, or give a folder on another disk",
+    errno.EROFS: "this disk can only be read: give a folder that can be written",
+    errno.EACCES: "you may not do that there: give another folder, or ask for the right to",
+    errno.EPERM: "you may not do that there: give another folder, or ask for the right to",
+    errno.EFBIG: "files may not grow so large: raise `ulimit -f`",
+    errno.EMFILE: "too many files are open: raise `ulimit -n`",
+    errno.ENFILE: "too many files are open on this machine",
+    errno.EAGAIN: "too many processes: raise `ulimit -u`",
+    errno.ENOMEM: "give it more memory (see `ulimit -v`, and the limits of the container or the job)",
+    errno.EIO: "the disk, or the network drive, fails: see `dmesg`",
+    errno.ENAMETOOLONG: "the name is too long: give another",
+    errno.ELOOP: "its links go round in a circle: give another, or mend the links",
+    errno.ENOTDIR: "a part of that path is a file: give another",
+    errno.EISDIR: "that is a folder: give a file",
+    errno.ESTALE: "the network drive was mounted anew: change to the folder again",
+}
+
+
+def remedy(number: int | None) -> str:
+    """What to do where the machine refuses something, by the error's number; empty for any other."""
+    return _REMEDIES.get(number or 0, "")

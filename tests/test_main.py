@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.__main__ import REMEDIES
+from orchestrator.errors import _REMEDIES as REMEDIES
 from orchestrator.cli import ls
 from tests.running import call
 from tests.shared import ROOT

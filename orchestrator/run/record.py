@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from orchestrator.errors import Interrupted, OrchestratorError, StageError
+from orchestrator.errors import Interrupted, OrchestratorError, StageError, remedy
 from orchestrator.machine.checkout import git_commit
 from orchestrator.machine.files import write_json
 from orchestrator.machine.logs import LOG
@@ -117,6 +117,10 @@ def disk_errors() -> Iterator[None]:
                 "\n    what to do: the disk is full; free some space or give another folder with --runs-dir, "
                 "then run the same command again"
             )
+        elif advice := remedy(error.errno):
+            what += f"\n    what to do: {advice} (--runs-dir), then run the same command again"
+        elif error.errno == errno.ENOENT:
+            what += "\n    what to do: it was there when the run began; put it back, then run the same command again"
         raise StageError(what) from error
 
 

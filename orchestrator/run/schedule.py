@@ -73,6 +73,8 @@ def _useful(stage: Stage, before: dict[str, Any], listener: Listener) -> dict[st
         # also where its stage.json was lost: nothing says whose answers lie there
         why = "what is there came from another training, or from other answers"
     if not why:
+        for left in stage.folder.glob(".*.tmp"):  # half a file of a run that was killed
+            left.unlink()
         if before.get("state") == "done" and (names := damaged(stage.folder, before)):
             listener.remark(f"is mended: {', '.join(names)} not as it left {'it' if len(names) == 1 else 'them'}")
         if stage.kind == "infer":
