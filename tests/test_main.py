@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import _REMEDIES as REMEDIES
 from orchestrator.cli import ls
+from orchestrator.errors import _REMEDIES as REMEDIES
 from tests.running import call
 from tests.shared import ROOT
 
