@@ -56,8 +56,8 @@ def run(recipe: Path, folder: Path) -> None:
     assert start(recipe, folder).wait() == 0, (folder / "said.txt").read_text()
 
 
-def call(*words: object, code: int = 0, do: str = "") -> str:
-    """The command line in this process; returns what it says, on both of its streams."""
+def attempt(*words: object, do: str = "") -> tuple[int, str]:
+    """The command line in this process: its status, and what it says on both of its streams."""
     said = io.StringIO()
     argv = ["orchestrator", *map(str, words)]
     with (
@@ -71,8 +71,14 @@ def call(*words: object, code: int = 0, do: str = "") -> str:
             main()
         except SystemExit as end:
             status = end.code or 0
-    assert status == code, said.getvalue()
-    return said.getvalue()
+    return status, said.getvalue()
+
+
+def call(*words: object, code: int = 0, do: str = "") -> str:
+    """The same, for a command that ends with this status; returns what it says."""
+    status, said = attempt(*words, do=do)
+    assert status == code, said
+    return said
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:
