@@ -17,11 +17,11 @@ from tests.shared import ROOT
 
 def same_folder(lab: Lab) -> None:
     world = lab.at("new")
-    with world.running("train") as process:
+    with world.held("train") as process:
         code, said = world.run()
         understandable(said, code)
         assert str(process.pid) in said, said
-    assert process.returncode == 0, world.said
+    assert world.code == 0, world.said
     world.settles()
 
 

@@ -132,15 +132,19 @@ class World:
                               capture_output=True, env=env, check=False)  # fmt: skip
         return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
 
-    @contextlib.contextmanager
-    def running(self, kind: str, *more: object, cwd: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
-        """A run in a process of its own that has come to a kind of stage; it is waited for, or killed on a fault."""
-        seconds = self.kind.seconds
-        do = f"slow:{'infer' if kind == 'select' else kind}={seconds}" if seconds else ""
+    def start(self, kind: str = "", *more: object, cwd: Path = ROOT) -> subprocess.Popen[bytes]:
+        """A run in a process of its own; a kind of stage can be slowed down where the toolkit is too fast."""
+        slow = "infer" if kind == "select" else kind
+        do = f"slow:{slow}={self.kind.seconds}" if slow and self.kind.seconds else ""
         argv = [sys.executable, "-P", "-m", self.kind.program, *self.argv(*more)]
         env = environment(do) | {"PYTHONPATH": str(ROOT)}
         with (self.folder / "said.txt").open("wb") as said:
-            process = subprocess.Popen(argv, cwd=cwd, env=env, stdout=said, stderr=said, start_new_session=True)
+            return subprocess.Popen(argv, cwd=cwd, env=env, stdout=said, stderr=said, start_new_session=True)
+
+    @contextlib.contextmanager
+    def running(self, kind: str, *more: object, cwd: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
+        """A run in a process of its own that has come to a kind of stage; it is waited for, or killed on a fault."""
+        process = self.start(kind, *more, cwd=cwd)
         try:
             wait_until(lambda: process.poll() is not None or self._reached(kind), 300)
             assert process.poll() is None, f"it ended before {kind}:\n{self.said}"
@@ -169,13 +173,13 @@ class World:
         return False
 
     @contextlib.contextmanager
-    def held(self, kind: str, *more: object) -> Iterator[None]:
+    def held(self, kind: str, *more: object) -> Iterator[subprocess.Popen[bytes]]:
         """What is done in this context is done while the stage stands still; the run then goes on to its end."""
         with self.running(kind, *more) as process:
             still = self.processes()
             for one in still:
                 one.suspend()
-            yield
+            yield process
             for one in still:
                 one.resume()
             self.code = process.wait(300)
@@ -298,9 +302,17 @@ def obey(said: str, folder: Path) -> None:
 class Lab:
     """Makes the place that is disturbed: new, stopped in train, selected, stopped in infer, or done."""
 
-    def __init__(self, name: str, base: Path, tasks: str = "[demo]", write: Callable[[Path], object] | None = None):
+    def __init__(
+        self,
+        name: str,
+        base: Path,
+        tasks: str = "[demo]",
+        write: Callable[[Path], object] | None = None,
+        limit: int | None = None,
+    ):
         self.name, self.base, self.kind, self.tasks = name, base, KINDS[name], tasks
         self.write = write or (lambda root: (write_clips if name == "videos" else _demo)(root, self.kind.sizes))
+        self.limit = f", limit: {limit}" if limit else ""
         self.calm: dict[str, Any] = {}
         self.seconds = 0.0
 
@@ -325,7 +337,7 @@ class Lab:
         if state == "new":
             folder.mkdir(parents=True)
             self.write(folder / "data")
-            recipe = f"name: chaos\nmethod: sft\ntasks: {self.tasks}\ndata: {{root: {folder}/data}}\n"
+            recipe = f"name: chaos\nmethod: sft\ntasks: {self.tasks}\ndata: {{root: {folder}/data{self.limit}}}\n"
             (folder / "recipe.yaml").write_text(recipe + self.kind.recipe)
         elif state == "done":
             world, begun = self.at("new"), time.monotonic()

@@ -89,7 +89,7 @@ def write_zip(path: Path, text: str) -> None:
 
 
 def lines(path: str | Path) -> list[dict]:
-    return [json.loads(line) for line in Path(path).read_text().splitlines()] if Path(path).exists() else []
+    return [json.loads(line) for line in Path(path).read_bytes().splitlines()] if Path(path).exists() else []
 
 
 def words(prompt: str) -> list[str]:
