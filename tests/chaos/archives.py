@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.chaos.surroundings import UNPRIVILEGED
-from tests.chaos.table import CALM, ECHO, EITHER, TOLD, add
+from tests.chaos.table import CALM, EITHER, TOLD, add
 from tests.chaos.world import Lab, World, understandable
 from tests.running import environment
 from tests.shared import ROOT
@@ -142,11 +142,11 @@ def read_only_root(lab: Lab, unpacked: bool) -> None:
     world.settles()
 
 
-add("archives", "sound", CALM, sound, toolkits=ECHO)
+add("archives", "sound", CALM, sound)
 for _how in DAMAGES:
-    add("archives", _how, TOLD, damaged, _how, toolkits=ECHO)
-add("archives", "half unpacked by hand", EITHER, half_unpacked, toolkits=ECHO)
-add("archives", "three runs unpack it at once", CALM, at_once, toolkits=ECHO)
-add("archives", "kill -9 while it is unpacked", CALM, killed, toolkits=ECHO, slow=True)
-add("archives", "a read-only root, unpacked by hand", CALM, read_only_root, True, toolkits=ECHO)
-add("archives", "a read-only root, not unpacked", TOLD, read_only_root, False, toolkits=ECHO)
+    add("archives", _how, TOLD, damaged, _how)
+add("archives", "half unpacked by hand", EITHER, half_unpacked)
+add("archives", "three runs unpack it at once", CALM, at_once)
+add("archives", "kill -9 while it is unpacked", CALM, killed, slow=True)
+add("archives", "a read-only root, unpacked by hand", CALM, read_only_root, True)
+add("archives", "a read-only root, not unpacked", TOLD, read_only_root, False)

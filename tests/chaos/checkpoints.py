@@ -7,9 +7,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.table import BOTH, CALM, ECHO, EITHER, REAL, TOLD, add
+from tests.chaos.table import CALM, EITHER, TOLD, add
 from tests.chaos.world import Lab, World, understandable
 
+REAL = ("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "config.json")
 HARMS: dict[str, Callable[[Path], object]] = {
     "empty": lambda file: file.write_bytes(b""),
     "half": lambda file: file.write_bytes(file.read_bytes()[: file.stat().st_size // 2]),
@@ -69,17 +70,13 @@ def before_the_first(lab: Lab) -> None:
     world.settles(said="begins again|from the beginning|from its beginning|no checkpoint")
 
 
-FILES = {
-    "model.bin": ECHO,
-    "trainer_state.json": BOTH,
-    **dict.fromkeys(("model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "config.json"), REAL),
-}
-for _name, _toolkits in FILES.items():
+for _name in ("model.bin", "trainer_state.json", *REAL):
+    _where = {"real": _name != "model.bin", "echo": _name not in REAL}
     for _harm in HARMS:
         if (_name, _harm) != ("trainer_state.json", "missing"):  # an unfinished one, as every kill may leave it
-            add("checkpoints", f"newest, {_harm}: {_name}", CALM, newest, _name, _harm, toolkits=_toolkits)
+            add("checkpoints", f"newest, {_harm}: {_name}", CALM, newest, _name, _harm, **_where)
         if _name.startswith("model"):
-            add("checkpoints", f"all, {_harm}: {_name}", CALM, every, _name, _harm, toolkits=_toolkits)
-            add("checkpoints", f"chosen, {_harm}: {_name}", TOLD, chosen, _name, _harm, toolkits=_toolkits)
-add("checkpoints", "the chosen one is gone", EITHER, chosen_gone, toolkits=BOTH)
-add("checkpoints", "stopped before the first one", "says that it begins again", before_the_first, toolkits=ECHO)
+            add("checkpoints", f"all, {_harm}: {_name}", CALM, every, _name, _harm, **_where)
+            add("checkpoints", f"chosen, {_harm}: {_name}", TOLD, chosen, _name, _harm, **_where)
+add("checkpoints", "the chosen one is gone", EITHER, chosen_gone, real=True)
+add("checkpoints", "stopped before the first one", "says that it begins again", before_the_first)

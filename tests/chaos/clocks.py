@@ -68,20 +68,24 @@ def unfinished_training_replaced(lab: Lab) -> None:
 
 
 for _when in YEARS:
+    _real = _when == "the future"
     for _state, _kind in (("train", "train"), ("infer", "train"), ("infer", "infer"), ("train", "convert")):
-        add("clocks", f"stopped in {_state}: {_kind} is dated in {_when}", CALM, dated, _state, _kind, _when)
-    for _state in ("infer", "done"):
         add(
-            "clocks",
-            f"answers of {_when} ({_state}), trained again",
-            CALM,
-            retrained,
-            _state,
-            _when,
-            ("train", "score"),
+            "clocks", f"stopped in {_state}: {_kind} is dated in {_when}", CALM, dated, _state, _kind, _when, real=_real
         )
-        add("clocks", f"answers of {_when} ({_state}), trained and selected again", CALM, retrained, _state, _when,
-            ("train", "select", "score"))  # fmt: skip
-    add("clocks", f"answers of {_when}, model made again", CALM, retrained, "infer", _when, ("init", "train"))
-    add("clocks", f"answers of {_when}, trained again by a stopped run", CALM, retrained_and_stopped, _when)
-add("clocks", "answers beside a training that nothing is known of", CALM, unfinished_training_replaced)
+    for _state in ("infer", "done"):
+        for _what, _lost in (("trained", ("train", "score")), ("trained and selected", ("train", "select", "score"))):
+            _words = f"answers of {_when} ({_state}), {_what} again"
+            add("clocks", _words, CALM, retrained, _state, _when, _lost, real=_real)
+    add(
+        "clocks",
+        f"answers of {_when}, model made again",
+        CALM,
+        retrained,
+        "infer",
+        _when,
+        ("init", "train"),
+        real=_real,
+    )
+    add("clocks", f"answers of {_when}, trained again by a stopped run", CALM, retrained_and_stopped, _when, real=_real)
+add("clocks", "answers beside a training that nothing is known of", CALM, unfinished_training_replaced, real=True)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.table import CALM, ECHO, EITHER, TOLD, add
+from tests.chaos.table import CALM, EITHER, TOLD, add
 from tests.chaos.world import Lab, understandable
 from tests.media import write_video
 from tests.recipes import write_rows
@@ -106,17 +106,43 @@ def video_replaced(lab: Lab, kind: str, remove: bool) -> None:
 
 
 for _edit in EDITS:
-    add("data", f"test: {_edit} while infer runs", EITHER, edited, "infer", "test", _edit)
+    add(
+        "data",
+        f"test: {_edit} while infer runs",
+        EITHER,
+        edited,
+        "infer",
+        "test",
+        _edit,
+        real=_edit in ("labels", "ids"),
+    )
 for _kind, _split in (("init", "train"), ("init", "dev"), ("train", "dev"), ("train", "test"), ("infer", "train")):
     for _edit in EDITS:
         _slow = (_kind, _edit) not in (("init", "labels"), ("train", "labels"), ("init", "removed"))
-        add("data", f"{_split}: {_edit} while {_kind} runs", EITHER, edited, _kind, _split, _edit, slow=_slow)
+        add(
+            "data",
+            f"{_split}: {_edit} while {_kind} runs",
+            EITHER,
+            edited,
+            _kind,
+            _split,
+            _edit,
+            real=_edit == "labels",
+            slow=_slow,
+        )
 for _split in ("train", "test"):
     _words = "ends as a calm run over the new data"
-    add("data", f"{_split}: labels while train runs, and they stay", _words, stays_edited, _split)
-add("data", "a video replaced while infer runs", TOLD, video_replaced, "infer", False, toolkits=ECHO)
-add("data", "a video replaced while train runs", TOLD, video_replaced, "train", False, toolkits=ECHO, slow=True)
-add("data", "a video removed while infer runs", TOLD, video_replaced, "infer", True, toolkits=ECHO)
+    add(
+        "data",
+        f"{_split}: labels while train runs, and they stay",
+        _words,
+        stays_edited,
+        _split,
+        real=_split == "train",
+    )
+add("data", "a video replaced while infer runs", TOLD, video_replaced, "infer", False)
+add("data", "a video replaced while train runs", TOLD, video_replaced, "train", False, slow=True)
+add("data", "a video removed while infer runs", TOLD, video_replaced, "infer", True)
 
 
 def touched(lab: Lab) -> None:
@@ -131,4 +157,4 @@ def touched(lab: Lab) -> None:
     world.settles()
 
 
-add("data", "all files written again with the same content", CALM, touched)
+add("data", "all files written again with the same content", CALM, touched, real=True)

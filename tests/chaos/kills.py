@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from orchestrator.machine.processes import STAGE_MARK
-from tests.chaos.table import BOTH, CALM, ECHO, add
+from tests.chaos.table import CALM, add
 from tests.chaos.world import Lab, World
 from tests.running import attempt, wait_until
 
@@ -123,14 +123,13 @@ for _stage in ("init", "convert", "train", "select", "infer", "score"):
     for _victim in VICTIMS:
         if _stage in ("convert", "score") and "orchestrator" not in _victim and "everything" not in _victim:
             continue  # nothing else runs there
-        _toolkits = BOTH if _stage in ("train", "infer") else ECHO
-        add("kills", f"{_victim} in {_stage}", CALM, killed, _stage, _victim, toolkits=_toolkits,
-            slow=(_stage, _victim) not in _FAST)  # fmt: skip
-add("kills", "kill -9 of the orchestrator where the folder holds a package orchestrator", CALM,
-    killed_in_a_folder_with_a_package)  # fmt: skip
-add("kills", "kill -9 of everything, six times", CALM, killed_again_and_again, toolkits=ECHO)
+        _where = {"real": _stage in ("train", "infer"), "slow": (_stage, _victim) not in _FAST}
+        add("kills", f"{_victim} in {_stage}", CALM, killed, _stage, _victim, **_where)
+_words = "kill -9 of the orchestrator where the folder holds a package orchestrator"
+add("kills", _words, CALM, killed_in_a_folder_with_a_package, real=True)
+add("kills", "kill -9 of everything, six times", CALM, killed_again_and_again)
 for _stage in ("train", "infer"):
-    add("kills", f"the toolkit outlives orchestrator and watchdog in {_stage}", CALM, left_running, _stage)
+    add("kills", f"the toolkit outlives orchestrator and watchdog in {_stage}", CALM, left_running, _stage, real=True)
 
 
 def group_killed(lab: Lab) -> None:

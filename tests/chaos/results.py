@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.chaos.table import BOTH, CALM, ECHO, EITHER, TOLD, add
+from tests.chaos.table import CALM, EITHER, TOLD, add
 from tests.chaos.world import Lab, understandable
 
 
@@ -98,7 +98,7 @@ def read_only(lab: Lab, meanwhile: bool) -> None:
 
 for _how in EDITS:
     for _state in ("done", "unscored"):
-        add("results", f"the CSV when {_state}: {_how}", EITHER, edited, _how, _state, toolkits=ECHO)
-add("results", "its folder removed while a run goes on", CALM, removed_meanwhile, False, toolkits=BOTH)
-add("results", "its folder becomes a file while a run goes on", EITHER, removed_meanwhile, True, toolkits=ECHO)
-add("results", "its folder is read-only", TOLD, read_only, False, toolkits=ECHO)
+        add("results", f"the CSV when {_state}: {_how}", EITHER, edited, _how, _state)
+add("results", "its folder removed while a run goes on", CALM, removed_meanwhile, False, real=True)
+add("results", "its folder becomes a file while a run goes on", EITHER, removed_meanwhile, True)
+add("results", "its folder is read-only", TOLD, read_only, False)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from tests.chaos.surroundings import quoted
-from tests.chaos.table import ECHO, add
+from tests.chaos.table import add
 from tests.chaos.world import Lab, understandable
 from tests.running import attempt
 
@@ -31,9 +31,9 @@ FILES: dict[str, tuple[str | bytes, str, float | str]] = {
     "the label column twice": ("id,label,label,predict\n1,joy,anger,joy\n", "", r"twice"),
     "a key twice in an object": ('{"label": "joy", "predict": "joy", "predict": "anger"}\n', "", r"twice"),
     "two columns of usual names": ("id,label,prediction,response\n1,joy,joy,anger\n", "", r"--answer-column"),
-    "a pretty-printed object": (json.dumps({"samples": [{"target": "joy", "output": {"completion": "joy"}}]}, indent=2),
-                                "", 100.0),
-    "a pretty-printed object of no known form": (json.dumps({"version": 2, "eval": {"task": "meld"}}, indent=2), "", r"column|object"),
+    "an object on many lines": (
+        json.dumps({"samples": [{"target": "joy", "output": {"completion": "joy"}}]}, indent=2), "", 100.0),
+    "an object on many lines, of no known form": (json.dumps({"n": {"a": 1}}, indent=2), "", r"column|object"),
     "JSON null": ('{"label": "joy", "predict": null}\n{"label": "joy", "predict": "joy"}\n', "", 50.0),
     "a lone surrogate": ('{"label": "joy", "predict": "\\ud83d"}\n{"label": "joy", "predict": "joy"}\n', "", 50.0),
     "an answer of 10 MB in CSV": (f"label,predict\njoy,{'x' * 10_000_000}\njoy,joy\n", "", 50.0),
@@ -99,11 +99,11 @@ def closed_output(lab: Lab) -> None:
 
 for _name, (_, _, _expected) in FILES.items():
     _words = f"ACC {_expected:.2f}" if isinstance(_expected, float) else f"refused: {_expected}"
-    add("scores", _name, _words, scored, _name, toolkits=ECHO)
+    add("scores", _name, _words, scored, _name)
 _more: list[tuple[str, str, Callable[[Lab], None]]] = [
     ("which columns were read", "is said", columns_said),
     ("its own output, with an answer of 10 MB", "scored", own_output),
     ("closed and full outputs", "no traceback", closed_output),
 ]
 for _name, _words, _do in _more:
-    add("scores", _name, _words, _do, toolkits=ECHO)
+    add("scores", _name, _words, _do)

@@ -79,7 +79,18 @@ for _what, (_where, _state, _lost) in FILES.items():
         if "configuration" in _what and _form not in ("missing", "emptied", "a folder"):
             continue  # written again at every start
         _slow = _form not in ("missing", "zeros", "a list", "a folder")
-        add("states", f"{_what}: {_form}", EITHER, damaged, _where, _state, _lost, _form, slow=_slow)
+        add(
+            "states",
+            f"{_what}: {_form}",
+            EITHER,
+            damaged,
+            _where,
+            _state,
+            _lost,
+            _form,
+            real=_form == "zeros",
+            slow=_slow,
+        )
 
 ODD: dict[str, dict[str, Any]] = {
     "state a number": {"state": 5},

@@ -18,8 +18,6 @@ told: stops with a message that says what to do; once that is done, calm
 """
 AREAS = ("data", "answers", "clocks", "checkpoints", "states", "kills", "twice", "results", "surroundings", "archives",
          "scores", "told")  # fmt: skip
-ECHO, REAL = ("echo",), ("llamafactory",)
-BOTH = ECHO + REAL
 
 
 @dataclass(frozen=True)
@@ -47,10 +45,12 @@ def add(
     expectation: str,
     do: Callable[..., None],
     *given: Any,
-    toolkits: tuple[str, ...] = BOTH,
+    real: bool = False,
+    echo: bool = True,
     slow: bool = False,
 ) -> None:
-    """A row; ``given`` is what ``do`` gets behind the lab."""
+    """A row; ``given`` is what ``do`` gets behind the lab, ``real``: it is worth minutes of a real toolkit's time."""
+    toolkits = ("echo",) * echo + ("llamafactory",) * real
     _ROWS.append(Row(area, disturbance, expectation, lambda lab: partial(do, lab)(*given), toolkits, slow))
 
 

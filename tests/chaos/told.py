@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.chaos.table import ECHO, add
+from tests.chaos.table import add
 from tests.chaos.world import Lab, understandable
 from tests.recipes import write_rows
 from tests.running import attempt
@@ -142,13 +142,13 @@ def broken_task_file(lab: Lab) -> None:
 ONE_LABEL = r"(every|each|all \d+|all the) answers?|one label|same label"
 NO_LABEL = r"no answer|none of|100 ?%.*unknown|unknown.*100"
 for _name, (_, _expected) in WRONG.items():
-    add("told", f"validate, wrong: {_name}", f"refused: {_expected}", refused, _name, toolkits=ECHO)
+    add("told", f"validate, wrong: {_name}", f"refused: {_expected}", refused, _name)
 for _name, (_, _expected) in ROWS.items():
-    add("told", f"validate, data: {_name}", f"refused: {_expected}", bad_row, _name, toolkits=ECHO)
-add("told", "validate, a prompt without the text", "refused", prompt_without_text, toolkits=ECHO)
-add("told", "validate, no data root", "one message: data download, MMLA_DATA_ROOT", no_data, toolkits=ECHO)
-add("told", "MELD's own columns", "Utterance_ID is no id", meld_ids, toolkits=ECHO)
-add("told", "all answers are one label", "a note", scored_again, "question", ONE_LABEL, toolkits=ECHO)
+    add("told", f"validate, data: {_name}", f"refused: {_expected}", bad_row, _name)
+add("told", "validate, a prompt without the text", "refused", prompt_without_text)
+add("told", "validate, no data root", "one message: data download, MMLA_DATA_ROOT", no_data)
+add("told", "MELD's own columns", "Utterance_ID is no id", meld_ids)
+add("told", "all answers are one label", "a note", scored_again, "question", ONE_LABEL)
 add(
     "told",
     "no answer is a label",
@@ -156,7 +156,6 @@ add(
     scored_again,
     "zzz",
     NO_LABEL,
-    toolkits=ECHO,
 )
-add("told", "checkpoints that are equally good", "a note", tie, toolkits=ECHO)
-add("told", "a task file that is wrong", "stops no command that does not need it", broken_task_file, toolkits=ECHO)
+add("told", "checkpoints that are equally good", "a note", tie)
+add("told", "a task file that is wrong", "stops no command that does not need it", broken_task_file)

@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.chaos.table import ECHO, add
+from tests.chaos.table import add
 from tests.chaos.world import Lab, understandable
 from tests.running import environment, wait_until
 from tests.shared import ROOT
@@ -116,10 +116,16 @@ def moved_while_stopped(lab: Lab) -> None:
     wait_until(lambda: not world.processes(), 10)
 
 
-add("twice", "a second run in the folder of a running one", "the second says so, the first goes on", same_folder)
-add("twice", "four runs started at once", "one does the work, the others say so", started_together)
-add("twice", "two settings in turn, one results folder", "one file for each", other_settings, toolkits=ECHO)
-add("twice", "three settings end together, one results folder", "the rows of all", ending_together, toolkits=ECHO)
-add("twice", "two downloads into one folder", "whole files", downloads, toolkits=ECHO)
-add("twice", "status again and again while it runs", "no traceback, nothing disturbed", status_meanwhile, toolkits=ECHO)
+add(
+    "twice",
+    "a second run in the folder of a running one",
+    "the second says so, the first goes on",
+    same_folder,
+    real=True,
+)
+add("twice", "four runs started at once", "one does the work, the others say so", started_together, real=True)
+add("twice", "two settings in turn, one results folder", "one file for each", other_settings)
+add("twice", "three settings end together, one results folder", "the rows of all", ending_together)
+add("twice", "two downloads into one folder", "whole files", downloads)
+add("twice", "status again and again while it runs", "no traceback, nothing disturbed", status_meanwhile)
 add("twice", "the runs folder moved and linked", "goes on", moved_while_stopped)

@@ -42,7 +42,7 @@ resources: {{device: cpu}}
 TINY = (
     f"extends: {ROOT}/recipes/_base/tiny_qwen2.yaml\n"
     + """\
-train: {epochs: 3, batch_size: 8, micro_batch_size: 8, save_steps: 10, learning_rate: 1e-3}
+train: {epochs: 2, batch_size: 4, micro_batch_size: 4, save_steps: 10, learning_rate: 1e-3}
 select: {strategy: best_eval}
 inference: {batch_size: 4}
 """
@@ -62,7 +62,7 @@ class Kind:
 KINDS = {
     "echo": Kind(ECHO.format(type="LLM", batch=4), "tests.echo", (40, 8, 16), 0.03),
     "videos": Kind(ECHO.format(type="MLLM", batch=1), "tests.echo", (6, 4, 6), 0.03),
-    "llamafactory": Kind(TINY, "orchestrator", (160, 16, 64), None),
+    "llamafactory": Kind(TINY, "orchestrator", (64, 8, 32), None),
 }
 
 
