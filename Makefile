@@ -4,8 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 # the rooms whose quick tests must run 85 % of their code
 COVERED := plan run launch cli scores
+# what `make chaos` disturbs
+TOOLKIT ?= echo
 
-.PHONY: help install demo lint check test test-all cover bench lock clean
+.PHONY: help install demo lint check test test-all cover bench chaos lock clean
 
 help:
 	@echo "make install   .venv, which everything else here needs and makes by itself"
@@ -15,6 +17,7 @@ help:
 	@echo "make test-all  every test, the longer proofs too"
 	@echo "make cover     the quick tests, and how much of the orchestrator they run"
 	@echo "make bench     the speed table (tests/benchmarks/README.md)"
+	@echo "make chaos     disturb runs in hundreds of ways, print what was survived (TOOLKIT=llamafactory: the real one)"
 	@echo "make clean     remove the demo and the caches of ruff, mypy and pytest"
 	@echo "make lock      make the locks again from pyproject.toml and third_party/*/requirements.in"
 
@@ -58,6 +61,10 @@ cover: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+chaos: $(READY)
+	$(BIN)/python -m tests.chaos --toolkit $(TOOLKIT)
+	$(BIN)/python -m tests.chaos --toolkit $(TOOLKIT) --twenty
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 \

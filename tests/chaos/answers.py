@@ -86,9 +86,19 @@ def lost_on_dev(lab: Lab, how: str) -> None:
 
 
 REAL = ("three lines missing", "emptied", "a line of garbage", "zeros at its end", "a line twice", "a foreign id")
+ALIKE = ("a blank line", "a line that is []", "an id that is a number", "an error that is null", "a text that is null")
 for _how in DAMAGES:
-    add("answers", f"while stopped: {_how}", EITHER, lost, "infer", _how, real=_how in REAL)
-    add("answers", f"done, to be scored again: {_how}", EITHER, lost, "done", _how, real=_how in REAL)
+    add("answers", f"while stopped: {_how}", EITHER, lost, "infer", _how, real=_how in REAL, slow=_how in ALIKE)
+    add(
+        "answers",
+        f"done, to be scored again: {_how}",
+        EITHER,
+        lost,
+        "done",
+        _how,
+        real=_how in REAL,
+        slow=_how in ALIKE,
+    )
 for _how in ("three lines missing", "emptied", "a line of garbage", "a line twice", "a foreign id"):
     add("answers", f"on dev, to be selected again: {_how}", EITHER, lost_on_dev, _how)
 for _name in (PREDICTIONS, "requests.jsonl"):

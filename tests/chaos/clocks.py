@@ -76,7 +76,7 @@ for _when in YEARS:
     for _state in ("infer", "done"):
         for _what, _lost in (("trained", ("train", "score")), ("trained and selected", ("train", "select", "score"))):
             _words = f"answers of {_when} ({_state}), {_what} again"
-            add("clocks", _words, CALM, retrained, _state, _when, _lost, real=_real)
+            add("clocks", _words, CALM, retrained, _state, _when, _lost, real=_real, slow=not _real)
     add(
         "clocks",
         f"answers of {_when}, model made again",
@@ -87,5 +87,13 @@ for _when in YEARS:
         ("init", "train"),
         real=_real,
     )
-    add("clocks", f"answers of {_when}, trained again by a stopped run", CALM, retrained_and_stopped, _when, real=_real)
+    add(
+        "clocks",
+        f"answers of {_when}, trained again by a stopped run",
+        CALM,
+        retrained_and_stopped,
+        _when,
+        real=_real,
+        slow=not _real,
+    )
 add("clocks", "answers beside a training that nothing is known of", CALM, unfinished_training_replaced, real=True)

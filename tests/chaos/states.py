@@ -78,7 +78,7 @@ for _what, (_where, _state, _lost) in FILES.items():
     for _form in FORMS:
         if "configuration" in _what and _form not in ("missing", "emptied", "a folder"):
             continue  # written again at every start
-        _slow = _form not in ("missing", "zeros", "a list", "a folder")
+        _slow = _form not in ("missing", "zeros", "a list")
         add(
             "states",
             f"{_what}: {_form}",

@@ -19,7 +19,7 @@ WRONG = {
     "a toolkit's template": ("template", r"did you mean `qwen2_vl`|did you mean"),
     "a model's path": ("path", r"no such|does not exist|there is no"),
     "a DeepSpeed file's name": ("train.deepspeed=zero3_ofload", r"deepspeed"),
-    "a model's name without its type": ("model={name: X}", r"type|toolkit|did you mean|known"),
+    "a model's name without its type": ("model", r"type|toolkit|did you mean|known"),
     "a strategy": ("select.strategy=best_evil", r"did you mean `best_eval`"),
     "a task": ("tasks=[dmeo]", r"did you mean `demo`"),
     "a key": ("train.epoch=3", r"did you mean `epochs`"),
@@ -34,7 +34,11 @@ def refused(lab: Lab, name: str) -> None:
     if given in ("template", "path"):
         value = "model.template=qwen2_lv" if given == "template" else "model.path=./weights/nowhere"
         words = [RECIPES / "qwen2_vl_7b_sft.yaml", "--set", f"data.root={world.folder}/data", "--set", "tasks=[demo]",
+            "--set", "data.modality=text",
                  "--set", value]  # fmt: skip
+    if given == "model":
+        world.recipe.write_text(re.sub("model: .*", "model: {name: X}", world.recipe.read_text()))
+        words = words[:1]
     code, said = attempt("validate", *words)
     assert code == 2, f"it is not refused:\n{said}" if not code else said
     understandable(said, code, hint=False)
@@ -140,7 +144,7 @@ def broken_task_file(lab: Lab) -> None:
 
 
 ONE_LABEL = r"(every|each|all \d+|all the) answers?|one label|same label"
-NO_LABEL = r"no answer|none of|100 ?%.*unknown|unknown.*100"
+NO_LABEL = r"name no (single )?label|no answer|none of|100 ?%.*unknown|unknown.*100"
 for _name, (_, _expected) in WRONG.items():
     add("told", f"validate, wrong: {_name}", f"refused: {_expected}", refused, _name)
 for _name, (_, _expected) in ROWS.items():
