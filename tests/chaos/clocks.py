@@ -48,7 +48,7 @@ def retrained(lab: Lab, state: str, when: str, lost: tuple[str, ...]) -> None:
     world.settles()
 
 
-def retrained_and_stopped(lab: Lab, when: str) -> None:
+def stopped_again(lab: Lab, when: str) -> None:
     """The training is done again by a run that is stopped in it."""
     world = lab.at("infer")
     stale(world.stage("infer") / "predictions.jsonl")
@@ -68,32 +68,13 @@ def unfinished_training_replaced(lab: Lab) -> None:
 
 
 for _when in YEARS:
-    _real = _when == "the future"
+    _where = {"real": _when == "the future", "slow": _when == "the past"}
     for _state, _kind in (("train", "train"), ("infer", "train"), ("infer", "infer"), ("train", "convert")):
-        add(
-            "clocks", f"stopped in {_state}: {_kind} is dated in {_when}", CALM, dated, _state, _kind, _when, real=_real
-        )
-    for _state in ("infer", "done"):
-        for _what, _lost in (("trained", ("train", "score")), ("trained and selected", ("train", "select", "score"))):
+        add("clocks", f"stopped in {_state}: {_kind} dated in {_when}", CALM, dated, _state, _kind, _when, **_where)
+    _ways = {"trained": ("train", "score"), "trained and selected": ("train", "select", "score")}
+    for _what, _lost in (_ways | {"made and trained": ("init", "train")}).items():
+        for _state in ("infer", "done"):
             _words = f"answers of {_when} ({_state}), {_what} again"
-            add("clocks", _words, CALM, retrained, _state, _when, _lost, real=_real, slow=not _real)
-    add(
-        "clocks",
-        f"answers of {_when}, model made again",
-        CALM,
-        retrained,
-        "infer",
-        _when,
-        ("init", "train"),
-        real=_real,
-    )
-    add(
-        "clocks",
-        f"answers of {_when}, trained again by a stopped run",
-        CALM,
-        retrained_and_stopped,
-        _when,
-        real=_real,
-        slow=not _real,
-    )
+            add("clocks", _words, CALM, retrained, _state, _when, _lost, **_where)
+    add("clocks", f"answers of {_when}, trained again by a stopped run", CALM, stopped_again, _when, **_where)
 add("clocks", "answers beside a training that nothing is known of", CALM, unfinished_training_replaced, real=True)

@@ -129,7 +129,15 @@ _words = "kill -9 of the orchestrator where the folder holds a package orchestra
 add("kills", _words, CALM, killed_in_a_folder_with_a_package, real=True)
 add("kills", "kill -9 of everything, six times", CALM, killed_again_and_again)
 for _stage in ("train", "infer"):
-    add("kills", f"the toolkit outlives orchestrator and watchdog in {_stage}", CALM, left_running, _stage, real=True)
+    add(
+        "kills",
+        f"the toolkit outlives orchestrator and watchdog in {_stage}",
+        CALM,
+        left_running,
+        _stage,
+        real=True,
+        slow=_stage == "infer",
+    )
 
 
 def group_killed(lab: Lab) -> None:

@@ -120,12 +120,6 @@ def odd(lab: Lab, kind: str, state: str, value: dict[str, Any]) -> None:
 
 
 for _what, _value in ODD.items():
-    for _kind, _state in (
-        ("train", "train"),
-        ("train", "done"),
-        ("convert", "train"),
-        ("infer", "infer"),
-        ("infer", "done"),
-    ):
-        _slow = (_kind, _state) in (("convert", "train"), ("infer", "infer"))
-        add("states", f"{_kind}'s stage.json ({_state}): {_what}", EITHER, odd, _kind, _state, _value, slow=_slow)
+    for _kind, _state in (("train", "train"), ("train", "done"), ("convert", "train"), ("infer", "done")):
+        _words = f"{_kind}'s stage.json ({_state}): {_what}"
+        add("states", _words, EITHER, odd, _kind, _state, _value, slow=_state == "train")

@@ -56,7 +56,7 @@ def ending_together(lab: Lab) -> None:
     for number, more in enumerate(settings):
         code, said = world.run(*more, "--runs-dir", world.folder / f"runs{number}")
         assert code == 0, said
-    for _ in range(4):
+    for _ in range(2):
         for path in world.results.parent.iterdir():
             path.unlink()
         argv = [sys.executable, "-m", world.kind.program, *world.argv()]
