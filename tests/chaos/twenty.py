@@ -21,7 +21,7 @@ from tests.chaos.world import Lab, World, obey, understandable
 from tests.shared import MMLA
 
 TASKS = ("MUStARD", "MIntRec")
-TIMES, LIMIT = 20, 128
+TIMES, LIMITS = 20, {"echo": 128, "llamafactory": 32}
 
 
 def write(root: Path) -> None:
@@ -92,18 +92,21 @@ def damage_some(journal: Path, how: str) -> None:
 
 
 def retrained(folder: Path, _: str) -> None:
-    """A training is lost; its answers are somebody else's, and dated in the future."""
+    """A training is lost; the answers that were made from it are now somebody else's, and dated in the future."""
+    key = folder.name.removeprefix("train-")
     for journal in folder.parent.glob(f"infer-*/{PREDICTIONS}"):
-        if all(line.startswith(b"{") for line in journal.read_bytes().splitlines()):
-            stale(journal)
-        date(journal.parent, "the future")
+        needs = state_in(journal.parent).get("inputs", {}).get("needs", {})
+        if key in needs.values():
+            with contextlib.suppress(ValueError, TypeError):  # damaged before
+                stale(journal)
+            date(journal.parent, "the future")
     shutil.rmtree(folder)
 
 
 def twenty(toolkit: str, base: Path, seed: int) -> int:
     """Print what was done each time, and whether the run ended as a calm one; the exit status."""
     chance = random.Random(seed)
-    lab = Lab(toolkit, base, f"[{', '.join(TASKS)}]", write, LIMIT)
+    lab = Lab(toolkit, base, f"[{', '.join(TASKS)}]", write, LIMITS[toolkit])
     lab.at("done")
     print(f"{toolkit}, seed {seed}: a calm run over {' and '.join(TASKS)} takes {lab.seconds:.1f} s")
     world = lab.at("new")

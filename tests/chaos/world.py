@@ -198,7 +198,7 @@ class World:
                 rows = [{k: v for k, v in row.items() if k not in VOLATILE} for row in csv.DictReader(file)]
             found["rows"] = rows
         runs = self.folder / "runs"
-        for path in [*runs.glob("*/*/infer-*/predictions.jsonl"), *runs.glob("*/*/select-*/*/predictions.jsonl")]:
+        for path in runs.glob("*/*/infer-*/predictions.jsonl"):
             found[str(path.relative_to(runs))] = sorted(set(map(_answer, path.read_bytes().splitlines())))
         for path in runs.glob("*/*/select-*/selection.json"):
             found[str(path.relative_to(runs))] = json.loads(path.read_text())
