@@ -32,6 +32,16 @@ def environment(do: str = "") -> dict[str, str]:
     return kept | ({"ECHO_DO": do} if do else {})
 
 
+def listening(ignored: tuple[signal.Signals, ...] = ()) -> Callable[[], None]:
+    """Have a child obey signals: under nohup, or in the background, this process ignores some of them."""
+
+    def dispose() -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+
+    return dispose
+
+
 def start(
     recipe: Path,
     folder: Path,
@@ -41,14 +51,11 @@ def start(
     ignored: tuple[signal.Signals, ...] = (),
 ) -> subprocess.Popen[bytes]:
     """A run in a process of its own; what it says is added to ``said.txt`` in the folder."""
-
-    def dispose() -> None:
-        for number in SIGNALS:  # under nohup, or in the background, this process ignores some of them
-            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
-
     argv = [sys.executable, "-m", program, *arguments(recipe, folder, *more)]
     with (folder / "said.txt").open("ab") as said:
-        return subprocess.Popen(argv, cwd=ROOT, env=environment(do), stdout=said, stderr=said, preexec_fn=dispose)
+        return subprocess.Popen(
+            argv, cwd=ROOT, env=environment(do), stdout=said, stderr=said, preexec_fn=listening(ignored)
+        )
 
 
 def run(recipe: Path, folder: Path) -> None:

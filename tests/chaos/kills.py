@@ -77,7 +77,7 @@ def killed(lab: Lab, stage: str, victim: str, cwd: Path | None = None) -> None:
     with world.running(stage, **({"cwd": cwd} if cwd else {})) as process:
         VICTIMS[victim](world, process)
         code = process.wait(300)
-    if code not in (0, -9, -3):
+    if code > 0:  # else by the signal itself, which a shell shows as 130 and the like
         assert code in (1, 130), world.said
         assert "Traceback" not in world.said, world.said
     if VICTIMS[victim] is kill_both:

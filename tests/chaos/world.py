@@ -28,7 +28,7 @@ from orchestrator.data.demo import write_demo_data
 from orchestrator.machine.processes import STAGE_MARK
 from tests.media import write_video
 from tests.recipes import write_rows
-from tests.running import arguments, attempt, environment, wait_until
+from tests.running import arguments, attempt, environment, listening, wait_until
 from tests.shared import ROOT
 
 VOLATILE = ("run_id", "train_seconds", "infer_seconds", "created_at", "git_commit")
@@ -122,7 +122,10 @@ class World:
 
     def run(self, *more: object, do: str = "") -> tuple[int, str]:
         """The command in this process: its status, and what it says."""
-        return attempt(*self.argv(*more), do=do)
+        code, said = attempt(*self.argv(*more), do=do)
+        if code == 130:  # nobody here stops it
+            raise KeyboardInterrupt
+        return code, said
 
     def shell(self, line: str, *more: object, cwd: Path | None = None) -> tuple[int, str]:
         """The command as a line of bash has it: ``"$@"`` is the command; the folder of the package is not the cwd."""
@@ -139,7 +142,8 @@ class World:
         argv = [sys.executable, "-P", "-m", self.kind.program, *self.argv(*more)]
         env = environment(do) | {"PYTHONPATH": str(ROOT)}
         with (self.folder / "said.txt").open("wb") as said:
-            return subprocess.Popen(argv, cwd=cwd, env=env, stdout=said, stderr=said, start_new_session=True)
+            return subprocess.Popen(argv, cwd=cwd, env=env, stdout=said, stderr=said, start_new_session=True,
+                                    preexec_fn=listening())  # fmt: skip
 
     @contextlib.contextmanager
     def running(self, kind: str, *more: object, cwd: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
