@@ -120,16 +120,14 @@ ODD = {
 
 
 def odd(lab: Lab, text: str) -> None:
-    """The same scores as with an answer that is no label, either."""
-    world = lab.at("done")
-    journal = world.stage("infer") / PREDICTIONS
-    whole = journal.read_text()
-    first, rest = whole.split("\n", 1)
-    record = json.loads(first)
+    """The same scores as with an answer that is no label, either; one that was done would be asked again."""
     found = []
     for said in ("no label at all", text):
+        world = lab.at("infer")
+        journal = world.stage("infer") / PREDICTIONS
+        first, rest = journal.read_text().split("\n", 1)
+        record = json.loads(first)
         journal.write_text(json.dumps(record | {"text": said}) + "\n" + rest)
-        unscored(world)
         code, told = world.run()
         assert code == 0, told
         assert "\x1b" not in told
@@ -139,9 +137,6 @@ def odd(lab: Lab, text: str) -> None:
     with (world.stage("score") / "demo.csv").open(newline="", encoding="utf-8") as file:
         kept = {row["id"]: row["answer"] for row in csv.DictReader(file)}[record["id"].partition("/")[2]]
     assert kept == text or (kept and not text.isprintable()), f"kept as {kept[:80]!r}"
-    journal.write_text(whole)
-    unscored(world)
-    world.settles()
 
 
 for _name, _text in ODD.items():

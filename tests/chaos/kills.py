@@ -22,7 +22,13 @@ Strike = Callable[[World, "subprocess.Popen[bytes]"], None]
 
 def watchdogs(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """What the orchestrator started besides the toolkit."""
-    return [child for child in psutil.Process(process.pid).children() if STAGE_MARK not in child.environ()]
+    found = []
+    with contextlib.suppress(psutil.Error):
+        for child in psutil.Process(process.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if STAGE_MARK not in child.environ():
+                    found.append(child)
+    return found
 
 
 def kill(*processes: psutil.Process) -> None:

@@ -101,13 +101,12 @@ def meld_ids(lab: Lab) -> None:
     assert code == 0 or re.search("Utterance_ID|id", said), said
 
 
-def scored_again(lab: Lab, text: str | None, expected: str) -> None:
+def scored(lab: Lab, text: str, expected: str) -> None:
     """All answers are one text; a note says that this is odd."""
-    world = lab.at("done")
-    shutil.rmtree(world.stage("score"))
+    world = lab.at("infer")
+    asked = [json.loads(line)["id"] for line in (world.stage("infer") / "requests.jsonl").read_text().splitlines()]
     journal: Path = world.stage("infer") / "predictions.jsonl"
-    lines = [json.loads(line) | {"text": text} for line in journal.read_text().splitlines()]
-    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    journal.write_text("".join(json.dumps({"id": one, "text": text, "seconds": 1}) + "\n" for one in asked))
     code, said = world.run()
     assert code == 0, said
     assert re.search(expected, said, re.I), f"no note:\n{said}"
@@ -152,12 +151,12 @@ for _name, (_, _expected) in ROWS.items():
 add("told", "validate, a prompt without the text", "refused", prompt_without_text)
 add("told", "validate, no data root", "one message: data download, MMLA_DATA_ROOT", no_data)
 add("told", "MELD's own columns", "Utterance_ID is no id", meld_ids)
-add("told", "all answers are one label", "a note", scored_again, "question", ONE_LABEL)
+add("told", "all answers are one label", "a note", scored, "question", ONE_LABEL)
 add(
     "told",
     "no answer is a label",
     "a note",
-    scored_again,
+    scored,
     "zzz",
     NO_LABEL,
 )
