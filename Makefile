@@ -40,7 +40,7 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/pytest -q -m "not toolkit"
+	$(BIN)/pytest -q -m "not toolkit and not long"
 
 test: lint
 	$(BIN)/pytest -q -m "not long"
@@ -50,7 +50,7 @@ test-all: lint
 
 cover: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -m "not toolkit"
+	$(BIN)/coverage run -m pytest -q -m "not toolkit and not long"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --include="$$(printf 'orchestrator/%s/*,' $(COVERED))"
 	@for room in $(COVERED); do \
