@@ -29,7 +29,7 @@ def visible(text: str) -> str:
 def short(text: str, most: int = 60) -> str:
     """The same on one line, of at most so many characters."""
     shown = visible(text[:most]).replace("\n", "<U+000A>")
-    return shown if len(text) <= most else f"{shown}..."
+    return shown if len(text) <= most and len(shown) <= most else f"{shown[:most]}..."
 
 
 def hidden_hint(text: str) -> str:

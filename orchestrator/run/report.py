@@ -15,6 +15,7 @@ from orchestrator.run.rows import results_of, scored
 from orchestrator.scores.results import COLUMNS, OVERALL, ResultsRow, read_results, write_results
 
 LOCK = ".lock"
+MOST_TASKS = 3  # named of those whose answers are odd alike
 # columns that differ where the same is found once more
 OF_THE_MOMENT = ("run_id", "created_at", "git_commit", "train_seconds", "infer_seconds")
 
@@ -46,8 +47,17 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
 
 
 def _notes(plan: Plan) -> list[str]:
-    """What was odd about a task's answers, as its score stage said."""
-    return [f"{task.name}: {note}" for task, entry in scored(plan) for note in entry["notes"]]
+    """What was odd about the tasks' answers, as their score stages said; what is odd alike is said once."""
+    tasks: dict[str, list[str]] = {}
+    for task, entry in scored(plan):
+        for note in entry["notes"]:
+            tasks.setdefault(note, []).append(task.name)
+    return [f"{_named(names)}: {note}" for note, names in tasks.items()]
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - MOST_TASKS
+    return ", ".join(names[:MOST_TASKS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _holds(path: Path, rows: Sequence[ResultsRow]) -> bool:

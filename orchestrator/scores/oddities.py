@@ -25,13 +25,18 @@ def oddities(truth: Sequence[str], answers: Sequence[Answer], texts: Sequence[st
     correct = sum(label == answer.label for label, answer in zip(truth, answers, strict=True))
     notes = []
     if (without := n - outcomes["label"]) >= NEARLY_ALL * n:
-        kinds = ", ".join(f"{count:,} {kind}" for kind, count in outcomes.most_common() if kind != "label")
-        notes.append(f"{without:,} of {n:,} answers name no single label ({kinds}): look at them before the scores")
+        kinds = {kind: count for kind, count in outcomes.most_common() if kind != "label"}
+        listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
+        what = f"{without:,} of {n:,} answers name no single label ({listed})"
+        if without == n and len(kinds) == 1:
+            what = f"no answer names a label, every one is {listed.split()[1]}"
+        notes.append(f"{what}: look at them before the scores")
     constant = n > 1 and correct < n and len({answer.scored_as for answer in answers}) == 1
-    if n > 1 and correct < n and len(set(texts)) == 1 and texts[0]:
-        notes.append(f"all {n:,} answers are the same text, `{short(texts[0])}`")
+    text = texts[0] if len(set(texts)) == 1 else None
+    if n > 1 and correct < n and text and text.strip():
+        notes.append(f"all answers are the same text, `{short(text)}`")
     elif constant and outcomes["label"]:
-        notes.append(f"all {n:,} answers say the same label, `{answers[0].label}`")
+        notes.append(f"all answers say the same label, `{answers[0].label}`")
     if correct == most < n and (constant or n >= ENOUGH):
         majority = answers[0].label or majority if constant else majority  # of several as frequent the one that is said
         notes.append(f"the accuracy is exactly that of always saying `{short(majority)}`, the most frequent label")

@@ -69,6 +69,6 @@ def test_pandas_reads_the_table(tmp_path: Path) -> None:
 def test_odd_answers_draw_a_note_in_every_run(place: Place, data: Path) -> None:
     # without any training the toolkit always says the same
     place = Place(place.folder, data, method="zero_shot")
-    note = "note: demo: all 16 answers are the same text, `statement (0 seen)`"
+    note = "note: demo: all answers are the same text, `statement (0 seen)`"
     assert note in place.run()
     assert note in place.run()
