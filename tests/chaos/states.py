@@ -71,7 +71,8 @@ def damaged(lab: Lab, where: str, state: str, lost: tuple[str, ...], form: str) 
     for command in ("status", "ls runs"):
         code, said = attempt(*command.split(), "--runs-dir", world.folder / "runs")
         assert code == 0 or understandable(said, code) is None, said
-    world.settles()
+    # who is told that it is a folder removes it
+    world.settles(lambda: shutil.rmtree(found) if found.is_dir() else None)
 
 
 for _what, (_where, _state, _lost) in FILES.items():
