@@ -30,7 +30,7 @@ def chosen() -> Iterator[Any]:
         yield from (pytest.param(row, id=row.name, marks=() if row in few else pytest.mark.long) for row in here)
 
 
-@pytest.mark.parametrize("row", chosen())
+@pytest.mark.parametrize("row", list(chosen()))
 def test_survives(row: Row, lab: Lab) -> None:
     try:
         row.do(lab)

@@ -142,7 +142,7 @@ def broken_task_file(lab: Lab) -> None:
     world.settles()
 
 
-ONE_LABEL = r"(every|each|all \d+|all the) answers?|one label|same label"
+ONE_LABEL = r"(every|each|all( \d+| the)?) answers?|one label|same label"
 NO_LABEL = r"name no (single )?label|no answer|none of|100 ?%.*unknown|unknown.*100"
 for _name, (_, _expected) in WRONG.items():
     add("told", f"validate, wrong: {_name}", f"refused: {_expected}", refused, _name)
