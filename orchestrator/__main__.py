@@ -15,14 +15,16 @@ from pathlib import Path
 
 def main() -> None:
     """Run the command line; errors that are the user's to mend are messages, not tracebacks."""
-    from orchestrator.machine.streams import steady
-
-    steady()
-    status = _run()
     try:
+        from orchestrator.machine.streams import steady
+
+        steady()
+        status = _run()
         sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = 130
     except OSError as error:
-        status = _say(f"standard output cannot be written: {error.strerror}") or status
+        status = _say(f"standard output cannot be written: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python tries it again, and says so
     sys.exit(status)
 
@@ -48,8 +50,6 @@ def _run() -> int | str | None:
         return end.code
     except OrchestratorError as error:
         return _say(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        return 130
     except Exception as error:
         number = error.errno if isinstance(error, OSError) else None
         if is_memory(error):

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.errors import Interrupted, OrchestratorError, StageError
+from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.plan.record import damaged, state_in
@@ -58,7 +58,11 @@ def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
         before = _useful(stage, before, listener)
         _refuse_other_world(context, stage, before)
     with attempt(context, stage) as state:
-        state["outputs"] = WORK[stage.kind](context, stage)
+        try:
+            state["outputs"] = WORK[stage.kind](context, stage)
+        except InputError:
+            context.need_unchanged(stage)  # it was sound when the run began
+            raise
     listener.end(stage, state["attempts"][-1]["seconds"], state["outputs"])
 
 
