@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -27,7 +28,7 @@ _BOUNDS = {
 
 @dataclass(frozen=True)
 class Schema:
-    """A pydantic model as the schema of a kind of file.
+    """A pydantic model, or a dict or a list of models, as the schema of a kind of file.
 
     Attributes:
         model: what a file becomes.
@@ -37,7 +38,7 @@ class Schema:
         patterns: for fields at the top with a pattern, what it means.
     """
 
-    model: type[BaseModel]
+    model: Any
     hidden: frozenset[str] = frozenset()
     reserved: tuple[str, ...] = ()
     examples: Mapping[str, str] = field(default_factory=dict)
@@ -49,8 +50,8 @@ class Schema:
         for key in path:
             if fields := self._fields(current):
                 current = _required(fields[str(key)].annotation) if key in fields else None
-            elif get_origin(current) in (dict, tuple):
-                current = get_args(current)[0 if get_origin(current) is tuple else 1]
+            elif get_origin(current) in (dict, tuple, list):
+                current = _required(get_args(current)[1 if get_origin(current) is dict else 0])
             else:  # inside free JSON, or no such key
                 return current and Any
         return current
@@ -69,11 +70,14 @@ class Schema:
             return {}
         return {name: field for name, field in model.model_fields.items() if name not in self.hidden}
 
-    def explain(self, error: ValidationError, root: Node, file: str) -> list[Problem]:
-        """Each of pydantic's errors as a problem at the place of the key or value it is about."""
+    def explain(self, error: ValidationError, root: Node, file: str, at: Path = ()) -> list[Problem]:
+        """Each of pydantic's errors as a problem at the place of the key or value it is about.
+
+        ``at``: the path of what was validated, where that is not the whole file.
+        """
         found: list[Problem] = []
         for item in error.errors(include_url=False):
-            path = tuple(key for key in item["loc"] if key != "[key]")
+            path = at + tuple(key for key in item["loc"] if key != "[key]")
             context = item.get("ctx", {})
             if item["type"] == REFUSED:
                 where, path = locate(root, path, context["fields"], file)
@@ -85,16 +89,19 @@ class Schema:
     def unknown_key(self, path: Path, where: str) -> Problem:
         """The problem of a key that the schema does not have: the closest key, the section it belongs to, or all."""
         key, known = str(path[-1]), self.keys(*path[:-1])
-        if path[:-1] == ():
+        # the mapping that the sections are of: the file, or an entry of a file of entries
+        depth = next((depth for depth in range(len(path)) if self.keys(*path[:depth])), 0)
+        top, inside = path[:depth], path[depth:-1]
+        if not inside:
             known = [*known, *self.reserved]
-        sections = [name for name in self.keys() if key in self.keys(name)]
+        sections = [name for name in self.keys(*top) if key in self.keys(*top, name)]
         hint = did_you_mean(key, known)
-        if path[1:] and key in (*self.keys(), *self.reserved):
-            hint = f"`{key}` belongs at the top of the file, not indented"
-        elif sections and not (hint and len(path) > 1):
+        if inside and key in (*self.keys(*top), *self.reserved):
+            hint = f"`{key}` belongs at the top of the {'entry' if top else 'file'}, not indented"
+        elif sections and not (hint and inside):
             hint = f"`{key}` belongs under `{'` or `'.join(sections)}`"
         elif not hint:
-            places = {sub: f"{name}.{sub}" for name in self.keys() for sub in self.keys(name)}
+            places = {sub: f"{name}.{sub}" for name in self.keys(*top) for sub in self.keys(*top, name)}
             close = did_you_mean(key, places)
             full = (close.replace(f"`{sub}`", f"`{name}`") for sub, name in places.items() if f"`{sub}`" in close)
             hint = next(full, "")
@@ -129,6 +136,17 @@ class Schema:
             hint = _type_hint(expected, value)
             return Problem(f"{name} must be {_expected(expected)}, not {shown}", where, hint)
         return Problem(f"{name}: {message[:1].lower()}{message[1:]}", where)
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Each problem once, in the order of the files; those of the command line, as they were given, behind them."""
+
+    def position(problem: Problem) -> list[str | int]:
+        if problem.where.startswith("--"):
+            return ["~"]
+        return [int(part) if part.isdigit() else part for part in re.split(r":(\d+)", problem.where)]
+
+    return sorted(dict.fromkeys(problems), key=position)
 
 
 def dotted(path: Sequence[str | int]) -> str:
@@ -167,7 +185,7 @@ def _prefixed(path: Path, message: str) -> str:
 
 def _expected(expected: Any) -> str:
     words = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
-    if get_origin(expected) is tuple:
+    if get_origin(expected) in (tuple, list):
         return "a list"
     return words.get(expected, "a mapping (lines of `key: value`)")
 
@@ -181,7 +199,7 @@ def _type_hint(expected: Any, value: object) -> str:
         return "put it in quotes"
     if expected is int and isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"
-    if get_origin(expected) is tuple and isinstance(value, str):
+    if get_origin(expected) in (tuple, list) and isinstance(value, str):
         return f"write `[{value}]`"
     if expected in (int, float) and isinstance(value, str):
         text = value.strip()

@@ -1,4 +1,4 @@
-"""YAML to plain values that remember where they stand: the safe subset that a recipe needs, read strictly.
+"""YAML to plain values that remember where they stand: the safe subset that recipes and the like need, read strictly.
 
 Built on the parser's events, not on PyYAML's own construction, which is YAML 1.1: there ``no`` is false,
 ``1e-4`` is text, ``1:30`` is 90, ``012`` is 10 and the first of two equal keys is silently lost.
@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -54,21 +55,38 @@ def scalar(text: str) -> Scalar:
     return text
 
 
-def read_file(path: Path, problems: list[Problem]) -> Node:
-    """Read a YAML mapping from a file.
+@dataclass(frozen=True)
+class Document:
+    """What was read.
 
-    What is wrong but leaves the rest readable (a duplicate key) is added to ``problems``.
+    Attributes:
+        root: the values.
+        problems: what is wrong but leaves the rest readable (a duplicate key), by the outermost key that it stands
+            under; under None, what stands under none.
+    """
+
+    root: Node
+    problems: dict[str | None, list[Problem]]
+
+    @property
+    def all_problems(self) -> list[Problem]:
+        """The problems of all keys."""
+        return list(chain.from_iterable(self.problems.values()))
+
+
+def read_file(path: Path, what: str) -> Document:
+    """Read a YAML file, which messages call ``what`` (``a recipe``).
 
     Raises:
-        InputError: the file cannot be read at all, or is no YAML mapping.
+        InputError: it cannot be read at all, is no YAML, or is empty.
     """
     try:
         if path.is_dir():
             raise InputError("this is a folder, not a file", str(path))
         if not path.is_file():
-            raise InputError("this is not a regular file", str(path))
+            raise InputError("this is not a regular file" if path.exists() else "there is no such file", str(path))
         if (size := path.stat().st_size) > MAX_BYTES:
-            raise InputError(f"this is no recipe: it holds {size:,} bytes", str(path))
+            raise InputError(f"this is not {what}: it holds {size:,} bytes", str(path))
         data = path.read_bytes()
         text = data.decode("utf-8-sig")
     except OSError as error:
@@ -76,15 +94,24 @@ def read_file(path: Path, problems: list[Problem]) -> Node:
     except UnicodeDecodeError as error:
         where = f"{path}:{data.count(bytes([10]), 0, error.start) + 1}"
         raise InputError("this is not UTF-8 text", where, "save the file as UTF-8") from None
-    node = read(text, lambda line, column: f"{path}:{line}:{column}", problems)
-    if node.value is None:
-        raise InputError("the file is empty", str(path), "write at least `extends: another.yaml`")
-    if not isinstance(node.value, dict):
-        raise InputError("a recipe is a mapping: lines of `key: value`", node.where)
-    return node
+    document = read(text, lambda line, column: f"{path}:{line}:{column}")
+    if document.root.value is None:
+        raise InputError(f"the file is empty: it is to hold {what}", str(path))
+    return document
 
 
-def read(text: str, place: Callable[[int, int], str], problems: list[Problem]) -> Node:
+def require(root: Node, kind: type[dict[str, Any]] | type[list[Any]], what: str) -> None:
+    """See that the outermost value of a file is a mapping, or a list.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if not isinstance(root.value, kind):
+        shape = "a mapping: lines of `key: value`" if kind is dict else "a list: lines of `- value`"
+        raise InputError(f"{what} is {shape}", root.where)
+
+
+def read(text: str, place: Callable[[int, int], str]) -> Document:
     """Read one YAML document; ``place`` turns a line and a column (from 1) into a position.
 
     Raises:
@@ -92,8 +119,8 @@ def read(text: str, place: Callable[[int, int], str], problems: list[Problem]) -
     """
     composer = None
     try:
-        composer = _Composer(text, place, problems)
-        return composer.document()
+        composer = _Composer(text, place)
+        return Document(composer.document(), composer.problems)
     except (yaml.reader.ReaderError, UnicodeEncodeError) as error:
         at = error.start if isinstance(error, UnicodeEncodeError) else int(error.position)
         where = place(text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at))
@@ -104,7 +131,9 @@ def read(text: str, place: Callable[[int, int], str], problems: list[Problem]) -
         mark = (error.context_mark if "end of stream" in reason else None) or error.problem_mark
         where = place(mark.line + 1, mark.column + 1) if mark else place(1, 1)
         hint = next((hint for start, hint in _HINTS.items() if start in reason), "")
-        raise InputError(f"this is not valid YAML: {reason}", where, hint) from None
+        problem = Problem(f"this is not valid YAML: {reason}", where, hint)
+        before = chain.from_iterable(composer.problems.values()) if composer else ()
+        raise InputError([*before, problem]) from None
     finally:
         if composer:
             composer.events.dispose()
@@ -113,11 +142,12 @@ def read(text: str, place: Callable[[int, int], str], problems: list[Problem]) -
 class _Composer:
     """One document's events to nodes."""
 
-    def __init__(self, text: str, place: Callable[[int, int], str], problems: list[Problem]) -> None:
+    def __init__(self, text: str, place: Callable[[int, int], str]) -> None:
         # libyaml is ten times faster, but a wheel without it exists for some platforms
         self.events: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         self.place = place
-        self.problems = problems
+        self.problems: dict[str | None, list[Problem]] = {}
+        self.key: str | None = None  # the outermost one that is being read
         self.anchors: dict[str, tuple[Node, int]] = {}
         self.size = 0
 
@@ -125,7 +155,7 @@ class _Composer:
         return self.place(event.start_mark.line + 1, event.start_mark.column + 1)
 
     def problem(self, message: str, event: Any, hint: str = "") -> None:
-        self.problems.append(Problem(message, self.at(event), hint))
+        self.problems.setdefault(self.key, []).append(Problem(message, self.at(event), hint))
 
     def document(self) -> Node:
         self.events.get_event()
@@ -193,16 +223,22 @@ class _Composer:
     def mapping(self, depth: int) -> dict[str, Node]:
         items: dict[str, Node] = {}
         while not isinstance(key_event := self.events.peek_event(), yaml.MappingEndEvent):
+            if not depth:  # the key's own faults are its entry's
+                self.key = _UNSEEN.sub("", getattr(key_event, "value", ""))
             key = self.node(depth + 1)
             child = self.node(depth + 1)
             if not isinstance(key.value, str):
                 self.problem(f"a key must be text, not {describe(key.value)}", key_event, "put it in quotes")
             elif key.value == "<<" and not getattr(key_event, "style", None):
-                self.problem("`<<` merge keys are not read", key_event, "share settings with `extends`")
+                self.problem(
+                    "`<<` merge keys are not read", key_event, "write its keys out; recipes share them with `extends`"
+                )
             elif key.value in items:
                 hint = f"it stands already at {items[key.value].key_where}: remove one"
                 self.problem(f"duplicate key `{key.value}`", key_event, hint)
             else:
                 items[key.value] = replace(child, key_where=self.at(key_event))
+        if not depth:
+            self.key = None
         self.events.get_event()
         return items

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -12,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from orchestrator.benchmark.model import models, unknown_model
 from orchestrator.benchmark.task import task_problems, tasks, unknown_task
-from orchestrator.checked_yaml.explain import Schema, locate
+from orchestrator.checked_yaml.explain import Schema, in_order, locate
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, places, plain
 from orchestrator.environments.environment import toolkit_names
 from orchestrator.errors import InputError, Problem, unknown
@@ -60,16 +59,10 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
         problems += SCHEMA.explain(error, root, file)
         problems += _check_batch(data, root, file)
     if problems:
-        raise InputError(sorted(dict.fromkeys(problems), key=_position))
+        raise InputError(in_order(problems))
     recipe = recipe.model_copy(update={"source": path})
     recipe._places = places(root)
     return recipe
-
-
-def _position(problem: Problem) -> list[str | int]:
-    if problem.where.startswith("--"):  # after the files, in the order given
-        return ["~"]
-    return [int(part) if part.isdigit() else part for part in re.split(r":(\d+)", problem.where)]
 
 
 def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_origin
 
 from orchestrator.benchmark import task as benchmark
 from orchestrator.checked_yaml.nodes import Node, find, merge, tree
-from orchestrator.checked_yaml.reader import read, read_file
+from orchestrator.checked_yaml.reader import Document, read, read_file, require
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.recipe.check import SCHEMA, validate
 from orchestrator.recipe.paths import beside
@@ -105,12 +105,14 @@ class _Reader:
                 return self.give_up([Problem("`extends` goes round in a circle", named_at, shown)])
             if not path.exists():
                 return self.give_up([Problem(f"there is no file `{path}`", named_at, _similar_files(path))])
-            node = read_file(path, self.problems)
+            document = read_file(path, "a recipe")
+            require(document.root, dict, "a recipe")
         except InputError as error:
             return self.give_up(error.problems)
         except (OSError, RuntimeError) as error:  # a name that is too long, a loop of links
             reason = error.strerror if isinstance(error, OSError) else "its links go round in a circle"
             return self.give_up([Problem(f"`{path}` cannot be read: {reason}", named_at)])
+        node = self.take(document)
         assert isinstance(node.value, dict)
         own = Node({key: child for key, child in node.value.items() if key != "extends"}, str(path))
         base = Node({}, str(path))
@@ -118,6 +120,10 @@ class _Reader:
             base = merge(base, self.read(beside(path, str(parent.value)), (*chain, path), parent.where))
         self.done[file] = _over(base, own)
         return self.done[file]
+
+    def take(self, document: Document) -> Node:
+        self.problems += document.all_problems
+        return document.root
 
     def give_up(self, problems: Sequence[Problem]) -> Node:
         self.problems += problems
@@ -151,7 +157,7 @@ class _Reader:
             value = Node(None if null else "" if raw in ("''", '""') else raw, where)
         else:
             try:
-                value = read(raw, lambda _line, _column: where, self.problems)
+                value = self.take(read(raw, lambda _line, _column: where))
             except InputError as error:
                 self.problems += error.problems
                 return Node({}, where)

@@ -37,7 +37,7 @@ BAD: list[tuple[str, str]] = [
     ("seed: 1\nseed: 2", "5:1: duplicate key `seed`\n    it stands already at x.yaml:4:1: remove one"),
     ("train:\n  epochs: 1\n  epochs: 2",
      "6:3: duplicate key `epochs`\n    it stands already at x.yaml:5:3: remove one"),
-    ("<<: {seed: 1}", "4:1: `<<` merge keys are not read\n    share settings with `extends`"),
+    ("<<: {seed: 1}", "4:1: `<<` merge keys are not read\n    write its keys out; recipes share them with `extends`"),
     ("resources: {env: {1: x}}", "4:19: a key must be text, not the number 1\n    put it in quotes"),
     ("train: {extra: {[a]: x}}", "4:17: a key must be text, not a list\n    put it in quotes"),
     ("name: !!python/object/apply:os.system ['ls']", "4:7: `name` must be text, not a list"),
@@ -64,13 +64,13 @@ def test_bad_lines(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", ["x.yaml: the file is empty\n    write at least `extends: another.yaml`"]),
-        ("# only a comment\n", ["x.yaml: the file is empty\n    write at least `extends: another.yaml`"]),
+        ("", ["x.yaml: the file is empty: it is to hold a recipe"]),
+        ("# only a comment\n", ["x.yaml: the file is empty: it is to hold a recipe"]),
         ("- a\n", ["x.yaml:1:1: a recipe is a mapping: lines of `key: value`"]),
         ("just words\n", ["x.yaml:1:1: a recipe is a mapping: lines of `key: value`"]),
         (b"a: 1\nb: \xe9\n", ["x.yaml:2: this is not UTF-8 text\n    save the file as UTF-8"]),
         ("[" * 100_000, ["x.yaml:1:42: values are nested more than 40 levels deep"]),
-        ("x" * (MAX_BYTES + 1), ["x.yaml: this is no recipe: it holds 1,000,001 bytes"]),
+        ("x" * (MAX_BYTES + 1), ["x.yaml: this is not a recipe: it holds 1,000,001 bytes"]),
     ],
 )  # fmt: skip
 def test_bad_files(text: str | bytes, expected: list[str]) -> None:
