@@ -33,7 +33,7 @@ class ModelSpec(Section):
     name: str = Field(min_length=1, description="as published, and as the results show it")
     path: str | None = Field(None, min_length=1, description="hub id, or a folder that holds the model")
     revision: str | None = Field(None, min_length=1, description="hub commit, tag or branch")
-    toolkit: str = Field(description="the toolkit that trains and runs it, e.g. llamafactory")
+    toolkit: str = Field(description="the toolkit that trains and runs it")
     template: str | None = Field(None, description="the toolkit's name for the chat template, e.g. qwen")
     type: Literal["LLM", "MLLM"] = Field(description="LLM reads text, MLLM reads text and video")
     params_b: float | None = Field(None, gt=0, description="parameters, in billions")

@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator import toolkits
-from orchestrator.benchmark.released import TEMPLATE
 from orchestrator.benchmark.task import SPLITS, task_named
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.samples import read_split, split_file
 from orchestrator.errors import InputError, Problem, one_of
 from orchestrator.machine.files import atomic_open
 from orchestrator.prompts.examples import wording_from
+from orchestrator.recipe.released import TEMPLATE
 from orchestrator.recipe.sections import Data
-from orchestrator.toolkits._released import layout_of, write_released
+from orchestrator.toolkits.registry import trainer
+from orchestrator.toolkits.released import layout_of, write_released
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,12 @@ class Conversion:
         one_of("modality", self.modality, ("text", "video"))
         one_of("protocol", self.protocol, ("mmla", "released"))
         write: Callable[..., int]
+        writer = trainer(self.toolkit)
         if self.protocol == "released":
-            layout = layout_of(self.toolkit, self.modality)
-            write, template, form = partial(write_released, layout), TEMPLATE, layout.name
+            layout = layout_of(writer, self.modality)
+            write, template, form = partial(write_released, layout), TEMPLATE, (writer.name, layout.form)
         else:
-            write = partial(toolkits.get(self.toolkit).write_examples, modality=self.modality)
+            write = partial(writer.write_examples, modality=self.modality)
             template, form = f"mmla/{self.modality}.j2", None
         root, videos = self.data_root or Path(Data().root), self.video_root or Data().video_root
         columns = parse_columns(self.columns)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from orchestrator.cli.table import print_rows
 from orchestrator.environments.build import build
-from orchestrator.environments.environment import Environment, toolkit_names
+from orchestrator.environments.environment import Environment
+from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, OrchestratorError
 
 
@@ -38,7 +39,7 @@ def build_environments(chosen: Sequence[str], *, force: bool) -> None:
         if environment.state() == "ready" and not force:
             print(f"{environment.name}: up to date")
             continue
-        log = environment.folder / "build.log"
+        log = environment.log
         print(f"{environment.name}: building ({log})", flush=True)
         build(environment, log, force=force)
         print(f"{environment.name}: ready")

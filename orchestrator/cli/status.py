@@ -8,16 +8,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from orchestrator import toolkits
 from orchestrator.cli.table import table
 from orchestrator.cli.view import amount
-from orchestrator.environments.environment import toolkit_names
+from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.locks import is_running, unused
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, state_in
 from orchestrator.run.journals import JournalProgress
+from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import Progress
 
 
@@ -90,7 +90,7 @@ def _progress(folder: Path, state: dict[str, Any]) -> str:
     """How far the toolkit's log, or the journals, say that a stage is; empty for a toolkit that is not known here."""
     progress = None
     if state["stage"] == "train" and state.get("toolkit") in toolkit_names():
-        progress = toolkits.get(state["toolkit"]).train_progress(folder)
+        progress = registry.trainer(state["toolkit"]).train_progress(folder)
     elif state["stage"] == "infer":
         with contextlib.suppress(OSError):  # it has not come to its requests
             total = (folder / REQUESTS).read_bytes().count(b"\n")

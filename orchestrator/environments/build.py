@@ -59,12 +59,12 @@ def build(environment: Environment, log: Path, *, force: bool = False) -> None:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.open("ab").close()
-            # the definition itself is locked: no extra file lies about
-            lock = locks.enter_context(waiting_lock(environment.folder / "environment.yaml", waiting, "r+b"))
+            environment.log.parent.mkdir(parents=True, exist_ok=True)
+            lock = locks.enter_context(waiting_lock(environment.log, waiting))
         except OSError as error:
             hint = "build it where the checkout can be written, or use another checkout (git clone ..., make install)"
             message = f"the environment of {environment.name} cannot be built there: {error.strerror}"
-            raise InputError(message, str(environment.folder), hint) from error
+            raise InputError(message, str(environment.log.parent), hint) from error
         # uv inherits it: were this process killed, nobody else would build until uv has ended, too
         os.set_inheritable(lock.fileno(), True)
         if environment.state() == "ready" and not force:
@@ -125,7 +125,7 @@ class _Build:
             start = file.tell()
             env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
             # not in the user's folder, whose pyproject.toml or uv.toml uv would heed
-            where = self.environment.folder
+            where = self.environment.log.parent
             done = subprocess.run(argv, env=env, cwd=where, stdout=file, stderr=subprocess.STDOUT, close_fds=False)
         if done.returncode:
             raise StageError(self.failure(start, argv, done.returncode))

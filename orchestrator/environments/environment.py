@@ -1,6 +1,6 @@
 """The toolkits' own virtual environments: how they are defined, whether they are built, whether they work.
 
-``third_party/<name>/`` holds ``environment.yaml`` (python, source, check, needs), ``requirements.in``,
+A toolkit's definition is ``environment.yaml`` (python, source, check, needs), ``requirements.in``,
 ``requirements.lock`` and perhaps ``names.yaml``; the environment itself is ``third_party/<name>/.venv``.
 """
 
@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -19,13 +19,11 @@ from typing import Any, Literal
 
 from orchestrator.checked_yaml.plain import load_yaml
 from orchestrator.environments import git_source
+from orchestrator.environments.places import DEFINITION, places
 from orchestrator.errors import InputError, did_you_mean
-from orchestrator.machine.checkout import THIRD_PARTY
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import read_json
 
-# folders of <name>/environment.yaml; a name that is in several means the first
-ROOTS: list[Path] = [THIRD_PARTY]
 CHECK_SECONDS = 600.0  # the first import compiles some ten thousand modules, on a slow disk for minutes
 State = Literal["ready", "stale", "missing"]
 
@@ -39,23 +37,19 @@ class Need:
     why: str
 
 
-def toolkit_names(roots: Sequence[Path] | None = None) -> list[str]:
-    """The toolkits that are defined in some folders (default: `ROOTS`), in alphabetical order."""
-    return sorted({path.parent.name for root in roots or ROOTS for path in root.glob("*/environment.yaml")})
-
-
 @dataclass(frozen=True)
 class Environment:
     """One toolkit's environment; nothing here starts it except `check`.
 
     Attributes:
         name: the toolkit's.
-        folder: that of its definition, its lock and, once it is built, the environment itself.
+        folder: that of its definition and its lock.
         python_version: as uv takes it, e.g. ``3.11``.
         source: ``{pypi: name==version}``, or ``{git: URL, commit: SHA}`` and perhaps ``paths``; in both perhaps
             ``distribution``, where that is not the name.
         statements: the Python that the check runs.
         needs: commands that must be on the machine.
+        built: the folder in which it is built.
     """
 
     name: str
@@ -64,20 +58,29 @@ class Environment:
     source: Mapping[str, Any]
     statements: str
     needs: tuple[Need, ...] = ()
+    built: Path | None = None
 
     @classmethod
-    def load(cls, name: str, root: Path | None = None) -> Environment:
-        """Read ``<name>/environment.yaml`` in one folder or, without one, in the first of `ROOTS` that holds it.
+    def load(cls, name: str) -> Environment:
+        """The environment of a toolkit, as its definition says.
 
         Raises:
             InputError: there is none, or it is malformed.
         """
-        roots = ROOTS if root is None else [root]
-        path = next((file for at in roots if (file := at / name / "environment.yaml").is_file()), None)
-        if path is None:
-            known = toolkit_names(roots)
-            hint = did_you_mean(name, known) or f"there are {', '.join(known) or 'none'}"
-            raise InputError(f"no toolkit environment `{name}`", ", ".join(map(str, roots)), hint)
+        place = places().get(name)
+        if place is None:
+            hint = did_you_mean(name, places()) or f"there are {', '.join(places())}"
+            raise InputError(f"no toolkit environment `{name}`", hint=hint)
+        return cls.read(name, place.definition, place.built)
+
+    @classmethod
+    def read(cls, name: str, folder: Path, built: Path | None = None) -> Environment:
+        """Read the ``environment.yaml`` in a folder; the environment is built there, or in the folder ``built``.
+
+        Raises:
+            InputError: there is none, or it is malformed.
+        """
+        path = folder / DEFINITION
         try:
             content = load_yaml(path)
             needs = tuple(Need(**need) for need in content.get("needs") or ())
@@ -88,7 +91,7 @@ class Environment:
                 raise ValueError("source.paths must be a list of the folders and files to check out")
             if "git" in source and not re.fullmatch(r"[0-9a-f]{40}", str(source["commit"])):
                 raise ValueError("source.commit must be a full commit hash")
-            return cls(name, path.parent, str(content["python"]), source, content["check"], needs)
+            return cls(name, folder, str(content["python"]), source, content["check"], needs, built or folder)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             hint = "it needs python, source and check; see third_party/llamafactory/environment.yaml"
             raise InputError(f"not an environment: {error}", str(path), hint) from error
@@ -96,7 +99,12 @@ class Environment:
     @property
     def venv(self) -> Path:
         """The folder of the virtual environment."""
-        return self.folder / ".venv"
+        return (self.built or self.folder) / ".venv"
+
+    @property
+    def log(self) -> Path:
+        """Where a build writes."""
+        return self.venv.with_name("build.log")
 
     @property
     def bin(self) -> Path:

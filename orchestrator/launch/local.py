@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from orchestrator.environments.environment import Environment
 from orchestrator.errors import Interrupted, StageError
 from orchestrator.launch import diagnose
 from orchestrator.machine import processes
@@ -62,7 +63,7 @@ class Launcher:
                 f"    see whether {sys.executable} starts, and what `ulimit -a` says of memory and processes"
             ) from None
 
-    def environment(self, folder: Path, command: Command, bin_folder: Path) -> dict[str, str]:
+    def variables(self, folder: Path, command: Command, bin_folder: Path) -> dict[str, str]:
         """The environment of a stage's process: the user's, the toolkit's programs first, and our marks."""
         env = clean_environment(*command.unset)
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
@@ -94,7 +95,7 @@ class Launcher:
         commands: Sequence[Command],
         folder: Path,
         *,
-        bin_folder: Path,
+        environment: Environment,
         gpus: int = 0,
         extensions: Path | None = None,
         report: Callable[[], None] = lambda: None,
@@ -106,7 +107,7 @@ class Launcher:
         Args:
             commands: what to run; their files are written first.
             folder: the working directory.
-            bin_folder: where the toolkit's programs are.
+            environment: whose programs these are.
             gpus: how many of the visible GPUs each process may see, the next ones for each; 0 changes nothing.
             extensions: where torch compiles extensions; nobody else's, so that no lock of a killed process is in use.
             report: called about twice a second, to show progress.
@@ -132,12 +133,12 @@ class Launcher:
             running: list[subprocess.Popen[bytes]] = []
             try:
                 for number, command in enumerate(commands):
-                    env = self.environment(folder, command, bin_folder)
+                    env = self.variables(folder, command, environment.bin)
                     if gpus:
                         env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[number * gpus : (number + 1) * gpus])
                     if extensions:
                         env["TORCH_EXTENSIONS_DIR"] = str(extensions.resolve())
-                    running.append(_start(command, folder, env, output, bin_folder))
+                    running.append(_start(command, folder, env, output, environment.name))
                 reported = 0.0
                 code = _wait(running, POLL_SECONDS)
                 while code is None:
@@ -146,9 +147,8 @@ class Launcher:
                         reported = now
                         report()
                     if timeout_seconds and now - started > timeout_seconds:
-                        raise StageError(
-                            _failure(log, begin, None, f"took longer than {timeout_seconds / 3600:g} hours")
-                        )
+                        limit = f"took longer than {timeout_seconds / 3600:g} hours"
+                        raise StageError(_failure(log, begin, None, environment.name, limit))
                     code = _wait(running, POLL_SECONDS)
             finally:
                 # also after success: a launcher may have left a worker behind
@@ -159,11 +159,11 @@ class Launcher:
                         process.wait(WAIT_SECONDS)
         if code != 0:
             how = f"exit status {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
-            raise StageError(_failure(log, begin, code, f"ended with {how}"), code)
+            raise StageError(_failure(log, begin, code, environment.name, f"ended with {how}"), code)
 
 
 def _start(
-    command: Command, folder: Path, env: dict[str, str], output: BinaryIO, bin_folder: Path
+    command: Command, folder: Path, env: dict[str, str], output: BinaryIO, toolkit: str
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -179,8 +179,7 @@ def _start(
         what = (
             "see what `ulimit -a` says of memory, processes and open files"
             if error.errno in SCARCE
-            else "build the toolkit's environment again: "
-            f"python -m orchestrator env build --force {bin_folder.parent.parent.name}"
+            else f"build the toolkit's environment again: python -m orchestrator env build --force {toolkit}"
         )
         raise StageError(f"cannot start {command.argv[0]}: {error.strerror}\n    {what}") from None
 
@@ -196,10 +195,10 @@ def _wait(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> int | N
     return failed if failed is not None else None if None in codes else 0
 
 
-def _failure(log: Path, begin: int, code: int | None, what: str) -> str:
+def _failure(log: Path, begin: int, code: int | None, toolkit: str, what: str) -> str:
     text = last_lines(log, SHOWN_LINES, begin)
     # the real error of a child stands above the launcher's own traceback, so look further up
-    hint = diagnose.advice(last_lines(log, SEARCHED_LINES, begin), code)
+    hint = diagnose.advice(last_lines(log, SEARCHED_LINES, begin), code, toolkit)
     shown = "\n".join(f"    | {line}" for line in text.splitlines())
     parts = [f"{what}; the end of its log:", shown, f"    whole log: {log}"]
     return "\n".join(parts + ([f"    what to do: {hint}"] if hint else []))

@@ -43,7 +43,7 @@ def changes(
         "prompt": f"the prompt template {recipe.prompt.template}",
     }
     found += [what for name, what in named.items() if then.get(name) != now.get(name)]
-    if inputs.toolkit.environment.state() == "stale":
+    if "toolkit" in then and inputs.part(kind).environment.state() == "stale":
         found.append(f"the environment of {recipe.model.toolkit}, or its lock")
     return found
 

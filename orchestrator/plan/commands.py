@@ -63,7 +63,7 @@ def chosen_checkpoint(stage: Stage) -> Path | None:
 
 def init_command(plan: Plan) -> Command:
     """Makes a model from scratch."""
-    return plan.toolkit.init_model(plan.recipe, "corpus.jsonl")
+    return plan.need_trainer().init(plan.recipe, "corpus.jsonl")
 
 
 def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = None) -> Command:
@@ -75,7 +75,7 @@ def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = No
         device=device,
         resume=resume,
     )
-    return plan.toolkit.train(plan.recipe_of(stage), inputs)
+    return plan.need_trainer().train(plan.recipe_of(stage), inputs)
 
 
 def infer_commands(plan: Plan, stage: Stage, folder: Path, device: str, checkpoint: Path | None) -> list[Command]:
@@ -108,9 +108,9 @@ def infer_commands(plan: Plan, stage: Stage, folder: Path, device: str, checkpoi
     }
     count = inference_processes(recipe, device)
     if count == 1:
-        return [plan.toolkit.infer(recipe, config)]
+        return [plan.engine.infer(recipe, config)]
     shards = ({"shard": [i, count], "predictions": shard_predictions(i), "answered": PREDICTIONS} for i in range(count))
-    commands = [plan.toolkit.infer(recipe, config | shard) for shard in shards]
+    commands = [plan.engine.infer(recipe, config | shard) for shard in shards]
     if device == "cpu":  # they would all want all of the cores
         threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // count))}
         commands = [replace(command, env=threads | dict(command.env)) for command in commands]
@@ -127,4 +127,4 @@ def merge_command(plan: Plan, stage: Stage) -> Command:
     checkpoint = chosen_checkpoint(stage)
     assert checkpoint is not None
     adapter = os.path.relpath(checkpoint, stage.folder)
-    return plan.toolkit.merge(plan.recipe, model_path(plan, stage, stage.folder), adapter)
+    return plan.need_trainer().merge(plan.recipe, model_path(plan, stage, stage.folder), adapter)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark import task
-from orchestrator.checked_yaml.plain import load_yaml
 from orchestrator.plan.devices import device_of, gpus_needed, inference_processes
 from orchestrator.plan.plan import Plan
+from orchestrator.recipe.released import release
 
 BYTES_PER_PARAMETER = 2  # merged weights are written in bf16
 
@@ -51,21 +48,16 @@ def gpus(plan: Plan) -> int:
     return gpus_needed(plan.recipe, "cpu" if plan.recipe.resources.device == "cpu" else "cuda")
 
 
-@cache
-def _scripts() -> dict[str, dict[str, dict[str, Any]]]:
-    return dict(load_yaml(Path(task.__file__).with_name("released_scripts.yaml")))
-
-
 def row_of(plan: Plan) -> PlanRow:
     """One plan in numbers."""
     recipe, model = plan.recipe, plan.recipe.model
     stages = list(plan.stages)
-    script = _scripts().get(model.toolkit, {}).get(recipe.method)
+    script = release(model.toolkit).scripts.get(recipe.method)
     released, merged = None, None
-    if script is not None and model.init is None and model.name in script.get("models", [model.name]):
+    if script is not None and model.init is None and (model.name in script.models or not script.models):
         count = len(recipe.tasks)
-        released = script.get("loads", 0) + count * script["loads_per_task"]
-        models = script.get("merged", 0) + count * script.get("merged_per_task", 0)
+        released = script.loads + count * script.loads_per_task
+        models = script.merged + count * script.merged_per_task
         merged = models * (model.params_b or 0) * BYTES_PER_PARAMETER / 1000
     return PlanRow(
         recipe=recipe.name,

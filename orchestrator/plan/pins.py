@@ -24,7 +24,7 @@ def pinned(plan: Plan) -> Plan:
     """The plan with its weights at the commits that an earlier run pinned; stage keys hold what the recipe asks for.
 
     The model itself gets its ``revision``. Its parts, which toolkits load by name alone, go into the environment
-    variable `PINNED` of their processes, where ``runners/hub_pins.py`` reads them.
+    variable `PINNED` of their processes, where ``inside/hub_pins.py`` reads them.
     """
     kept = _kept(plan)
     model = plan.recipe.model

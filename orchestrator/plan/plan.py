@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator import toolkits
 from orchestrator.benchmark.task import Task
 from orchestrator.data.bad_videos import BadVideos, cache_of
 from orchestrator.plan.record import is_done, mark_in, state_in
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.toolkits.base import Toolkit
+from orchestrator.toolkits import registry
+from orchestrator.toolkits.base import Engine, Part, Trainer
 
 TRAIN_SPLITS = ("train", "dev")
 # stages whose outputs only other stages read, and that take room
+# stages that run a trainer's programs, or write its files
+TRAINERS = ("init", "convert", "train", "merge")
 LARGE = ("init", "convert", "train")
 
 
@@ -113,9 +115,22 @@ class Plan:
     merge: bool = False
 
     @property
-    def toolkit(self) -> Toolkit:
-        """The toolkit that the recipe's model lives in."""
-        return toolkits.get(self.recipe.model.toolkit)
+    def engine(self) -> Engine:
+        """What answers the recipe's requests."""
+        return registry.engine_of(self.recipe)
+
+    @property
+    def trainer(self) -> Trainer | None:
+        """What trains the recipe's model, or makes it from scratch; ``None`` where neither is done."""
+        return registry.trainer_of(self.recipe) if self.recipe.train or self.recipe.model.init else None
+
+    def part(self, kind: str) -> Part:
+        """Whose programs a kind of stage runs; of those that run none, the engine."""
+        return self.need_trainer() if kind in TRAINERS else self.engine
+
+    def need_trainer(self) -> Trainer:
+        """What trains, where that is known to be done."""
+        return registry.trainer_of(self.recipe)
 
     @property
     def bad_videos(self) -> BadVideos:

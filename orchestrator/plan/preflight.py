@@ -88,11 +88,12 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     """What of the recipe the toolkit cannot do."""
     plan, recipe = survey.plan, survey.recipe
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
-    yield from map(survey.problem, chain.from_iterable(map(plan.toolkit.problems, own)))
-    if recipe.video.training and recipe.train and not plan.toolkit.training_video:
+    for part in filter(None, (plan.engine, plan.trainer)):
+        yield from map(survey.problem, chain.from_iterable(map(part.problems, own)))
+    if recipe.video.training and recipe.train and plan.trainer and not plan.trainer.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
         yield survey.problem(message, "leave it out")
-    if recipe.prompt.history and not plan.toolkit.history:
+    if recipe.prompt.history and not plan.engine.history:
         message = f"prompt.history: the runner of {recipe.model.toolkit} gives no turns before the question"
         yield survey.problem(message, "leave it out, or put them into the prompt template")
     if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
@@ -116,7 +117,7 @@ def _weights(survey: Survey) -> Iterator[Problem]:
             yield survey.problem(f"model.path: no config.json in {folder}", hint)
             return
         hint = "download or copy it again: a download that broke off leaves files that end too early"
-        damaged = survey.plan.toolkit.weights_problems(folder)
+        damaged = survey.plan.engine.weights_problems(folder)
         shown = capped([survey.problem(f"model.path: {problem} ({folder})") for problem in damaged], "", MOST_FILES)
         if damaged:
             yield from (*shown[:-1], replace(shown[-1], hint=hint))

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark import released
 from orchestrator.benchmark.task import SPLITS, Task
 from orchestrator.data.samples import Sample, read_split, split_file
 from orchestrator.errors import InputError
 from orchestrator.prompts import template as prompts
+from orchestrator.recipe import released
 from orchestrator.recipe.recipe import Recipe
 
 SampleFilter = Callable[[Sequence[Sample]], Sequence[Sample]]
@@ -57,15 +57,15 @@ class Wording:
         return [self.prompt.digest, self.task.word, self.task.labels, self.capitalised]
 
 
-def wording_from(task: Task, split: str, template: str, form: str | None) -> Wording:
-    """The wording of a task's split by a template and, under the published protocol, the name of a prompt form.
+def wording_from(task: Task, split: str, template: str, form: tuple[str, str] | None) -> Wording:
+    """The wording of a task's split by a template and, under the published protocol, a toolkit's prompt form by name.
 
     Raises:
         InputError: the template does not exist or is none.
     """
     if form is None:
         return Wording(template, prompts.load(template), task)
-    chosen = released.form(form, task, split)
+    chosen = released.spelled(*form, task, split)
     name = template.replace("{form}", chosen.template)
     spelled = replace(task, word=chosen.word, labels=chosen.labels)
     return Wording(name, prompts.load(name), spelled, chosen.capitalised)
@@ -78,7 +78,7 @@ def wording_of(recipe: Recipe, task: Task, split: str, *, training: bool = False
         InputError: the template does not exist or is none.
     """
     entry = recipe.released
-    form = None if entry is None else entry.train if training else entry.infer
+    form = None if entry is None else (recipe.model.toolkit, entry.train if training else entry.infer)
     with _named_by(recipe):
         return wording_from(task, split, template_name(recipe), form)
 

@@ -13,7 +13,7 @@ from orchestrator.benchmark.model import models, unknown_model
 from orchestrator.benchmark.task import task_problems, tasks, unknown_task
 from orchestrator.checked_yaml.explain import Schema, in_order, locate
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, places, plain
-from orchestrator.environments.environment import toolkit_names
+from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, Problem, unknown
 from orchestrator.recipe.paths import find_files
 from orchestrator.recipe.recipe import Recipe
@@ -24,7 +24,7 @@ SCHEMA = Schema(
     Recipe,
     hidden=frozenset({"source"}),
     reserved=("extends",),
-    examples={"model": "qwen2_7b", "tasks": "all", "toolkit": "llamafactory"},
+    examples={"model": "qwen2_7b", "tasks": "all", "toolkit": "NAME"},
     patterns={"name": "letters, digits and . _ - + only, for it names a folder: set `name:`, or rename the file"},
 )
 

@@ -12,10 +12,10 @@ from typing import Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from orchestrator.benchmark import released
 from orchestrator.benchmark.model import ModelSpec
 from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.machine.files import digest
+from orchestrator.recipe import released
 from orchestrator.recipe.sections import Data, Inference, InstructionTuning, Modality, Prompt, Resources, Select, Video
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 

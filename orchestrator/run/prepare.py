@@ -96,8 +96,9 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         problems += [problem for problem in problems_of(plan, say=listener.line) if problem not in problems]
     if problems:
         raise InputError(problems)
-    for environment in {plan.toolkit.environment.name: plan.toolkit.environment for plan in plans}.values():
+    parts = [part for plan in plans for part in (plan.engine, plan.trainer) if part]
+    for environment in {part.environment.name: part.environment for part in parts}.values():
         if environment.state() != "ready":
-            log = environment.folder / "build.log"
+            log = environment.log
             listener.line(f"building the environment of {environment.name}: once, some minutes and gigabytes ({log})")
             build(environment, log)

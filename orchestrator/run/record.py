@@ -72,7 +72,7 @@ def attempt(context: Context, stage: Stage) -> Iterator[dict[str, Any]]:
 
 
 def _begun(context: Context, stage: Stage) -> dict[str, Any]:
-    recipe, toolkit = context.recipe, context.plan.toolkit
+    recipe, environment = context.recipe, context.plan.part(stage.kind).environment
     return {
         "state": "running",
         "stage": stage.kind,
@@ -83,11 +83,11 @@ def _begun(context: Context, stage: Stage) -> dict[str, Any]:
         "made_from": stage.lineage(),
         "device": context.device,
         "processes": recipe.resources.processes,
-        "toolkit": toolkit.name,
+        "toolkit": environment.name,
         "model": {"path": recipe.model.path, "revision": recipe.model.revision},
         "host": socket.gethostname(),
         "git_commit": git_commit(),
-        "toolkit_lock": toolkit.environment.lock_digest,
+        "toolkit_lock": environment.lock_digest,
     }
 
 

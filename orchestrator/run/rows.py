@@ -111,5 +111,5 @@ def _measured(plan: Plan, task: Task, n: int, entry: Mapping[str, Any], provenan
         # what training lacked is no matter of what was measured
         "signature": signature(recipe, task, entry["utterances"], n, choice.summary({split: bad[split]}), prompt),
         "bad_videos": choice.summary(bad),
-        "toolkit_version": plan.toolkit.environment.toolkit_version(),
+        "toolkit_version": plan.engine.environment.toolkit_version(),
     }

@@ -1,4 +1,9 @@
-"""What a toolkit must offer. Nothing outside this folder knows a toolkit's flags or files."""
+"""What a toolkit offers: two small protocols. Nothing outside a toolkit's own folder knows its flags or files.
+
+A toolkit is a package with a class `Engine`, which answers requests, and where it can train a class `Trainer`, each
+made with the environment that its programs run in; what else it knows lies beside them in YAML (``failures.yaml``,
+``released.yaml``). What toolkits share that train with the Hugging Face trainer is in ``hf_trainer.py``.
+"""
 
 from __future__ import annotations
 
@@ -69,17 +74,56 @@ class Checkpoint:
     path: Path
 
 
-class Toolkit(Protocol):
-    """One fine-tuning toolkit: maps a stage to files and a command, and reads its outputs back."""
+@dataclass(frozen=True)
+class Layout:
+    """One kind of file that the benchmark's authors released, see `released.write_released`.
+
+    Attributes:
+        form: the name of the prompt form in it.
+        record: makes the row of a number, a question with its placeholder, and the example.
+        neutralise: what the toolkit would act on in a question is made harmless; the released files hold none of it.
+        media: the placeholder in front of a question about a video.
+        lines: JSON lines; else a list, indented by four.
+    """
+
+    form: str
+    record: Callable[[int, str, Example], dict[str, Any]]
+    neutralise: Callable[[str], str]
+    media: str = ""
+    lines: bool = False
+
+
+class Part(Protocol):
+    """What an engine and a trainer have in common: programs, and the environment that they run in."""
 
     name: str
     environment: Environment
-    suffix: str
-    training_video: bool  # whether training can show videos otherwise than inference (`video.training`)
-    history: bool  # whether inference can give turns before the question (`prompt.history`)
 
     def problems(self, recipe: Recipe) -> Sequence[str]:
-        """What of a recipe this toolkit cannot do, in words for the user."""
+        """What of a recipe it cannot do, in words for the user: an engine in inference, a trainer in training."""
+
+    def sources(self, kind: str) -> Sequence[Path]:
+        """The programs that a kind of stage (init, train, infer) starts with: their meaning is part of its key."""
+
+
+class Engine(Part, Protocol):
+    """Answers requests with a model and its checkpoints."""
+
+    history: bool  # whether it can give turns before the question (`prompt.history`)
+
+    def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
+        """The inference command: a program that answers as ``orchestrator/inside/loop.py``, with this configuration."""
+
+    def weights_problems(self, folder: Path) -> Sequence[str]:
+        """What is missing or damaged of what inference loads from a checkpoint or a model's folder."""
+
+
+class Trainer(Part, Protocol):
+    """Trains models: maps a stage to files and a command, and reads its outputs back."""
+
+    suffix: str
+    training_video: bool  # whether training can show videos otherwise than inference (`video.training`)
+    layouts: Mapping[str, Layout]  # of the files that the benchmark's authors released for it, by modality
 
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
         """Write a split in the toolkit's training format, streaming; returns the number of rows."""
@@ -90,11 +134,14 @@ class Toolkit(Protocol):
         ``system``: whether the examples have a system message.
         """
 
-    def init_model(self, recipe: Recipe, corpus: str) -> Command:
+    def init(self, recipe: Recipe, corpus: str) -> Command:
         """The command that makes a model from scratch in ``model/`` (for models with ``init``)."""
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """The training command."""
+
+    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
+        """The command that writes merged weights to ``merged/``."""
 
     def resumable(self, folder: Path, say: Say = ignore) -> str | None:
         """The newest whole checkpoint of a stopped training; removes those that are not, and says which and why."""
@@ -111,17 +158,5 @@ class Toolkit(Protocol):
     def damaged(self, folder: Path) -> Mapping[int, str]:
         """Why the other checkpoints of a training cannot be used, by step: "model.safetensors is empty"."""
 
-    def weights_problems(self, checkpoint: Path) -> Sequence[str]:
-        """What is missing or damaged of what inference loads from a checkpoint or a model's folder."""
-
     def evaluations(self, folder: Path) -> Sequence[tuple[int, float]]:
         """(optimizer step, accuracy as a fraction) of every evaluation during a training, by step."""
-
-    def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
-        """The inference command: the toolkit's runner with this configuration."""
-
-    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
-        """The command that writes merged weights to ``merged/``."""
-
-    def runner_sources(self, kind: str) -> Sequence[Path]:
-        """The files of ``runners/`` that a kind of stage (init, train, infer) runs: part of its key."""

@@ -39,7 +39,7 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
     todo = commands.infer_commands(context.plan, stage, folder, context.device, checkpoint)
     progress = journals.JournalProgress(folder, len(lines))
     with context.same_videos(request["video"] for request in requests):
-        context.launch(todo, folder, progress, context.recipe.model.gpus)
+        context.launch(context.plan.engine, todo, folder, progress, context.recipe.model.gpus)
     journals.join(folder, wanted, context.say)
     given = journals.predictions_in(folder)
     if given.keys() != wanted:

@@ -13,7 +13,7 @@ from orchestrator.plan.identity import sizes_of
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.plan.record import damaged, reopen, state_in
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.toolkits.base import Command, Progress
+from orchestrator.toolkits.base import Command, Part, Progress
 
 AGAIN = "    run the same command again: "
 
@@ -69,7 +69,7 @@ class Context:
         Raises:
             StageError: files of them are damaged or missing.
         """
-        problems = self.plan.toolkit.weights_problems(folder) if folder else []
+        problems = self.plan.engine.weights_problems(folder) if folder else []
         if folder and problems:
             what = "".join(f"\n    - {problem}" for problem in problems)
             trained = folder.parent.parent
@@ -95,9 +95,14 @@ class Context:
             )
 
     def launch(
-        self, commands: Sequence[Command], folder: Path, progress: Callable[[], Progress | None], gpus: int = 0
+        self,
+        part: Part,
+        commands: Sequence[Command],
+        folder: Path,
+        progress: Callable[[], Progress | None],
+        gpus: int = 0,
     ) -> None:
-        """Run a toolkit's commands in a folder, each on so many GPUs (none on a CPU), reporting their progress."""
+        """Run commands of an engine or a trainer in a folder, each on so many GPUs (none on a CPU)."""
 
         def report() -> None:
             now = progress()
@@ -108,7 +113,7 @@ class Context:
         self.launcher.run(
             commands,
             folder,
-            bin_folder=self.plan.toolkit.environment.bin,
+            environment=part.environment,
             gpus=gpus if self.device == "cuda" else 0,
             extensions=self.plan.folder / ".torch_extensions",
             report=report,

@@ -17,7 +17,7 @@ from orchestrator.plan.plan import TRAIN_SPLITS, Stage
 from orchestrator.prompts.examples import Example, examples_of, system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.stages.context import Context
-from orchestrator.toolkits._released import LAYOUTS, write_released
+from orchestrator.toolkits.released import layout_of, write_released
 
 
 def convert(context: Context, stage: Stage) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
     Raises:
         StageError: the data is not what was planned for.
     """
-    recipe, toolkit = context.recipe, context.plan.toolkit
-    layout = LAYOUTS[recipe.released.train] if recipe.released else None
+    recipe, trainer = context.recipe, context.plan.need_trainer()
+    layout = layout_of(trainer, recipe.modality) if recipe.released else None
     rows: dict[str, int] = {}
     root = Path(recipe.data.root)
     counts: dict[str, Any] = {"bad_videos": {split: {} for split in TRAIN_SPLITS}, "leaks": 0}
@@ -42,16 +42,16 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
             mixed = list(examples)
             random.Random(recipe.seed).shuffle(mixed)
             examples = mixed
-        path = stage.folder / f"{split}{toolkit.suffix}"
+        path = stage.folder / f"{split}{trainer.suffix}"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
             if layout:
                 rows[split] = write_released(layout, examples, file)
             else:
-                rows[split] = toolkit.write_examples(examples, file, recipe.modality)
+                rows[split] = trainer.write_examples(examples, file, recipe.modality)
             file.flush()
             os.fsync(file.fileno())
-    extra = toolkit.dataset_files(list(rows), recipe.modality, system=system_of(recipe, training=True) is not None)
+    extra = trainer.dataset_files(list(rows), recipe.modality, system=system_of(recipe, training=True) is not None)
     for name, text in extra.items():
         atomic_write(stage.folder / name, text)
     context.need_unchanged(stage)

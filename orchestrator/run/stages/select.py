@@ -30,16 +30,16 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
         StageError: there is no checkpoint, or nothing to choose by.
     """
     trained = stage.input("train")
-    toolkit, strategy = context.plan.toolkit, context.recipe.select.strategy
-    checkpoints = list(toolkit.checkpoints(trained.folder))
-    damaged = toolkit.damaged(trained.folder)
+    trainer, strategy = context.plan.need_trainer(), context.recipe.select.strategy
+    checkpoints = list(trainer.checkpoints(trained.folder))
+    damaged = trainer.damaged(trained.folder)
     mend = f"    put it back from a copy, or train again: rm -r {trained.folder}, and run the same command again"
     if not checkpoints:
         why = "".join(f"\n    - checkpoint-{at}: {what}" for at, what in damaged.items())
         raise StageError(f"no whole checkpoint in {trained.folder}; it was there when training ended{why}\n{mend}")
     accuracy: dict[int, float] = {}
     if strategy == "best_eval":
-        accuracy = {step: 100 * value for step, value in toolkit.evaluations(trained.folder)}
+        accuracy = {step: 100 * value for step, value in trainer.evaluations(trained.folder)}
         if not accuracy:
             raise StageError(
                 f"the training in {trained.folder} never evaluated: is it shorter than train.save_steps?\n"

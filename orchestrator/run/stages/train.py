@@ -16,7 +16,7 @@ from orchestrator.plan.record import STATE, outputs_in, seal, state_in
 from orchestrator.prompts.examples import samples_of
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.convert import convert, video_folder
-from orchestrator.toolkits.base import Toolkit
+from orchestrator.toolkits.base import Trainer
 
 
 def train(context: Context, stage: Stage) -> dict[str, Any]:
@@ -25,15 +25,15 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     Raises:
         StageError: the process failed, or ended well without the outputs; or what it reads is not what was planned.
     """
-    toolkit = context.plan.toolkit
+    trainer = context.plan.need_trainer()
     converted = stage.input("convert")
     context.need_intact(converted)
     outputs = outputs_in(converted.folder)
     rows = outputs["rows"]["train"]
     log = stage.folder / LOG
-    if log.exists() and not toolkit.train_problems(stage.folder, log.read_text("utf-8", "replace"), rows):
+    if log.exists() and not trainer.train_problems(stage.folder, log.read_text("utf-8", "replace"), rows):
         # it was stopped between its last step and its exit
-        return {"steps": _steps(toolkit, stage.folder), "resumed_from": "its last step"}
+        return {"steps": _steps(trainer, stage.folder), "resumed_from": "its last step"}
     if outputs.get("videos") != video_folder(context.recipe):
         # the data moved since it was converted: its files name the videos where they were
         outputs = convert(context, converted)
@@ -42,7 +42,7 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     videos = list(_videos(context))
     context.need_unchanged(converted)
     context.need_unchanged(stage)
-    resume = toolkit.resumable(stage.folder, context.say)
+    resume = trainer.resumable(stage.folder, context.say)
     if resume or log.exists():
         again = "begins again: it has no checkpoint to go on from"
         context.say(f"goes on from {Path(resume).name}" if resume else again)
@@ -50,14 +50,14 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     before = log.stat().st_size if log.exists() else 0
     with context.same_videos(videos):
         gpus = context.recipe.resources.processes
-        context.launch([command], stage.folder, lambda: toolkit.train_progress(stage.folder), gpus)
+        context.launch(trainer, [command], stage.folder, lambda: trainer.train_progress(stage.folder), gpus)
     with log.open("rb") as file:
         file.seek(before)
-        problems = toolkit.train_problems(stage.folder, file.read().decode("utf-8", "replace"), rows)
+        problems = trainer.train_problems(stage.folder, file.read().decode("utf-8", "replace"), rows)
     if problems:
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
-    return {"steps": _steps(toolkit, stage.folder), "resumed_from": resume}
+    return {"steps": _steps(trainer, stage.folder), "resumed_from": resume}
 
 
 def _videos(context: Context) -> Iterator[str | None]:
@@ -69,6 +69,6 @@ def _videos(context: Context) -> Iterator[str | None]:
                 yield from (sample.video for sample in samples_of(recipe, task, split))
 
 
-def _steps(toolkit: Toolkit, folder: Path) -> int:
-    progress = toolkit.train_progress(folder)
-    return progress.done if progress else toolkit.checkpoints(folder)[-1].step
+def _steps(trainer: Trainer, folder: Path) -> int:
+    progress = trainer.train_progress(folder)
+    return progress.done if progress else trainer.checkpoints(folder)[-1].step

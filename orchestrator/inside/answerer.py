@@ -1,0 +1,86 @@
+"""What the runners of local models share: requests are made ready one by one, videos ahead in threads, and answered
+together. As ``loop.py`` it imports nothing at its start but the standard library.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from orchestrator.inside import loop
+
+PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+
+
+def own_ends(model: Any) -> set[int]:
+    """The tokens that end an answer, as the model's own generation settings name them."""
+    own = model.generation_config.eos_token_id
+    return set(own if isinstance(own, list) else [] if own is None else [own])
+
+
+def decoding(config: dict[str, Any], stops: set[int], pad: int) -> Any:
+    """A GenerationConfig as the recipe says and nothing else: a model's own (sampling, penalties) is dropped."""
+    from transformers import GenerationConfig
+
+    sampling: dict[str, Any] = {"do_sample": False}
+    if config["temperature"] > 0:
+        sampling = {"do_sample": True, "temperature": config["temperature"], "top_p": config["top_p"], "top_k": 0}
+    return GenerationConfig(
+        max_new_tokens=int(config["max_new_tokens"]), eos_token_id=sorted(stops), pad_token_id=pad, **sampling
+    )
+
+
+class LocalAnswerer:
+    """A loaded model; see `loop.Answerer`. A toolkit adds `encode` and `generate`."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        if config["device"] == "cpu":
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # this and the next before torch is imported
+            # OpenMP threads that spin while they wait slow small models tenfold when a core is busy
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        self._pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+        self._coming: dict[str, Future[Any]] = {}
+
+    def encode(self, request: loop.Request) -> Any:
+        """One request ready for the model, with its video decoded; raises what is wrong with this request."""
+        raise NotImplementedError
+
+    def generate(self, encoded: Sequence[Any], seed: int) -> list[loop.Answer]:
+        """One answer to each, in order. ``seed`` is for sampling."""
+        raise NotImplementedError
+
+    def length(self, request: loop.Request) -> int:
+        """Bytes of the prompt: close enough to tokens to batch by, and known without opening a video."""
+        return len(request["prompt"].encode("utf-8", "replace"))
+
+    def prefetch(self, batch: Sequence[loop.Request]) -> None:
+        """Decode the next batch's videos while the model answers this one."""
+        for request in batch:
+            if request.get("video") and request["id"] not in self._coming:
+                self._coming[request["id"]] = self._pool.submit(self.encode, request)
+
+    def answer(self, batch: Sequence[loop.Request]) -> Sequence[loop.Answer]:
+        """One answer or exception per request; a request that cannot be encoded does not hold back the others."""
+        self.prefetch(batch)
+        ready: dict[int, Any] = {}
+        answers: list[loop.Answer] = []
+        for place, request in enumerate(batch):
+            try:
+                coming = self._coming.pop(request["id"], None)
+                ready[place] = coming.result() if coming else self.encode(request)
+                answers.append(("", "length"))
+            except Exception as error:
+                if loop.is_out_of_memory(error):
+                    raise
+                answers.append(error)
+        if ready:
+            # by batch, not by position in the run: a resumed run draws the same; 32 bits, torch takes no more on CPU
+            seed = zlib.crc32("\n".join([str(self.config["seed"]), *(request["id"] for request in batch)]).encode())
+            for place, answer in zip(ready, self.generate(list(ready.values()), seed), strict=True):
+                answers[place] = answer
+        return answers

@@ -1,0 +1,29 @@
+"""What training and inference in LLaMA-Factory share."""
+
+from __future__ import annotations
+
+from orchestrator.environments.environment import Environment
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits import programs
+from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
+
+ATTENTION = {"auto": "auto", "eager": "disabled", "sdpa": "sdpa", "flash_attention_2": "fa2"}
+CACHE = "cache"  # in the stage's folder
+# set in a user's shell, these would send LLaMA-Factory down other paths
+UNSET = ("FORCE_TORCHRUN", "USE_V1", "USE_RAY", "USE_MCA", "USE_KT", "ALLOW_EXTRA_ARGS", "LLAMABOARD_ENABLED")
+
+
+def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
+    """What of a recipe's model LLaMA-Factory cannot do."""
+    if recipe.model.template is None:
+        found = ["LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen"]
+    else:
+        found = template_problems(recipe.model.template, environment.names("template"))
+    found += attention_problems(recipe, environment)
+    return found + parts_problems(recipe.model.parts, (), "LLaMA-Factory")
+
+
+def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
+    """The environment variables of a process on "cpu" or "cuda"."""
+    # the data is local; the shared cache would hand out old features for videos changed under the same name
+    return {"HF_DATASETS_OFFLINE": "1", "HF_DATASETS_CACHE": CACHE} | programs.process_environment(recipe, device)

@@ -1,0 +1,171 @@
+"""LLaMA-Factory 0.9.5: sharegpt JSON, one YAML file per training, checkpoints of the Hugging Face trainer."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import yaml
+
+from orchestrator.prompts.examples import Example
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits import hf_output
+from orchestrator.toolkits.base import Command, Progress, TrainInputs
+from orchestrator.toolkits.formats import turns, write_list
+from orchestrator.toolkits.hf_output import OUTPUT
+from orchestrator.toolkits.hf_trainer import HfTrainer
+from orchestrator.toolkits.llamafactory.arguments import train_arguments
+from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
+from orchestrator.toolkits.llamafactory.released import LAYOUTS
+from orchestrator.toolkits.llamafactory.settings import CACHE, UNSET, model_problems, process_environment
+from orchestrator.toolkits.programs import ON_CPU, torchrun
+from orchestrator.toolkits.settings import refused_options
+
+# options under which the rows or the prompts of training are no longer those that were converted
+REFUSED = {
+    "packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
+    "neat_packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
+    "max_samples": "use data.limit, which inference and the results know of",
+    "default_system": "use prompt.system, which inference knows of",
+}
+# Qwen2-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames
+PIXELS_PER_TOKEN = 28 * 28
+
+
+class Trainer(HfTrainer):
+    """LLaMA-Factory's supervised fine-tuning, LoRA or full."""
+
+    inside = Path(__file__).parent / "inside"
+    starts: Mapping[str, str] = {"init": "init", "train": "train"}
+    unset = UNSET
+    suffix = ".json"
+    training_video = True
+    layouts = LAYOUTS
+
+    # what it can do
+
+    def problems(self, recipe: Recipe) -> list[str]:
+        """See `Part.problems`."""
+        found = model_problems(recipe, self.environment)
+        train = recipe.train
+        if train:
+            seen = recipe.video.training or recipe.video
+            tokens = -(-seen.frames // 2) * seen.max_pixels // PIXELS_PER_TOKEN
+            if recipe.modality == "video" and tokens >= train.max_length:
+                found.append(
+                    f"{seen.frames} frames of up to {seen.max_pixels} pixels are up to {tokens} "
+                    f"tokens, but train.max_length is {train.max_length}: LLaMA-Factory would cut the answers off; "
+                    "raise it, or lower video.frames or video.max_pixels"
+                )
+            owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
+            found += refused_options(recipe, owned, REFUSED, self.environment)
+        return found
+
+    # data
+
+    def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
+        """See `Trainer.write_examples`: a JSON list, one record a line."""
+
+        def record(example: Example) -> dict[str, Any]:
+            video = modality == "video" and example.sample.video is not None
+            prompt = neutralise(example.prompt)
+            made: dict[str, Any] = {
+                "id": example.sample.id,
+                "conversations": turns(f"<video>{prompt}" if video else prompt, example.answer),
+            }
+            if modality == "video":
+                made["videos"] = [example.sample.video] if video else []
+            if example.system is not None:
+                made["system"] = example.system
+            return made
+
+        return write_list(map(record, examples), file)
+
+    def dataset_files(self, splits: Sequence[str], modality: str, *, system: bool) -> dict[str, str]:
+        """See `Trainer.dataset_files`."""
+        columns = {"messages": "conversations"}
+        if system:
+            columns["system"] = "system"
+        if modality == "video":
+            columns["videos"] = "videos"
+        info = {
+            split: {"file_name": f"{split}{self.suffix}", "formatting": "sharegpt", "columns": columns}
+            for split in splits
+        }
+        return {"dataset_info.json": json.dumps(info, indent=2) + "\n"}
+
+    # commands
+
+    def init(self, recipe: Recipe, corpus: str) -> Command:
+        """See `Trainer.init`."""
+        init = recipe.model.init
+        assert init is not None
+        config = {
+            "out": "model",
+            "config": init.config,
+            "vocab_size": init.vocab_size,
+            "corpus": corpus,
+            "seed": recipe.seed,
+            "template": recipe.model.template,
+        }
+        return self.configured("init", config, process_environment(recipe, "cpu"))
+
+    def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
+        """See `Trainer.train`."""
+        train = recipe.training
+        arguments = train_arguments(recipe, inputs, self.environment) | dict(train.extra)
+        if inputs.resume:
+            arguments["resume_from_checkpoint"] = inputs.resume
+        env = process_environment(recipe, inputs.device)
+        processes = recipe.resources.processes
+        launcher: tuple[str, ...] = ()
+        if train.deepspeed or processes > 1:
+            # what llamafactory-cli itself would start, without its splitting of paths at spaces
+            launcher = torchrun(processes)
+            if inputs.device == "cpu":
+                env = ON_CPU | env
+        text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
+        return self.command((*launcher, *self.line("train", "train.yaml")), env, {"train.yaml": text})
+
+    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
+        """See `Trainer.merge`."""
+        arguments = {
+            "model_name_or_path": model,
+            "adapter_name_or_path": adapter,
+            "template": recipe.model.template,
+            "finetuning_type": "lora",
+            "model_revision": recipe.model.revision or "main",
+            "trust_remote_code": recipe.model.trust_remote_code,
+            "export_dir": "merged",
+            "export_device": "cpu",
+            "export_size": 5,
+        }
+        line = ("-m", "llamafactory.cli", "export", "merge.yaml")
+        return self.command(line, process_environment(recipe, "cpu"), {"merge.yaml": yaml.safe_dump(arguments)})
+
+    # outputs
+
+    def train_progress(self, folder: Path) -> Progress | None:
+        """See `Trainer.train_progress`: the last lines of trainer_log.jsonl."""
+        steps = [
+            entry for entry in hf_output.entries(folder / OUTPUT / "trainer_log.jsonl") if "current_steps" in entry
+        ]
+        if not steps:
+            return None
+        losses = [entry["loss"] for entry in steps if "loss" in entry]
+        # its remaining_time is wrong after a resume, so the view makes its own
+        return Progress(steps[-1]["current_steps"], steps[-1]["total_steps"], losses[-1] if losses else None)
+
+    def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
+        """See `Trainer.train_problems`. LLaMA-Factory drops rows that it cannot read and exits with status 0."""
+        shutil.rmtree(folder / CACHE, ignore_errors=True)
+        started = log.rfind("Running training")
+        counts = re.findall(r"Num examples = ([\d,]+)", log[max(0, started) :])
+        # evaluations print their own, smaller number
+        return hf_output.output_problems(folder / OUTPUT, self.weights_problems) + hf_output.row_problems(
+            counts[:1], rows
+        )

@@ -1,0 +1,73 @@
+"""Answers of a server that speaks the chat-completions protocol."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.base import Command
+from orchestrator.toolkits.programs import Programs
+
+KEY, URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
+# under debug, the client prints every picture of every request
+UNSET = ("OPENAI_LOG",)
+# the runner's own settings, which change no answer, and how they are written
+SETTINGS = {"MMLA_API_TIMEOUT_SECONDS": r"0*[1-9]\d*(\.\d+)?|0*\.\d*[1-9]\d*", "MMLA_API_RETRIES": r"\d+"}
+
+
+class Engine(Programs):
+    """A server that speaks the chat-completions protocol."""
+
+    inside = Path(__file__).parent / "inside"
+    starts: Mapping[str, str] = {"infer": "infer"}
+    unset = UNSET
+    history = True
+
+    def problems(self, recipe: Recipe) -> list[str]:
+        """See `Part.problems`. Asked when something is to be launched, so the key must be there."""
+        model = recipe.model
+        found = []
+        if model.revision:
+            found.append("model.revision: a server has none; name a dated model in model.path: gpt-4o-2024-08-06")
+        if model.gpus:
+            found.append("model.gpus: the model is hosted; set it to 0, lest the run holds GPUs that it does not use")
+        return found + _environment_problems(recipe.resources.env)
+
+    def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
+        """See `Engine.infer`. The key is in neither: the process inherits it from the shell."""
+        env = {"PYTHONUNBUFFERED": "1"} | dict(recipe.resources.env)
+        # never taken for a folder that happens to have the model's name
+        return self.configured("infer", {**config, "model": recipe.model.path}, env)
+
+    def weights_problems(self, folder: Path) -> Sequence[str]:  # noqa: ARG002
+        """See `Engine.weights_problems`: no weights are here."""
+        return ()
+
+
+def _environment_problems(own: Mapping[str, str]) -> list[str]:
+    """What is wrong with the shell's environment and the recipe's own part of it, `resources.env`."""
+    found = [
+        f"resources.env.{name}: may hold or show secrets; export it in the shell"
+        for name in ("OPENAI_CUSTOM_HEADERS", *UNSET)
+        if name in own
+    ]
+    url, key = {**os.environ, **own}.get(URL, ""), os.environ.get(KEY, "").strip()
+    if not key and not url:
+        found.append(
+            f"{KEY} is not set: type `export {KEY}=...` in the shell, never in a recipe; "
+            f"a local server without keys needs only `export {URL}=http://localhost:8000/v1`"
+        )
+    if not (key.isascii() and key.isprintable()):
+        found.append(f"{KEY} holds characters that no key has: copy it again")
+    if url and not re.match(r"https?://[^/\s]", url):
+        found.append(f"{URL} is no address: it looks like https://api.openai.com/v1")
+    if re.match(r"[^/]*//[^/]*@", own.get(URL, "")):
+        found.append(f"resources.env.{URL}: holds a password, and recipes are shared; export it in the shell")
+    for name, form in SETTINGS.items():
+        if not re.fullmatch(form, {**os.environ, **own}.get(name) or "1"):
+            found.append(f"{name} must be a number, e.g. 10")
+    return found

@@ -1,0 +1,95 @@
+"""Starting what lies in a toolkit's ``inside/``: command lines, the environment of its processes, what it imports."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from orchestrator.environments.environment import Environment
+from orchestrator.inside import start
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.base import Command
+
+# several processes on a CPU, which DeepSpeed does not find by itself
+ON_CPU = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
+INSIDE = "inside"  # the folders, here and in each toolkit, of what runs in a toolkit's environment
+
+
+def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
+    """The environment variables of any of a toolkit's processes on "cpu" or "cuda"; the recipe's own come last."""
+    env = {"TOKENIZERS_PARALLELISM": "false", "PYTHONUNBUFFERED": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    if device == "cpu":
+        # threads that spin while they wait slow small models tenfold when another process wants the core
+        env |= {"CUDA_VISIBLE_DEVICES": "", "OMP_WAIT_POLICY": "PASSIVE"}
+    if recipe.model.init is not None or Path(recipe.model.path or "").expanduser().is_dir():
+        env |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    return env | dict(recipe.resources.env)
+
+
+def torchrun(processes: int) -> tuple[str, ...]:
+    """The arguments of Python under which a program runs in so many processes of this machine."""
+    return ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+
+
+@cache
+def sources_of(*programs: Path) -> tuple[Path, ...]:
+    """Some programs, and all that they import of the folders `INSIDE`, their own toolkit's and the shared one."""
+    found = list(programs)
+    for file in found:
+        found += [path for path in _imported(file) if path not in found]
+    return tuple(found)
+
+
+def _imported(file: Path) -> Iterator[Path]:
+    """The files of `INSIDE` that a file names where it imports."""
+    roots = {above[0].name: above[0].parent for one in (start.HERE, file) if (above := start.packages_above(one))}
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] in roots and INSIDE in parts:
+                path = roots[parts[0]].joinpath(*parts).with_suffix(".py")
+                if path.is_file():
+                    yield path
+
+
+class Programs:
+    """A part of a toolkit whose programs lie in ``inside/``, beside its own module.
+
+    A subclass says where that is, which program each kind of stage starts with, and which variables of a user's shell
+    would send the toolkit down other paths.
+    """
+
+    inside: Path
+    starts: Mapping[str, str] = {}
+    unset: tuple[str, ...] = ()
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.name = environment.name
+
+    def line(self, program: str, *arguments: str) -> tuple[str, ...]:
+        """What Python is given to run a program, alone or beneath torchrun."""
+        return (str(start.HERE), str(self.inside / f"{program}.py"), *arguments)
+
+    def configured(self, program: str, config: Mapping[str, Any], env: Mapping[str, str]) -> Command:
+        """The command of a program that reads a JSON file; of several that share the requests each has its own."""
+        name = f"config.{config['shard'][0]}.json" if config.get("shard") else "config.json"
+        text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
+        return self.command(self.line(program, name), env, {name: text})
+
+    def command(self, line: Sequence[str], env: Mapping[str, str], files: Mapping[str, str] | None = None) -> Command:
+        """The command of a line for the environment's Python."""
+        return Command((str(self.environment.python), *line), env, files or {}, self.unset)
+
+    def sources(self, kind: str) -> Sequence[Path]:
+        """See `Part.sources`: the program that a kind of stage starts with, and what that imports."""
+        return sources_of(self.inside / f"{self.starts[kind]}.py") if kind in self.starts else ()

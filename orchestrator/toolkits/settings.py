@@ -1,0 +1,83 @@
+"""What may be wrong with settings that several toolkits have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.environments.environment import Environment
+from orchestrator.errors import did_you_mean, hidden_hint
+from orchestrator.machine.files import read_json
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.whole import weights_problems
+
+
+def attention_problems(recipe: Recipe, environment: Environment, release: str = "flash-attn") -> list[str]:
+    """What is wrong with ``model.attention``: flash-attn is in no environment, as it is built for the GPUs at hand."""
+    wanted = recipe.model.attention == "flash_attention_2"
+    if not wanted or any(environment.venv.glob("lib/python*/site-packages/flash_attn")):
+        return []
+    python = environment.python
+    return [
+        "model.attention: flash_attention_2 needs a package that is built on a machine with GPUs: "
+        f"env build {environment.name}, then uv pip install --python {python} --no-build-isolation {release} "
+        "(sdpa is as exact, and built in)"
+    ]
+
+
+def template_problems(name: str, known: Sequence[str], what: str = "chat template") -> list[str]:
+    """What is wrong with the name in ``model.template`` of a ``what``; nothing is, where none are known."""
+    if not known or name in known:
+        return []
+    names = ", ".join(known) if len(known) < 10 else "those in names.yaml of the toolkit's folder in third_party"
+    near = hidden_hint(name) or did_you_mean(name, known) or f"known: {names}"
+    return [f"model.template: the toolkit knows no {what} `{name}`; {near}"]
+
+
+def parts_problems(parts: Mapping[str, str], roles: Sequence[str], toolkit: str) -> list[str]:
+    """What is wrong with ``model.parts``, of which a toolkit knows those of some ``roles``; each is a model's folder.
+
+    A projector is none, but a file of whichever name: that it is there is looked at, no more.
+    """
+    knows = f"knows of {', '.join(roles)} only" if roles else "takes no parts: leave it out"
+    found = [f"model.parts.{role}: {toolkit} {knows}" for role in sorted(parts.keys() - set(roles))]
+    for role in (role for role in roles if role in parts):
+        path = Path(parts[role]).expanduser()
+        if parts[role].startswith(("/", "./", "../", "~")) and not path.exists():
+            found.append(f"model.parts.{role}: there is no {path}")
+        elif role != "projector" and path.is_dir() and not (path / "config.json").is_file():
+            found.append(f"model.parts.{role}: no config.json in {path}")
+        elif role != "projector" and path.is_dir():
+            found += [f"model.parts.{role}: {one} ({path}): get it again" for one in weights_problems(path)]
+    return found
+
+
+def refused_options(
+    recipe: Recipe, owned: Mapping[str, Any], refused: Mapping[str, str], environment: Environment
+) -> list[str]:
+    """What is wrong with `train.extra` and `train.deepspeed`.
+
+    ``owned``: the options that the orchestrator sets itself; ``refused``: others, with the reason.
+    """
+    train = recipe.train
+    if train is None:
+        return []
+    found = []
+    if train.deepspeed:
+        found += environment.missing_needs()
+        file = environment.deepspeed_file(train.deepspeed)
+        if file is not None and not isinstance(read_json(file), dict):
+            found.append(f"train.deepspeed: {file} holds no JSON object, as a configuration of DeepSpeed is one")
+        if file is None:
+            known = sorted(file.stem for file in (environment.folder / "deepspeed").glob("*.json"))
+            near = did_you_mean(Path(train.deepspeed).stem, known)
+            found.append(
+                f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations "
+                f"{', '.join(known)}" + (f"; {near}" if near else "")
+            )
+    found += [f"train.extra.{key}: {refused[key]}" for key in sorted(refused.keys() & set(train.extra))]
+    return found + [
+        f"train.extra.{key}: the orchestrator sets `{key}` itself; use the recipe's own key"
+        for key in sorted(set(owned) & set(train.extra))
+    ]

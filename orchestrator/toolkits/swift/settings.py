@@ -1,0 +1,95 @@
+"""What training and inference in ms-swift share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.environments.environment import Environment
+from orchestrator.machine.files import read_json
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits import programs
+from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
+
+# set in a user's shell, these would change what swift does with the same command
+UNSET = (
+    *("RAY_SWIFT_ARGS", "SWIFT_SINGLE_DEVICE_MODE", "SWIFT_CONFIG_FILE", "ROOT_IMAGE_DIR", "RANDOM_DATASET_RESPONSE"),
+    *("FPS", "MAX_PIXELS", "MIN_PIXELS", "MAX_SLICE_NUMS", "VIDEO_TOTAL_PIXELS"),
+    *("FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "USE_AUDIO_IN_VIDEO"),
+)
+# what its families of models call the number of frames: MiniCPM-V, Qwen-VL (twice), LLaVA, Ovis, InternVL
+FRAMES = ("MAX_NUM_FRAMES", "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "NUM_FRAMES", "NFRAMES", "VIDEO_SEGMENTS")
+# variables that a recipe sets otherwise: in resources.env the results would not say so
+OWNED = {**dict.fromkeys(FRAMES, "use video.frames"), "VIDEO_MAX_PIXELS": "use video.max_pixels"}
+# by the beginning of the model type: MiniCPM-V has 64 tokens a frame, with <image>, </image> and a line break 67
+MINICPM, MINICPM_TOKENS = "minicpmv", 67
+# Qwen2-VL, Qwen2.5-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames (in Qwen3-VL 16 x 16)
+QWEN, QWEN_PIXELS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"), 28 * 28
+ROOM = 128  # tokens of the shortest prompts with their answers
+REMOTE_CODE = ("minicpmv2_5", "minicpmv2_6", "minicpmv4", "minicpmv4_5", "minicpmo", "internlm2", "internlm3")
+
+
+def model_type(recipe: Recipe) -> dict[str, str | None]:
+    """swift's model type and, where the recipe names one behind a slash, its chat template."""
+    kind, _, template = (recipe.model.template or "").partition("/")
+    return {"model_type": kind, "template": template or None}
+
+
+def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
+    """What of a recipe's model and of its videos ms-swift cannot do."""
+    model = recipe.model
+    found = []
+    if model.init is not None:
+        found.append("ms-swift makes no model from scratch: give model.path")
+    if model.template is None:
+        found.append("ms-swift needs the model's type as `template`, e.g. template: minicpmv2_6")
+    else:
+        kind, _, template = model.template.partition("/")
+        found += template_problems(kind, environment.names("model_type"), "model type")
+        found += template_problems(template, environment.names("template")) if template else []
+    found += parts_problems(model.parts, (), "ms-swift")
+    if not model.trust_remote_code and (why := _own_code(recipe)):
+        found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")
+    if recipe.modality == "video":
+        found += _video_problems(recipe)
+    found += attention_problems(recipe, environment)
+    return found + [f"resources.env.{name}: {use}" for name, use in OWNED.items() if name in recipe.resources.env]
+
+
+def _own_code(recipe: Recipe) -> str:
+    """Why a model needs its own code, as far as that can be told without the hub; empty where nothing says so."""
+    path, kind = recipe.model.path, model_type(recipe)["model_type"]
+    config = read_json(Path(path).expanduser() / "config.json") if path else None
+    if isinstance(config, dict):
+        return "the model's folder brings Python code of its own" if config.get("auto_map") else ""
+    return f"models of type {kind} bring Python code of their own" if kind in REMOTE_CODE else ""
+
+
+def _video_problems(recipe: Recipe) -> list[str]:
+    """Frames that the model's family cannot take, or that leave no room for the words."""
+    kind, frames, train = recipe.model.template or "", recipe.video.frames, recipe.train
+    found, tokens = [], 0
+    if kind.startswith(MINICPM):
+        tokens = frames * MINICPM_TOKENS
+    if kind.startswith(QWEN):
+        tokens = frames // 2 * recipe.video.max_pixels // QWEN_PIXELS
+        if frames % 2:
+            found.append(f"video.frames is {frames}, but Qwen-VL takes frames in pairs: give an even number")
+    if train and tokens + ROOM > train.max_length:
+        lower = "video.frames or video.max_pixels" if kind.startswith(QWEN) else "video.frames"
+        found.append(
+            f"{frames} frames are up to {tokens} tokens, and words want {ROOM} at least, but train.max_length is "
+            f"{train.max_length}: raise it, or lower {lower}"
+        )
+    return found
+
+
+def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
+    """The environment variables of a process on "cpu" or "cuda"."""
+    env = {"USE_HF": "1", "MMLA_TRUST_REMOTE_CODE": str(int(recipe.model.trust_remote_code))}
+    if recipe.modality == "video":
+        pixels = recipe.video.max_pixels
+        env |= dict.fromkeys(FRAMES, str(recipe.video.frames))
+        # MiniCPM-V: no frame is cut into slices; Qwen-VL: those that are larger are scaled down
+        env |= {"VIDEO_MAX_SLICE_NUMS": "1", "VIDEO_MAX_PIXELS": str(pixels)}
+        env["VIDEO_MIN_PIXELS"] = str(min(pixels, 4 * QWEN_PIXELS))
+    return env | programs.process_environment(recipe, device)

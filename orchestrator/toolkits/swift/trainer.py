@@ -1,0 +1,154 @@
+"""ms-swift 4.6: messages in JSONL, `swift sft` with its arguments on the command line, our runner around its engine.
+
+A recipe's `model.template` is swift's model type (its ``--model_type``, e.g. ``minicpmv2_6``): swift then knows how to
+load the model, and picks the chat template that belongs to it. Some types have several and swift picks by the model's
+published name; for a model that is called otherwise, the template stands behind a slash: ``qwen2_vl/qwen2_vl``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TextIO
+
+from orchestrator.machine.files import read_json
+from orchestrator.prompts.examples import Example
+from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits import hf_output
+from orchestrator.toolkits.base import Command, Progress, TrainInputs
+from orchestrator.toolkits.hf_output import OUTPUT
+from orchestrator.toolkits.hf_trainer import HfTrainer
+from orchestrator.toolkits.programs import ON_CPU, torchrun
+from orchestrator.toolkits.settings import refused_options
+from orchestrator.toolkits.swift.arguments import ACCURACY, command_line, loader_defaults, train_arguments
+from orchestrator.toolkits.swift.inside.utterance import neutralise
+from orchestrator.toolkits.swift.output import broken, history, progress
+from orchestrator.toolkits.swift.released import LAYOUTS
+from orchestrator.toolkits.swift.settings import UNSET, model_problems, model_type, process_environment
+
+CACHE = "cache"
+# what swift says when it goes on without a sample (dataset/utils.py, dataset/preprocessor/core.py)
+REPLACED = re.compile("another piece of data will be randomly selected|the data will be deleted")
+# options under which the rows or the prompts of training are no longer those that were converted, or that inference
+# would not know of
+_UNKNOWN = "inference would not know of it"
+REFUSED = {
+    "use_chat_template": _UNKNOWN,
+    "agent_template": _UNKNOWN,
+    "response_prefix": _UNKNOWN,
+    "new_special_tokens": _UNKNOWN,
+    "model_kwargs": "use resources.env, which inference knows of",
+    "max_pixels": "use video.max_pixels, which inference knows of",
+    "system": "use prompt.system, which inference knows of",
+    "packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
+    "split_dataset_ratio": "the dev split is given",
+    "streaming": "the number of samples would not be known",
+    "predict_with_generate": "evaluation would measure something else; use select.strategy: dev_accuracy",
+    "resume_only_model": "a stopped training would not go on where it was",
+}
+
+
+class Trainer(HfTrainer):
+    """ms-swift's supervised fine-tuning, LoRA or full."""
+
+    inside = Path(__file__).parent / "inside"
+    unset = UNSET
+    suffix = ".jsonl"
+    layouts = LAYOUTS
+
+    # what it can do
+
+    def problems(self, recipe: Recipe) -> list[str]:
+        """See `Part.problems`."""
+        found, train = model_problems(recipe, self.environment), recipe.train
+        if train:
+            owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
+            found += refused_options(recipe, owned, REFUSED, self.environment)
+            if recipe.resources.device == "cpu" and (train.deepspeed or "").startswith("zero3"):
+                found.append("train.deepspeed: swift loads no model under ZeRO-3 on a CPU; use zero2")
+        return found
+
+    # data
+
+    def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
+        """See `Trainer.write_examples`: a JSON object with messages and videos a line."""
+        encode = json.JSONEncoder(ensure_ascii=False).encode
+        count = 0
+        for example in examples:
+            video = example.sample.video if modality == "video" else None
+            prompt = neutralise(example.prompt)
+            messages = [
+                {"role": "user", "content": f"<video>{prompt}" if video else prompt},
+                {"role": "assistant", "content": example.answer},
+            ]
+            if example.system is not None:
+                messages.insert(0, {"role": "system", "content": example.system})
+            record: dict[str, Any] = {"messages": messages}
+            if modality == "video":
+                record["videos"] = [video] if video else []
+            file.write(encode(record) + "\n")
+            count += 1
+        return count
+
+    # commands
+
+    def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
+        """See `Trainer.train`."""
+        train = recipe.training
+        arguments = train_arguments(recipe, inputs, self.environment)
+        arguments |= loader_defaults(recipe, inputs.device) | dict(train.extra)
+        if inputs.resume:
+            arguments["resume_from_checkpoint"] = inputs.resume
+        # a shared cache would hand out old rows for files changed under the same name
+        env = {"HF_DATASETS_OFFLINE": "1", "MODELSCOPE_CACHE": CACHE} | process_environment(recipe, inputs.device)
+        processes = recipe.resources.processes
+        launcher: tuple[str, ...] = ()
+        if train.deepspeed or processes > 1:
+            launcher = torchrun(processes)
+            if inputs.device == "cpu":
+                env = ON_CPU | env
+        return self.command((*launcher, *self.line("train", *command_line(arguments))), env)
+
+    def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
+        """See `Trainer.merge`."""
+        arguments = {
+            "model": model,
+            **model_type(recipe),
+            "model_revision": recipe.model.revision,
+            "use_hf": True,
+            "adapters": [adapter],
+            "merge_lora": True,
+            "output_dir": "merged",
+        }
+        return self.command(self.line("merge", *command_line(arguments)), process_environment(recipe, "cpu"))
+
+    # outputs
+
+    def train_progress(self, folder: Path) -> Progress | None:
+        """See `Trainer.train_progress`: the last lines of logging.jsonl."""
+        return progress(folder / OUTPUT / "logging.jsonl")
+
+    def evaluations(self, folder: Path) -> list[tuple[int, float]]:
+        """See `Trainer.evaluations`: the share of dev answers that are right in every token."""
+        newest = max(map(history, self.checkpoints(folder)), key=len, default=[])
+        return [(row["step"], row[ACCURACY]) for row in newest if ACCURACY in row]
+
+    def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
+        """See `Trainer.train_problems`. swift writes its summary after a failure, too: only checkpoints count."""
+        shutil.rmtree(folder / CACHE, ignore_errors=True)
+        checkpoints = self.checkpoints(folder)
+        if not checkpoints:
+            return ["it left no complete checkpoint"]
+        state = read_json(checkpoints[-1].path / hf_output.STATE)
+        found = []
+        if state["global_step"] < state.get("max_steps", 1):
+            found.append(f"its last complete checkpoint is step {state['global_step']} of {state['max_steps']}")
+        found += broken(state.get("log_history", []))
+        counts = re.findall(r"train_dataset: Dataset\(\{.*?num_rows: (\d+)", log, re.DOTALL)
+        found += hf_output.row_problems(counts, rows)
+        if REPLACED.search(log):
+            found.append("it replaced or left out samples that it could not read; its log says which")
+        return found

@@ -1,0 +1,8 @@
+"""What VideoLLaMA2 acts on inside an utterance."""
+
+from __future__ import annotations
+
+from orchestrator.inside.utterance import neutraliser
+
+# media placeholders are replaced wherever they stand; `<|im_end|>` and `</s>` may be control tokens
+neutralise = neutraliser(r"(?:image|video|audio|unk)>|\||/?s>")
