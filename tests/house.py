@@ -1,8 +1,9 @@
 """The floor plan: which package imports which, and how large all of it is. ``python -m tests.house [CHECKOUT]``.
 
 The rule: a package imports only packages further right in `CHAIN`. Apart from it stand the programs that run inside the
-toolkits' environments (`INSIDE`): they import the standard library, the toolkit and each other, and the rest of the
-house may import from there.
+toolkits' environments, in folders called `INSIDE`: the shared ones, and each toolkit's. They import the standard library,
+the toolkit itself, their own folder and the shared one; the rest of the house may import from there. What a toolkit's
+folder holds is for that toolkit alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ CHAIN = (
     "cli", "run", "launch", "plan", "scores", "toolkits", "prompts", "recipe", "environments", "data", "benchmark",
     "checked_yaml", "machine", "errors",
 )  # fmt: skip
-INSIDE = "runners"
+INSIDE = "inside"
+TOOLKITS = "toolkits"
 # the program itself, which starts the command line
 ABOVE = "__main__"
 NO_CODE = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
@@ -39,6 +41,18 @@ class Import:
     def packages(self) -> tuple[str, str]:
         """The rooms of both: the first part of a module's name."""
         return self.module.partition(".")[0], self.target.partition(".")[0]
+
+
+def inside_of(module: str) -> str:
+    """The folder of programs that a module lies in, dotted; empty for the rest of the house."""
+    parts = module.split(".")
+    return ".".join(parts[: parts.index(INSIDE) + 1]) if INSIDE in parts else ""
+
+
+def toolkit_of(module: str) -> str:
+    """The toolkit whose package a module is in; empty for what toolkits share, and for the rest of the house."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == TOOLKITS and len(parts) > 2 else ""
 
 
 @dataclass(frozen=True)
@@ -92,15 +106,18 @@ class House:
         found = []
         for one in self.imports:
             (package, target), where = one.packages, f"{one.file}:{one.line}"
+            inside, own = inside_of(one.module), toolkit_of(one.module)
+            if own and toolkit_of(one.target) not in (own, ""):
+                found.append(f"{where}: {one.module} imports {one.target}, of another toolkit")
             if package == "":
                 found.append(f"{where}: the package itself imports {target}, and with it whoever imports any room")
             elif target not in known and target != package:
                 found.append(f"{where}: {one.module} imports {one.target}: no room of the house ({rooms})")
             elif package not in known:
                 continue  # the program itself, which may start anything; what else it is, is told below
-            elif package == INSIDE and target != INSIDE:
+            elif inside and inside_of(one.target) not in (inside, INSIDE):
                 found.append(f"{where}: {one.module} runs inside a toolkit's environment, and imports {one.target}")
-            elif INSIDE not in (package, target) and CHAIN.index(package) > CHAIN.index(target):
+            elif not inside_of(one.target) and CHAIN.index(package) > CHAIN.index(target):
                 found.append(f"{where}: {one.module} imports {one.target}, but {target} > {package}: imports go down")
         files = {module.partition(".")[0]: file for module, file in reversed(self.files.items())}
         for room in sorted(files.keys() - {*known, ABOVE, ""}):

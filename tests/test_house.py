@@ -55,13 +55,31 @@ def test_what_runs_in_a_toolkits_environment_imports_nothing_of_the_house(tmp_pa
     house = plant(
         tmp_path,
         errors="",
-        runners__loop="import orchestrator.errors\n",
-        runners__swift="from orchestrator.runners import loop\n",
-        toolkits__swift="from orchestrator.runners.loop import x\n",
+        inside__loop="import orchestrator.errors\n",
+        toolkits__base="x = 1\n",
+        toolkits__swift__inside__infer="from orchestrator.inside import loop\n",
+        toolkits__swift__inside__train="from orchestrator.toolkits.swift.inside.infer import x\n",
+        toolkits__swift__inside__merge="from orchestrator.toolkits.base import x\n",
+        toolkits__swift__engine="from orchestrator.inside.loop import x\nimport orchestrator.toolkits.swift.inside.infer\n",
+    )
+    lines = house.broken()
+    assert [line.partition(": ")[0] for line in lines] == [
+        "orchestrator/inside/loop.py:1",
+        "orchestrator/toolkits/swift/inside/merge.py:1",
+    ]
+    assert all("runs inside a toolkit's environment" in line for line in lines)
+
+
+def test_a_toolkit_that_knows_another_is_told(tmp_path: Path) -> None:
+    house = plant(
+        tmp_path,
+        toolkits__echo__engine="from orchestrator.toolkits.swift.engine import x\n",
+        toolkits__swift__engine="from orchestrator.toolkits.base import x\n",
+        toolkits__base="x = 1\n",
     )
     (line,) = house.broken()
-    assert line.startswith("orchestrator/runners/loop.py:1: ")
-    assert "runs inside a toolkit's environment" in line
+    assert line.startswith("orchestrator/toolkits/echo/engine.py:1: ")
+    assert line.endswith("of another toolkit")
 
 
 def test_a_circle_inside_a_room_is_told(tmp_path: Path) -> None:

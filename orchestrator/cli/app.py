@@ -26,7 +26,7 @@ def _group(name: str, about: str, example: str) -> typer.Typer:
     return group
 
 
-env_app = _group("env", "The toolkits' environments, built from third_party/NAME/.", "env build llamafactory")
+env_app = _group("env", "The toolkits' environments, built from third_party/NAME/.", "env list")
 data_app = _group("data", "The benchmark's data: get it, and see whether it is sound.", "data check --data-root ~/MMLA")
 
 DataRoot = Annotated[Path | None, typer.Option(help="The folder with the data sets.")]
@@ -229,7 +229,7 @@ def env_list(json: Json = False) -> None:
 
 @env_app.command("build")
 def env_build(
-    names: Annotated[list[str], typer.Argument(help="Toolkits, e.g. llamafactory.", metavar="NAME...")],
+    names: Annotated[list[str], typer.Argument(help="Toolkits, as `env list` names them.", metavar="NAME...")],
     force: Annotated[bool, typer.Option("--force", help="Build again even if it is up to date.")] = False,
 ) -> None:
     """Build toolkits' environments from their hash-pinned locks. A run does it by itself when needed.

@@ -93,7 +93,7 @@ class Environment:
                 raise ValueError("source.commit must be a full commit hash")
             return cls(name, folder, str(content["python"]), source, content["check"], needs, built or folder)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            hint = "it needs python, source and check; see third_party/llamafactory/environment.yaml"
+            hint = "it needs python, source and check"
             raise InputError(f"not an environment: {error}", str(path), hint) from error
 
     @property

@@ -139,7 +139,7 @@ class Video(Section):
 
     frames: int = Field(4, ge=1, description="frames, evenly spaced over the video")
     max_pixels: int = Field(151200, ge=784, description="most pixels of a frame; larger ones are scaled down")
-    training: TrainingVideo | None = Field(None, description="in training, where it is not the same (LLaMA-Factory)")
+    training: TrainingVideo | None = Field(None, description="in training, where it is not the same (few toolkits can)")
 
 
 class Resources(Section):

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from orchestrator.benchmark import released
 from orchestrator.benchmark.task import tasks
 from orchestrator.errors import InputError
 from orchestrator.prompts.examples import examples_of, system_of
+from orchestrator.recipe import released
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.train import Train, batch_conflict

@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from orchestrator.runners import loop
 
 from orchestrator.run import journals
-from orchestrator.runners import loop
 from orchestrator.toolkits.base import Progress
 
 

@@ -1,4 +1,4 @@
-"""What the toolkit ``echo`` starts: ``program.py init|train|infer|merge config.json`` in the stage's folder.
+"""What the toolkit ``echo`` starts: ``start.py program.py init|train|infer|merge config.json`` in the stage's folder.
 
 It trains by counting which words go with which answer, a batch a step, and answers by these counts; every answer says
 how many samples were counted, so that a step left out or done twice shows. Without any counts it says `statement`.
@@ -188,6 +188,6 @@ def merge(config: dict) -> None:
     Model(config["adapter"]).save(HERE / "merged")
 
 
-if __name__ == "__main__":
+def main() -> None:
     work = {"init": init, "train": train, "infer": infer, "merge": merge}[sys.argv[1]]
     work(json.loads(Path(sys.argv[2]).read_text()))

@@ -1,0 +1,1 @@
+"""The program that runs in the toolkit's own environment."""
