@@ -1,6 +1,6 @@
 """A toolkit is named in its own folder, in the catalogue and in recipes: everywhere else the code knows none.
 
-Looked at are identifiers, strings and the keys and values of YAML files; docstrings and comments may name what they like.
+Looked at are identifiers, strings and the keys and values of YAML files; docstrings and comments may name any.
 """
 
 from __future__ import annotations

@@ -39,9 +39,8 @@ def build_environments(chosen: Sequence[str], *, force: bool) -> None:
         if environment.state() == "ready" and not force:
             print(f"{environment.name}: up to date")
             continue
-        log = environment.log
-        print(f"{environment.name}: building ({log})", flush=True)
-        build(environment, log, force=force)
+        print(f"{environment.name}: building ({environment.log})", flush=True)
+        build(environment, force=force)
         print(f"{environment.name}: ready")
 
 

@@ -41,12 +41,11 @@ REMEDIES = (
 )
 
 
-def build(environment: Environment, log: Path, *, force: bool = False) -> None:
+def build(environment: Environment, *, force: bool = False) -> None:
     """Make an environment unless it is ready; two builds wait for each other; an interrupted one is started over.
 
     Args:
         environment: what to make.
-        log: where all output goes, appended.
         force: make it even if it is ready, from nothing.
 
     Raises:
@@ -54,11 +53,9 @@ def build(environment: Environment, log: Path, *, force: bool = False) -> None:
         StageError: a command failed, or what was built does not work: the log's last lines and what to do.
     """
     digest = environment.lock_digest
-    waiting = f"waiting for another process that builds the environment of {environment.name} ({log})"
+    waiting = f"waiting for another process that builds the environment of {environment.name} ({environment.log})"
     with contextlib.ExitStack() as locks:
         try:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.open("ab").close()
             environment.log.parent.mkdir(parents=True, exist_ok=True)
             lock = locks.enter_context(waiting_lock(environment.log, waiting))
         except OSError as error:
@@ -69,7 +66,7 @@ def build(environment: Environment, log: Path, *, force: bool = False) -> None:
         os.set_inheritable(lock.fileno(), True)
         if environment.state() == "ready" and not force:
             return
-        work = _Build(environment, log)
+        work = _Build(environment)
         work.make_venv(fresh=force or environment.unfinished.exists())
         environment.unfinished.touch()
         environment.stamp.unlink(missing_ok=True)
@@ -82,16 +79,16 @@ def build(environment: Environment, log: Path, *, force: bool = False) -> None:
             install = ("pip", "install", "--python", python, "--no-deps", "--no-build-isolation")
             work.uv(*install, "-e", str(environment.sources))
         if problem := environment.check():
-            raise StageError(f"the environment was built but does not work: {problem}\n    log: {log}")
+            raise StageError(f"the environment was built but does not work: {problem}\n    log: {environment.log}")
         atomic_write(environment.stamp, json.dumps({"lock": digest, "python": environment.python_version}) + "\n")
         environment.unfinished.unlink()
 
 
 class _Build:
-    """The steps of one build, and its log."""
+    """The steps of one build."""
 
-    def __init__(self, environment: Environment, log: Path):
-        self.environment, self.log = environment, log
+    def __init__(self, environment: Environment):
+        self.environment, self.log = environment, environment.log
 
     def make_venv(self, *, fresh: bool) -> None:
         environment = self.environment
@@ -125,7 +122,7 @@ class _Build:
             start = file.tell()
             env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
             # not in the user's folder, whose pyproject.toml or uv.toml uv would heed
-            where = self.environment.log.parent
+            where = self.log.parent
             done = subprocess.run(argv, env=env, cwd=where, stdout=file, stderr=subprocess.STDOUT, close_fds=False)
         if done.returncode:
             raise StageError(self.failure(start, argv, done.returncode))

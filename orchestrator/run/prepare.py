@@ -99,6 +99,6 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
     parts = [part for plan in plans for part in (plan.engine, plan.trainer) if part]
     for environment in {part.environment.name: part.environment for part in parts}.values():
         if environment.state() != "ready":
-            log = environment.log
-            listener.line(f"building the environment of {environment.name}: once, some minutes and gigabytes ({log})")
-            build(environment, log)
+            what = f"building the environment of {environment.name}: once, some minutes and gigabytes"
+            listener.line(f"{what} ({environment.log})")
+            build(environment)

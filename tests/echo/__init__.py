@@ -1,7 +1,7 @@
 """A toolkit that counts in place of computing, for tests of what a run does. It says nothing about a real toolkit.
 
-It is a package of its own, `mmla_echo`, which lies here as ``pip install --target`` lays one out, so that this folder on
-Python's path is as good as an installation.
+It is a package of its own, `mmla_echo`, which lies here as ``pip install --target`` lays one out, so that this folder
+on Python's path is as good as an installation.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ def register() -> None:
     """Make the toolkit ``echo`` known to this process, and see that its environment is built."""
     sys.path.insert(0, str(HERE))
     _forget()
-    environment = Environment.load("echo")
-    build(environment, environment.log)
+    build(Environment.load("echo"))
 
 
 def unregister() -> None:

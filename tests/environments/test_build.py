@@ -21,13 +21,13 @@ from tests.environments.toy import DEFINITION, calls, load
 def test_built_once_then_ready(toy: Environment, tmp_path: Path) -> None:
     assert (toy.state(), toy.toolkit_version()) == ("missing", "")
     assert "not built" in toy.check()
-    build(toy, tmp_path / "logs" / "build.log")
+    build(toy)
     assert (toy.state(), toy.toolkit_version()) == ("ready", "toy-kit 1.2")
     assert toy.check() == ""
     assert calls(tmp_path) == ["venv --clear", "pip sync"]
-    build(toy, tmp_path / "logs" / "build.log")
+    build(toy)
     assert len(calls(tmp_path)) == 2
-    build(toy, tmp_path / "logs" / "build.log", force=True)
+    build(toy, force=True)
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
 
@@ -37,27 +37,27 @@ def test_uv_heeds_no_settings_of_the_folder_one_is_in(
     uv = tmp_path / "uv"
     uv.write_text(uv.read_text() + "print('in', os.getcwd())\n")
     monkeypatch.chdir(tmp_path)
-    build(toy, tmp_path / "log")
-    assert f"in {toy.folder}\n" in (tmp_path / "log").read_text()
+    build(toy)
+    assert f"in {toy.folder}\n" in toy.log.read_text()
 
 
 def test_another_lock_is_stale_and_only_synced(toy: Environment, tmp_path: Path) -> None:
-    build(toy, tmp_path / "log")
+    build(toy)
     toy.lock.write_text("toy-kit==1.3\n")
     changed = load(tmp_path)
     assert changed.state() == "stale"
     assert changed.lock_digest != toy.lock_digest
-    build(changed, tmp_path / "log")
+    build(changed)
     assert changed.state() == "ready"
     assert calls(tmp_path)[2:] == ["pip sync"]
 
 
 def test_another_python_is_built_anew(toy: Environment, tmp_path: Path) -> None:
-    build(toy, tmp_path / "log")
+    build(toy)
     (toy.folder / "environment.yaml").write_text(DEFINITION.format(python="3.99"))
     changed = load(tmp_path)
     assert changed.state() == "stale"
-    build(changed, tmp_path / "log")
+    build(changed)
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
 
@@ -65,13 +65,13 @@ def test_another_python_is_built_anew(toy: Environment, tmp_path: Path) -> None:
 def test_a_build_that_fails_is_not_ready_and_starts_over(
     toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    build(toy, tmp_path / "log")
+    build(toy)
     monkeypatch.setenv("UV_FAILS", step)
     with pytest.raises(StageError):
-        build(toy, tmp_path / "log", force=True)
+        build(toy, force=True)
     assert toy.state() == ("ready" if step == "venv" else "missing")
     monkeypatch.delenv("UV_FAILS")
-    build(toy, tmp_path / "log", force=step == "venv")
+    build(toy, force=step == "venv")
     assert calls(tmp_path)[-2:] == ["venv --clear", "pip sync"]
     assert toy.state() == "ready"
 
@@ -81,10 +81,10 @@ def test_killed_in_the_middle(toy: Environment, tmp_path: Path, monkeypatch: pyt
         "import sys, pathlib\nfrom unittest import mock\n"
         "from orchestrator.environments.build import build\n"
         "from orchestrator.environments.environment import Environment\n"
-        "root, uv, log = map(pathlib.Path, sys.argv[1:])\n"
-        "with mock.patch('uv.find_uv_bin', lambda: str(uv)): build(Environment.load('toy', root), log)"
+        "root, uv = map(pathlib.Path, sys.argv[1:])\n"
+        "with mock.patch('uv.find_uv_bin', lambda: str(uv)): build(Environment.read('toy', root / 'toy'))"
     )
-    argv = [sys.executable, "-c", program, str(tmp_path / "third_party"), str(tmp_path / "uv"), str(tmp_path / "log")]
+    argv = [sys.executable, "-c", program, str(tmp_path / "third_party"), str(tmp_path / "uv")]
     child = subprocess.Popen(argv, env=os.environ | {"UV_SECONDS": "60"}, start_new_session=True)
     deadline = time.monotonic() + 30
     while not (tmp_path / "calls").exists() or len(calls(tmp_path)) < 2:
@@ -93,7 +93,7 @@ def test_killed_in_the_middle(toy: Environment, tmp_path: Path, monkeypatch: pyt
     os.killpg(child.pid, 9)
     child.wait()
     assert toy.state() == "missing"
-    build(toy, tmp_path / "log")
+    build(toy)
     assert toy.state() == "ready"
     assert calls(tmp_path)[2:] == ["venv --clear", "pip sync"]
 
@@ -102,8 +102,7 @@ def test_two_builds_wait_for_each_other(
     toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("UV_SECONDS", "0.3")
-    arguments = [(load(tmp_path), tmp_path / f"log{number}") for number in range(2)]
-    threads = [threading.Thread(target=build, args=both) for both in arguments]
+    threads = [threading.Thread(target=build, args=(load(tmp_path),)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -119,7 +118,7 @@ def test_a_checkout_that_cannot_be_written(toy: Environment, tmp_path: Path, mon
     monkeypatch.setattr("orchestrator.environments.build.waiting_lock", refuse)
     expected = "the environment of toy cannot be built there: Read-only file system\n    build it where the"
     with pytest.raises(InputError, match=expected):
-        build(toy, tmp_path / "log")
+        build(toy)
 
 
 @pytest.mark.parametrize(
@@ -138,13 +137,13 @@ def test_failures_say_what_to_do(
     monkeypatch.setenv("UV_FAILS", "pip")
     monkeypatch.setenv("UV_SAYS", said)
     with pytest.raises(StageError) as caught:
-        build(toy, tmp_path / "log")
+        build(toy)
     message = str(caught.value)
     assert said in message
     assert advice in message
-    assert str(tmp_path / "log") in message
+    assert str(toy.log) in message
     assert "run the same command again" in message
-    assert "pip sync" in (tmp_path / "log").read_text()
+    assert "pip sync" in toy.log.read_text()
 
 
 def test_an_environment_that_cannot_import_is_not_ready(toy: Environment, tmp_path: Path) -> None:
@@ -152,5 +151,5 @@ def test_an_environment_that_cannot_import_is_not_ready(toy: Environment, tmp_pa
     (toy.folder / "environment.yaml").write_text(text)
     broken = load(tmp_path)
     with pytest.raises(StageError, match="No module named 'nothing_like_it'"):
-        build(broken, tmp_path / "log")
+        build(broken)
     assert broken.state() == "missing"

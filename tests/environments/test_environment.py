@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.environments import environment as environments
+from orchestrator.environments import places
 from orchestrator.environments.build import build
-from orchestrator.environments.environment import Environment, toolkit_names
+from orchestrator.environments.environment import Environment
+from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError
+from orchestrator.machine.checkout import THIRD_PARTY
 from tests.environments.toy import load
 
 
 def test_a_check_has_a_time_limit(toy: Environment, tmp_path: Path) -> None:
-    build(toy, tmp_path / "log")
+    build(toy)
     text = (toy.folder / "environment.yaml").read_text().replace("import json", "import time; time.sleep(30)")
     (toy.folder / "environment.yaml").write_text(text)
     assert "more than 0.2 s" in load(tmp_path).check(seconds=0.2)
@@ -41,16 +45,61 @@ def test_malformed_definitions(toy: Environment, tmp_path: Path, change: tuple[s
     assert str(path) in str(caught.value)
 
 
-def test_unknown_toolkit(toy: Environment, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="did you mean `toy`"):
-        Environment.load("toyy", tmp_path / "third_party")
+def test_unknown_toolkit() -> None:
+    with pytest.raises(InputError, match="did you mean `swift`"):
+        Environment.load("swiftt")
 
 
-def test_a_toolkit_from_another_folder(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environments, "ROOTS", [*environments.ROOTS, tmp_path / "third_party"])
+class Entry:
+    """An entry point, as the metadata of an installed package gives it."""
+
+    def __init__(self, name: str, module: str) -> None:
+        self.name, self.module = name, module
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Has packages be installed that bring toolkits: by toolkit the package."""
+
+    def installed(**packages: str) -> None:
+        monkeypatch.syspath_prepend(str(tmp_path))
+        for package in packages.values():
+            (tmp_path / package).mkdir(exist_ok=True)
+            (tmp_path / package / "__init__.py").write_text("raise SystemExit('nobody imports it for its place')")
+        entries = [Entry(*item) for item in packages.items()]
+        monkeypatch.setattr(places, "entry_points", lambda group: entries if group == places.GROUP else [])
+        places.places.cache_clear()
+
+    yield installed
+    places.places.cache_clear()
+
+
+def test_an_installed_package_brings_its_definition(
+    install: Callable[..., None], toy: Environment, tmp_path: Path
+) -> None:
+    install(toy="toy_kit")
+    shutil.copytree(toy.folder, tmp_path / "toy_kit", dirs_exist_ok=True)
     assert {"toy", "llamafactory"} <= set(toolkit_names())
-    assert Environment.load("toy") == toy
-    assert Environment.load("llamafactory").folder.name == "llamafactory"
+    assert places.places()["toy"].module == "toy_kit"
+    found = Environment.load("toy")
+    assert found.folder == tmp_path / "toy_kit"
+    assert found.venv == THIRD_PARTY / "toy" / ".venv", "an installed package's own folder may be read only"
+    assert found.lock_digest == toy.lock_digest
+    assert Environment.load("llamafactory").folder == THIRD_PARTY / "llamafactory"
+
+
+def test_a_toolkit_that_is_brought_twice_is_told(install: Callable[..., None]) -> None:
+    install(swift="other_swift")
+    with pytest.raises(InputError, match=r"`swift` is brought twice, by .*swift and by ") as caught:
+        toolkit_names()
+    assert "other_swift" in str(caught.value)
+
+
+def test_a_package_without_a_definition_is_told(install: Callable[..., None], tmp_path: Path) -> None:
+    install(bare="bare_kit")
+    with pytest.raises(InputError) as caught:
+        Environment.load("bare")
+    assert str(tmp_path / "bare_kit" / "environment.yaml") in str(caught.value)
 
 
 def test_what_the_system_lacks(toy: Environment) -> None:

@@ -30,7 +30,7 @@ def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
     text = DEFINITION.format(python=PYTHON).replace("{pypi: toy-kit==1.2}", source)
     (toy.folder / "environment.yaml").write_text(text)
     fetched = load(tmp_path)
-    build(fetched, tmp_path / "log")
+    build(fetched)
     assert (fetched.sources / "kit.py").read_text() == "one = 1\n"
     assert calls(tmp_path) == ["venv --clear", "pip sync", "pip install"]
     assert fetched.check() == ""
@@ -42,7 +42,7 @@ def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
     assert f"asked for commit {commit}" in fetched.check()
     (toy.folder / "environment.yaml").write_text(text.replace(commit, "f" * 40))
     with pytest.raises(StageError, match="git -C"):
-        build(load(tmp_path), tmp_path / "log")
+        build(load(tmp_path))
 
 
 @needs_git
@@ -62,6 +62,6 @@ def test_only_the_paths_that_are_named_come_from_git(toy: Environment, tmp_path:
     text = DEFINITION.format(python=PYTHON).replace("{pypi: toy-kit==1.2}", source)
     (toy.folder / "environment.yaml").write_text(text)
     fetched = load(tmp_path)
-    build(fetched, tmp_path / "log")
+    build(fetched)
     assert {path.name for path in fetched.sources.iterdir()} == {".git", "kit.py"}
     assert fetched.check() == ""

@@ -37,7 +37,7 @@ else:
 
 
 def load(tmp_path: Path) -> Environment:
-    return Environment.load("toy", tmp_path / "third_party")
+    return Environment.read("toy", tmp_path / "third_party" / "toy")
 
 
 def calls(tmp_path: Path) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from orchestrator.environments.places import toolkit_names
 from orchestrator.launch import diagnose
 
 
@@ -38,7 +41,6 @@ from orchestrator.launch import diagnose
         ("HfHubHTTPError: 403 Client Error: Forbidden", 1, "the right to read it"),
         ("(HF_HUB_ENABLE_HF_TRANSFER=1) but 'hf_transfer' package is not available", 1, "unset it"),
         ("RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error.", 1, "/dev/shm"),
-        ("ValueError: p.bin is no projector of this model: it lacks 2 weights, e.g. x", 1, "model.parts.projector"),
         ("OSError: [Errno 28] No space left on device", 1, "the disk is full"),
         # torch.save on a full disk, and into an archive that ends too early
         ("RuntimeError: [enforce fail at inline_container.cc:672] . unexpected pos 576 vs 534", 1, "the disk is full"),
@@ -52,3 +54,29 @@ def test_advice(text: str, code: int, expected: str) -> None:
     advice = diagnose.advice(text, code)
     assert expected in advice
     assert bool(advice) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("toolkit", "text", "expected"),
+    [
+        (
+            "videollama2",
+            "ValueError: p.bin is no projector of this model: it lacks 2 weights, e.g. x",
+            "parts.projector",
+        ),
+        ("swift", "MaxLengthError: Current length of row(1500) is larger than the max_length(1024).", "max_length"),
+        ("swift", "ValueError: the training sample 'a.mp4': RuntimeError: no frame", "on_bad_video"),
+        ("openai_api", "stopped: the server cannot be reached (ConnectionError)", "OPENAI_BASE_URL"),
+    ],
+)
+def test_a_toolkits_own_failures_come_first(toolkit: str, text: str, expected: str) -> None:
+    assert expected in diagnose.advice(text, 1, toolkit)
+    assert expected not in diagnose.advice(text, 1)
+    assert "disk is full" in diagnose.advice("No space left on device", 1, toolkit)
+
+
+def test_every_known_failure_is_a_pattern_with_advice() -> None:
+    for toolkit in (None, *toolkit_names()):
+        for failure in diagnose.known_failures(toolkit):
+            assert re.compile(failure.log)
+            assert failure.advice == failure.advice.strip()

@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from orchestrator.environments.environment import Environment
 from orchestrator.errors import Interrupted, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.machine import processes
@@ -22,7 +23,8 @@ from orchestrator.machine.logs import LOG
 from orchestrator.machine.signals import interruptible
 from orchestrator.toolkits.base import Command
 
-BIN = Path(sys.executable).parent
+# its programs come first on the path
+HOME = Environment("llamafactory", Path("/toolkit"), "3.11", {}, "pass")
 # a child that leaves its parent's session and process group, as launchers' workers do
 ESCAPING = """
 import subprocess, sys, time
@@ -56,12 +58,12 @@ def test_output_files_and_environment(tmp_path: Path, monkeypatch: pytest.Monkey
         {"given.txt": "content"},
     )
     with Launcher() as launcher:
-        launcher.run([command], tmp_path, bin_folder=Path("/toolkit/bin"))
-        launcher.run([python("print('second')")], tmp_path, bin_folder=BIN)
+        launcher.run([command], tmp_path, environment=HOME)
+        launcher.run([python("print('second')")], tmp_path, environment=HOME)
     log = (tmp_path / LOG).read_text()
     assert log.startswith(f"content {tmp_path.resolve()}")
     assert "'GIVEN': 'yes'" in log
-    assert "'PATH': '/toolkit/bin:" in log
+    assert "'PATH': '/toolkit/.venv/bin:" in log
     assert "foreign" not in log
     assert log.endswith("second\n")  # a later attempt is added, not written over
 
@@ -69,7 +71,7 @@ def test_output_files_and_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_failure_shows_the_log_and_what_to_do(tmp_path: Path) -> None:
     code = "print('one'); print('step 1\\rstep 2'); raise SystemExit('OSError: [Errno 28] No space left on device')"
     with Launcher() as launcher, pytest.raises(StageError) as caught:
-        launcher.run([python(code)], tmp_path, bin_folder=BIN)
+        launcher.run([python(code)], tmp_path, environment=HOME)
     message = str(caught.value)
     assert "exit status 1" in message
     assert "| step 2\n" in message
@@ -80,26 +82,26 @@ def test_failure_shows_the_log_and_what_to_do(tmp_path: Path) -> None:
 
 def test_program_that_is_not_there(tmp_path: Path) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="env build --force llamafactory"):
-        launcher.run([Command(("/nowhere/python",))], tmp_path, bin_folder=Path("third_party/llamafactory/.venv/bin"))
+        launcher.run([Command(("/nowhere/python",))], tmp_path, environment=HOME)
 
 
 def test_a_machine_that_is_full_is_not_taken_for_a_broken_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Launcher() as launcher:
-        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+        launcher.run([python("pass")], tmp_path, environment=HOME)
 
         def refuse(*_: object, **__: object) -> None:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
         monkeypatch.setattr(subprocess, "Popen", refuse)
         with pytest.raises(StageError, match="Resource temporarily unavailable\n    see what `ulimit -a` says"):
-            launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+            launcher.run([python("pass")], tmp_path, environment=HOME)
 
 
 def test_time_limit(tmp_path: Path) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="longer than"):
-        launcher.run([python("import time; time.sleep(600)")], tmp_path, bin_folder=BIN, timeout_seconds=0.5)
+        launcher.run([python("import time; time.sleep(600)")], tmp_path, environment=HOME, timeout_seconds=0.5)
     assert not marked(tmp_path)
 
 
@@ -107,7 +109,7 @@ def test_time_limit(tmp_path: Path) -> None:
 def test_nothing_is_left_running(tmp_path: Path, then: str) -> None:
     with Launcher() as launcher:
         try:
-            launcher.run([python(ESCAPING.format(then=then))], tmp_path, bin_folder=BIN, timeout_seconds=1)
+            launcher.run([python(ESCAPING.format(then=then))], tmp_path, environment=HOME, timeout_seconds=1)
         except StageError:
             assert then != "pass"
     assert not marked(tmp_path)
@@ -123,7 +125,7 @@ def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
             os.kill(os.getpid(), number)
 
     with pytest.raises(Interrupted, match=number.name), interruptible(), Launcher() as launcher:
-        launcher.run([python(ESCAPING.format(then="time.sleep(600)"))], tmp_path, bin_folder=BIN, report=stop)
+        launcher.run([python(ESCAPING.format(then="time.sleep(600)"))], tmp_path, environment=HOME, report=stop)
     assert not marked(tmp_path)
     assert signal.getsignal(number) is before
 
@@ -136,13 +138,15 @@ def test_several_run_side_by_side_each_with_its_own_gpus(tmp_path: Path, monkeyp
         "while len(list(pathlib.Path().glob('seen-*'))) < 2: time.sleep(0.01)\n"
     )
     with Launcher() as launcher:
-        launcher.run([python(code), python(code)], tmp_path, bin_folder=BIN, gpus=2, timeout_seconds=30)
+        launcher.run([python(code), python(code)], tmp_path, environment=HOME, gpus=2, timeout_seconds=30)
     assert {path.name for path in tmp_path.glob("seen-*")} == {"seen-4,5", "seen-6,7"}
 
 
 def test_one_of_several_that_fails_ends_the_others(tmp_path: Path) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="exit status 3"):
-        launcher.run([python("import time; time.sleep(600)"), python("raise SystemExit(3)")], tmp_path, bin_folder=BIN)
+        launcher.run(
+            [python("import time; time.sleep(600)"), python("raise SystemExit(3)")], tmp_path, environment=HOME
+        )
     assert not marked(tmp_path)
 
 
@@ -150,7 +154,7 @@ def test_advice_is_about_this_attempt(tmp_path: Path) -> None:
     with Launcher() as launcher:
         for code in ("raise SystemExit('No space left on device')", "raise SystemExit('KeyError: x')"):
             with pytest.raises(StageError) as caught:
-                launcher.run([python(code)], tmp_path, bin_folder=BIN)
+                launcher.run([python(code)], tmp_path, environment=HOME)
     assert "No space left" not in str(caught.value)
     assert "what to do" not in str(caught.value)
 
@@ -161,7 +165,7 @@ def test_locks_of_a_killed_compilation_are_removed(tmp_path: Path) -> None:
     (extensions / "op" / "lock").touch()
     with Launcher() as launcher:
         code = "import os; print(os.listdir(os.environ['TORCH_EXTENSIONS_DIR'] + '/op'))"
-        launcher.run([python(code)], tmp_path, bin_folder=BIN, extensions=extensions)
+        launcher.run([python(code)], tmp_path, environment=HOME, extensions=extensions)
     assert (tmp_path / LOG).read_text() == "[]\n"
 
 
@@ -172,30 +176,31 @@ def test_a_watchdog_that_was_killed_is_replaced_before_the_next_launch(
     start = processes.start_watchdog
     monkeypatch.setattr(processes, "start_watchdog", lambda *given: started.append(start(*given)) or started[-1])
     with Launcher() as launcher:
-        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
-        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+        launcher.run([python("pass")], tmp_path, environment=HOME)
+        launcher.run([python("pass")], tmp_path, environment=HOME)
         assert len(started) == 1
         started[0].kill()
         started[0].wait()
-        launcher.run([python("pass")], tmp_path, bin_folder=BIN)
+        launcher.run([python("pass")], tmp_path, environment=HOME)
     assert len(started) == 2
 
 
 def test_nothing_is_launched_that_nobody_watches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with Launcher() as launcher, pytest.raises(StageError, match=r"does not start: it says nothing\n.*ulimit -a"):
-        launcher.run([Command(("touch", "ran"))], tmp_path, bin_folder=BIN)
+        launcher.run([Command(("touch", "ran"))], tmp_path, environment=HOME)
     assert not (tmp_path / "ran").exists()
 
 
 def test_kill_9_of_the_orchestrator_leaves_nothing(tmp_path: Path) -> None:
     program = f"""
     from pathlib import Path
+    from orchestrator.environments.environment import Environment
     from orchestrator.launch.local import Launcher
     from orchestrator.toolkits.base import Command
     with Launcher() as launcher:
         launcher.run([Command(({sys.executable!r}, "-c", {ESCAPING.format(then="time.sleep(600)")!r}))],
-                     Path({str(tmp_path)!r}), bin_folder=Path({str(BIN)!r}))
+                     Path({str(tmp_path)!r}), environment=Environment("toy", Path("/toolkit"), "3.11", {{}}, "pass"))
     """
     orchestrator = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)])
     wait_until(lambda: len(marked(tmp_path)) == 2)
@@ -226,7 +231,7 @@ time.sleep(600)
 @pytest.mark.parametrize(("grace", "written"), [(20, True), (0.1, False), (0, False)])
 def test_a_process_has_the_grace_that_was_asked_for(tmp_path: Path, grace: float, written: bool) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="longer than"):
-        launcher.run([python(WRITING)], tmp_path, bin_folder=BIN, timeout_seconds=1, grace=grace)
+        launcher.run([python(WRITING)], tmp_path, environment=HOME, timeout_seconds=1, grace=grace)
     assert (tmp_path / LOG).read_text() == "on\n"
     assert (tmp_path / "written").exists() == written
     assert not marked(tmp_path)
@@ -247,7 +252,7 @@ def test_a_second_signal_ends_at_once_what_takes_its_time(tmp_path: Path, second
 
     started = time.monotonic()
     with pytest.raises(Interrupted, match=second.name), interruptible(), Launcher(say) as launcher:
-        launcher.run([python(STUBBORN)], tmp_path, bin_folder=BIN, report=stop, grace=300)
+        launcher.run([python(STUBBORN)], tmp_path, environment=HOME, report=stop, grace=300)
     assert time.monotonic() - started < 60
     assert not marked(tmp_path)
     waits = f"waiting up to 300 s for {tmp_path.name} to finish what it writes"
@@ -259,6 +264,8 @@ def test_what_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
     said: list[str] = []
     started = time.monotonic()
     with Launcher(said.append) as launcher, pytest.raises(StageError, match="longer than"):
-        launcher.run([python("import time; time.sleep(600)")], tmp_path, bin_folder=BIN, timeout_seconds=0.5, grace=300)
+        launcher.run(
+            [python("import time; time.sleep(600)")], tmp_path, environment=HOME, timeout_seconds=0.5, grace=300
+        )
     assert said == []
     assert time.monotonic() - started < 60

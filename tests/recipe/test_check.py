@@ -96,7 +96,7 @@ def test_bad_lines(text: str, expected: str) -> None:
          ["x.yaml:2:36: unknown toolkit `swfit`\n    did you mean `swift`?"]),
         ("method: sft\nmodel: {revision: 3}\ntasks: [MELD]\n",
          ["x.yaml:2:1: `model.name` is missing\n    add `name: ...`",
-          "x.yaml:2:1: `model.toolkit` is missing\n    add `toolkit: llamafactory`",
+          "x.yaml:2:1: `model.toolkit` is missing\n    add `toolkit: NAME`",
           "x.yaml:2:1: `model.type` is missing\n    add `type: LLM` (or MLLM)",
           "x.yaml:2:19: `model.revision` must be text, not the number 3\n    put it in quotes"]),
         ("method: sft\nmodel: {name: tiny_qwen2, trust_remote_code: yes}\ntasks: MELD\n",

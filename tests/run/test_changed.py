@@ -34,8 +34,8 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], ob
     launch = Context.launch
 
     def happen(kind: str, act: Callable[[], object]) -> None:
-        def launched(self: Context, commands: Any, folder: Path, *rest: Any) -> None:
-            launch(self, commands, folder, *rest)
+        def launched(self: Context, part: Any, commands: Any, folder: Path, *rest: Any) -> None:
+            launch(self, part, commands, folder, *rest)
             if folder.name.startswith(kind):
                 monkeypatch.setattr(Context, "launch", launch)
                 act()

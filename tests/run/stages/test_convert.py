@@ -53,7 +53,7 @@ def test_bad_videos_in_training_files_and_requests(
 
     zero = plan_of_text(tmp_path, MLLM.format("zero_shot"), videos, f"data.on_bad_video={choice}")
 
-    def answers(context: Context, commands: Any, folder: Path, *rest: Any) -> None:
+    def answers(context: Context, part: Any, commands: Any, folder: Path, *rest: Any) -> None:
         """Stands in for the toolkit's process: every request is answered rightly."""
         requests = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
         assert [request["video"] is not None for request in requests] == left
