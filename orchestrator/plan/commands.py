@@ -63,7 +63,7 @@ def chosen_checkpoint(stage: Stage) -> Path | None:
 
 def init_command(plan: Plan) -> Command:
     """Makes a model from scratch."""
-    return plan.need_trainer().init(plan.recipe, "corpus.jsonl")
+    return plan.trainer.init(plan.recipe, "corpus.jsonl")
 
 
 def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = None) -> Command:
@@ -75,7 +75,7 @@ def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = No
         device=device,
         resume=resume,
     )
-    return plan.need_trainer().train(plan.recipe_of(stage), inputs)
+    return plan.trainer.train(plan.recipe_of(stage), inputs)
 
 
 def infer_commands(plan: Plan, stage: Stage, folder: Path, device: str, checkpoint: Path | None) -> list[Command]:
@@ -127,4 +127,4 @@ def merge_command(plan: Plan, stage: Stage) -> Command:
     checkpoint = chosen_checkpoint(stage)
     assert checkpoint is not None
     adapter = os.path.relpath(checkpoint, stage.folder)
-    return plan.need_trainer().merge(plan.recipe, model_path(plan, stage, stage.folder), adapter)
+    return plan.trainer.merge(plan.recipe, model_path(plan, stage, stage.folder), adapter)

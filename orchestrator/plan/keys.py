@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ from orchestrator.data.leaks import HELD_OUT
 from orchestrator.data.samples import file_digest, split_file
 from orchestrator.machine.files import digest, source_digest
 from orchestrator.plan import identity
-from orchestrator.plan.plan import TRAIN_SPLITS, TRAINERS
+from orchestrator.plan.plan import TRAIN_SPLITS
 from orchestrator.prompts.examples import corpus_split, wording_inputs
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import answers, metrics
 from orchestrator.toolkits import registry
-from orchestrator.toolkits.base import Engine, Part, Trainer
+from orchestrator.toolkits.base import Part
 from orchestrator.toolkits.released import VERSION as LAYOUT_VERSION
 
 KEY_LENGTH = 12
@@ -46,11 +45,6 @@ def _columns(task: Task, columns: ColumnNames) -> ColumnNames:
     return {name: column for name, column in found.items() if column is not None} or None
 
 
-def _programs(part: Part, kind: str) -> dict[str, Any]:
-    """What runs: the environment, and the programs that a kind of stage starts with."""
-    return {"toolkit": part.environment.lock_digest, "runner": source_digest(*part.sources(kind))}
-
-
 @dataclass(frozen=True)
 class Inputs:
     """By kind of stage, as JSON values: what a job's stages depend on besides the stages that they need.
@@ -61,19 +55,14 @@ class Inputs:
     recipe: Recipe
     seen: dict[str, str | None]
 
-    @cached_property
-    def engine(self) -> Engine:
-        """What answers the requests."""
-        return registry.engine_of(self.recipe)
-
-    @cached_property
-    def trainer(self) -> Trainer:
-        """What trains."""
-        return registry.trainer_of(self.recipe)
-
     def part(self, kind: str) -> Part:
         """Whose programs a kind of stage runs."""
-        return self.trainer if kind in TRAINERS else self.engine
+        return registry.part_of(self.recipe, kind)
+
+    def _programs(self, kind: str) -> dict[str, Any]:
+        """What runs: the environment, and the programs that a kind of stage starts with."""
+        part = self.part(kind)
+        return {"toolkit": part.environment.lock_digest, "runner": source_digest(*part.sources(kind))}
 
     def _files(self, group: tuple[Task, ...], *splits: str, videos: bool = True) -> list[dict[str, Any]]:
         root = Path(self.recipe.data.root)
@@ -111,14 +100,14 @@ class Inputs:
             "corpus": [self._files((task,), corpus_split(self.recipe, task), videos=False) for task in group],
             "limit": self.recipe.data.limit,
             **wording_inputs(self.recipe, group, ("train",), training=True),
-            **_programs(self.trainer, "init"),
+            **self._programs("init"),
         }
 
     def convert(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """Training files: data, prompt, layout and, where tasks are mixed, the seed."""
         return {
             "version": CONVERSION_VERSION,
-            "toolkit": self.trainer.name,
+            "toolkit": self.part("convert").name,
             "data": self._files(group, *TRAIN_SPLITS),
             "limit": self.recipe.data.limit,
             "exclude_leaks": self._files(group, *HELD_OUT, videos=False) if self.recipe.it.exclude_leaks else None,
@@ -143,14 +132,14 @@ class Inputs:
         """A training: model, settings, programs."""
         train = self.recipe.training
         selection = self.recipe.select.strategy
-        deepspeed = self.trainer.environment.deepspeed_file(train.deepspeed) if train.deepspeed else None
+        deepspeed = self.part("train").environment.deepspeed_file(train.deepspeed) if train.deepspeed else None
         return {
             **self._model(),
             # how evaluation is batched changes no weights
             "train": train.model_dump(mode="json", exclude={"eval_batch_size", "deepspeed", "per_task"}),
             "deepspeed": source_digest(deepspeed) if deepspeed else train.deepspeed,
             "seed": self.recipe.seed,
-            **_programs(self.trainer, "train"),
+            **self._programs("train"),
             # which checkpoints are kept follows from how one is chosen
             "keep": selection,
         }
@@ -173,7 +162,7 @@ class Inputs:
             "limit": self.recipe.data.limit,
             "decoding": decoding,
             "seed": self.recipe.seed if inference.temperature > 0 else None,
-            **_programs(self.engine, "infer"),
+            **self._programs("infer"),
         }
 
     def infer(self, group: tuple[Task, ...]) -> dict[str, Any]:
@@ -191,4 +180,4 @@ class Inputs:
 
     def merge(self, _group: tuple[Task, ...]) -> dict[str, Any]:
         """Merged weights."""
-        return {"toolkit": self.trainer.environment.lock_digest}
+        return {"toolkit": self.part("merge").environment.lock_digest}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.model import ModelSpec
 from orchestrator.errors import InputError, OrchestratorError
+from orchestrator.inside import hub_pins
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
@@ -119,12 +119,5 @@ def _asked(repository: str, revision: str, say: Callable[[str], None]) -> str | 
 
 def _cached(repository: str, revision: str) -> str | None:
     """What the hub's cache on this machine knows of a revision."""
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    cache = os.environ.get("HF_HUB_CACHE") or f"{home}/hub"
-    # where there is no home directory, Path's own raises
-    file = Path(os.path.expanduser(cache)) / f"models--{repository.replace('/', '--')}" / "refs" / revision  # noqa: PTH111
-    try:
-        commit = file.read_text().strip()
-    except OSError:
-        return None
-    return commit if COMMIT.fullmatch(commit) else None
+    commit = hub_pins.cached_commit(repository, revision)
+    return commit if commit and COMMIT.fullmatch(commit) else None

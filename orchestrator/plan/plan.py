@@ -16,8 +16,6 @@ from orchestrator.toolkits.base import Engine, Part, Trainer
 
 TRAIN_SPLITS = ("train", "dev")
 # stages whose outputs only other stages read, and that take room
-# stages that run a trainer's programs, or write its files
-TRAINERS = ("init", "convert", "train", "merge")
 LARGE = ("init", "convert", "train")
 
 
@@ -120,17 +118,23 @@ class Plan:
         return registry.engine_of(self.recipe)
 
     @property
-    def trainer(self) -> Trainer | None:
-        """What trains the recipe's model, or makes it from scratch; ``None`` where neither is done."""
-        return registry.trainer_of(self.recipe) if self.recipe.train or self.recipe.model.init else None
+    def trainer(self) -> Trainer:
+        """What trains the recipe's model, or makes it from scratch.
+
+        Raises:
+            InputError: its toolkit trains nothing.
+        """
+        return registry.trainer_of(self.recipe)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All that the plan starts programs of."""
+        trains = self.recipe.train or self.recipe.model.init
+        return (self.engine, self.trainer) if trains else (self.engine,)
 
     def part(self, kind: str) -> Part:
         """Whose programs a kind of stage runs; of those that run none, the engine."""
-        return self.need_trainer() if kind in TRAINERS else self.engine
-
-    def need_trainer(self) -> Trainer:
-        """What trains, where that is known to be done."""
-        return registry.trainer_of(self.recipe)
+        return registry.part_of(self.recipe, kind)
 
     @property
     def bad_videos(self) -> BadVideos:

@@ -88,9 +88,9 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     """What of the recipe the toolkit cannot do."""
     plan, recipe = survey.plan, survey.recipe
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
-    for part in filter(None, (plan.engine, plan.trainer)):
+    for part in plan.parts:
         yield from map(survey.problem, chain.from_iterable(map(part.problems, own)))
-    if recipe.video.training and recipe.train and plan.trainer and not plan.trainer.training_video:
+    if recipe.video.training and recipe.train and not plan.trainer.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
         yield survey.problem(message, "leave it out")
     if recipe.prompt.history and not plan.engine.history:

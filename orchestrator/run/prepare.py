@@ -96,8 +96,8 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         problems += [problem for problem in problems_of(plan, say=listener.line) if problem not in problems]
     if problems:
         raise InputError(problems)
-    parts = [part for plan in plans for part in (plan.engine, plan.trainer) if part]
-    for environment in {part.environment.name: part.environment for part in parts}.values():
+    environments = (part.environment for plan in plans for part in plan.parts)
+    for environment in {environment.name: environment for environment in environments}.values():
         if environment.state() != "ready":
             what = f"building the environment of {environment.name}: once, some minutes and gigabytes"
             listener.line(f"{what} ({environment.log})")

@@ -94,7 +94,7 @@ def _refuse_other_world(context: Context, stage: Stage, before: Mapping[str, Any
     train, count = context.recipe.train, before.get("processes")
     if stage.kind != "train" or train is None or not train.deepspeed or count is None:
         return
-    if count != context.recipe.resources.processes and context.plan.need_trainer().resumable(stage.folder, context.say):
+    if count != context.recipe.resources.processes and context.plan.trainer.resumable(stage.folder, context.say):
         raise StageError(
             f"it was begun with {count} processes, and DeepSpeed goes on with as many only\n"
             f"    set resources.processes={count}, or begin anew: rm -r {stage.folder}"

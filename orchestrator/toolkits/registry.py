@@ -8,9 +8,11 @@ from typing import Any, cast
 
 from orchestrator.environments.environment import Environment
 from orchestrator.environments.places import places, toolkit_names
-from orchestrator.errors import InputError, Problem, one_of
+from orchestrator.errors import InputError, one_of
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.toolkits.base import Engine, Trainer
+from orchestrator.toolkits.base import Engine, Part, Trainer
+
+TRAINERS_WORK = ("init", "convert", "train", "merge")
 
 
 @cache
@@ -51,12 +53,23 @@ def trainer_of(recipe: Recipe) -> Trainer:
     Raises:
         InputError: its toolkit trains nothing.
     """
-    try:
-        return trainer(recipe.model.toolkit)
-    except InputError as error:
-        hint = f"write method: zero_shot instead of {recipe.method}, or take a model of another toolkit (`ls models`)"
-        problems = [Problem(problem.message, recipe.place("method"), hint) for problem in error.problems]
-        raise InputError(problems) from error
+    name, method = recipe.model.toolkit, recipe.method
+    if _class(name, "Trainer") is None:
+        key, instead = "method", f"write method: zero_shot instead of {method}"
+        if recipe.train is None:
+            key, instead = "model.init", "a model from scratch is made by a trainer: give model.path"
+        hint = f"{instead}, or take a model of another toolkit (`ls models`)"
+        raise InputError(f"the toolkit `{name}` trains nothing", recipe.place(key), hint)
+    return trainer(name)
+
+
+def part_of(recipe: Recipe, kind: str) -> Part:
+    """Whose programs a kind of stage runs, or for whom it writes files; of those that do neither, the engine.
+
+    Raises:
+        InputError: it is a trainer's work, and the recipe's toolkit trains nothing.
+    """
+    return trainer_of(recipe) if kind in TRAINERS_WORK else engine_of(recipe)
 
 
 def _class(name: str, kind: str) -> Any:

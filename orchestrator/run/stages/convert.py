@@ -28,7 +28,7 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
     Raises:
         StageError: the data is not what was planned for.
     """
-    recipe, trainer = context.recipe, context.plan.need_trainer()
+    recipe, trainer = context.recipe, context.plan.trainer
     layout = layout_of(trainer, recipe.modality) if recipe.released else None
     rows: dict[str, int] = {}
     root = Path(recipe.data.root)

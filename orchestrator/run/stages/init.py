@@ -30,5 +30,5 @@ def init(context: Context, stage: Stage) -> dict[str, Any]:
     context.need_unchanged(stage)
     # the toolkit's program leaves alone what is there, which may be damaged: else this stage would be done
     shutil.rmtree(stage.folder / "model", ignore_errors=True)
-    context.launch(context.plan.need_trainer(), [commands.init_command(context.plan)], stage.folder, lambda: None)
+    context.launch(context.plan.trainer, [commands.init_command(context.plan)], stage.folder, lambda: None)
     return {"texts": len(corpus)}

@@ -18,7 +18,5 @@ def merge(context: Context, stage: Stage) -> dict[str, Any]:
     context.need_unchanged(stage)
     context.need_unchanged(stage.input("train"))  # whose model it merges into
     context.need_weights(commands.chosen_checkpoint(stage))
-    context.launch(
-        context.plan.need_trainer(), [commands.merge_command(context.plan, stage)], stage.folder, lambda: None
-    )
+    context.launch(context.plan.trainer, [commands.merge_command(context.plan, stage)], stage.folder, lambda: None)
     return {"merged": str(stage.folder / "merged")}

@@ -30,7 +30,7 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
         StageError: there is no checkpoint, or nothing to choose by.
     """
     trained = stage.input("train")
-    trainer, strategy = context.plan.need_trainer(), context.recipe.select.strategy
+    trainer, strategy = context.plan.trainer, context.recipe.select.strategy
     checkpoints = list(trainer.checkpoints(trained.folder))
     damaged = trainer.damaged(trained.folder)
     mend = f"    put it back from a copy, or train again: rm -r {trained.folder}, and run the same command again"

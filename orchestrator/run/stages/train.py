@@ -25,7 +25,7 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     Raises:
         StageError: the process failed, or ended well without the outputs; or what it reads is not what was planned.
     """
-    trainer = context.plan.need_trainer()
+    trainer = context.plan.trainer
     converted = stage.input("convert")
     context.need_intact(converted)
     outputs = outputs_in(converted.folder)

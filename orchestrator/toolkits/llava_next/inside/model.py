@@ -94,14 +94,8 @@ def find_model(model: str, revision: str | None, tower: str | None) -> tuple[Pat
 
 def _is_cached(repository: str) -> bool:
     """Whether the hub's cache holds weights of this repository at its pinned, or else its newest known revision."""
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    cache = Path(os.environ.get("HF_HUB_CACHE") or f"{home}/hub").expanduser()
-    folder = cache / f"models--{repository.replace('/', '--')}"
-    try:
-        commit = hub_pins.commits().get(repository) or (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-    except OSError:
-        return False
-    snapshot = folder / "snapshots" / commit
+    commit = hub_pins.commits().get(repository) or hub_pins.cached_commit(repository)
+    snapshot = hub_pins.cache_folder(repository) / "snapshots" / (commit or "none")
     return any(snapshot.glob("*.safetensors")) or any(snapshot.glob("*.bin"))
 
 
