@@ -1,4 +1,4 @@
-"""The hub's commits of weights: those that are pinned, in MMLA_HUB_PINS, ``owner/name=commit,...``, and what its cache on
+"""The hub's commits of weights: what is pinned, in MMLA_HUB_PINS, ``owner/name=commit,...``, and what its cache on
 this machine holds. The orchestrator looks into the cache with this, too.
 """
 
