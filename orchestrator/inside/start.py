@@ -2,18 +2,23 @@
 
 Programs import each other by their full names, ``orchestrator.inside.loop``. The packages above them import what a
 toolkit's environment lacks, so they are made known here without what their ``__init__`` does. Nothing else is added to
-what the toolkit can import. Processes that Python's multiprocessing starts anew pass here, too.
+what the toolkit can import.
+
+A program has a function ``main``. Processes that Python's multiprocessing starts anew pass here, too, and do not call
+it; what must be changed in the toolkit in these, too, a program does in a function ``prepare``.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
+STARTED = "MMLA_PROGRAM"  # the variable by which a process started anew knows it: not all have our arguments
 
 
 def packages_above(file: Path) -> list[Path]:
@@ -45,6 +50,9 @@ if __name__ in ("__main__", "__mp_main__"):
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE.parent]
     if __name__ == "__main__":
         del sys.argv[0]
-    module = module_of(Path(sys.argv[0]).resolve())
+        os.environ[STARTED] = str(Path(sys.argv[0]).resolve())
+    program = importlib.import_module(module_of(Path(os.environ[STARTED])))
+    if hasattr(program, "prepare"):
+        program.prepare()
     if __name__ == "__main__":
-        importlib.import_module(module).main()
+        program.main()

@@ -57,7 +57,7 @@ def trainer_of(recipe: Recipe) -> Trainer:
     if _class(name, "Trainer") is None:
         key, instead = "method", f"write method: zero_shot instead of {method}"
         if recipe.train is None:
-            key, instead = "model.init", "a model from scratch is made by a trainer: give model.path"
+            key, instead = "model.init", "nor does it make a model from scratch: set model.path"
         hint = f"{instead}, or take a model of another toolkit (`ls models`)"
         raise InputError(f"the toolkit `{name}` trains nothing", recipe.place(key), hint)
     return trainer(name)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from orchestrator.runners import loop
+
+from orchestrator.inside import loop
 
 
 class OutOfMemoryError(RuntimeError):

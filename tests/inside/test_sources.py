@@ -1,4 +1,4 @@
-"""Which files count for a stage's key, and what all runners do alike."""
+"""Which files count for a stage's key, and what all programs do alike."""
 
 from __future__ import annotations
 
@@ -7,18 +7,25 @@ import importlib
 from pathlib import Path
 
 import pytest
-from orchestrator.runners.utterance import RESERVED, neutraliser
-from orchestrator.toolkits._common import RUNNERS, sources_of
 
-from orchestrator import toolkits
-from orchestrator.environments.environment import toolkit_names
+from orchestrator.environments.places import toolkit_names
+from orchestrator.toolkits.base import Part
+from orchestrator.toolkits.programs import sources_of
+from orchestrator.toolkits.registry import engine, trainer
+from tests.shared import ROOT
 
-FILES = sorted(path.stem for path in RUNNERS.glob("*.py") if path.stem != "__init__")
+SHARED, TOOLKITS = Path("orchestrator/inside"), Path("orchestrator/toolkits")
+FILES = sorted(
+    path.relative_to(ROOT)
+    for folder in (ROOT / SHARED, *(ROOT / TOOLKITS).glob("*/inside"))
+    for path in folder.glob("*.py")
+    if path.stem not in ("__init__", "start")
+)
 
 
-def imported(path: Path) -> set[str]:
-    """The other runner files that a file imports when it is run, as the interpreter sees it."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def imported(path: Path) -> set[Path]:
+    """The other files there that a file imports when it is run, as the interpreter sees it."""
+    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     todo, names = list(tree.body), set()
     while todo:
         node = todo.pop()
@@ -27,41 +34,63 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-    return names & set(FILES)
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return {Path(*name.split(".")).with_suffix(".py") for name in names} & set(FILES)
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_whatever_a_runner_imports_is_a_source(name: str) -> None:
-    found = sources_of(name)
-    assert found[0] == RUNNERS / f"{name}.py"
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_whatever_a_program_imports_is_a_source(file: Path) -> None:
+    found = [path.relative_to(ROOT) for path in sources_of(ROOT / file)]
+    assert found[0] == file
     for path in found:
-        assert imported(path) <= {source.stem for source in found}
+        assert imported(path) <= set(found)
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_programs_import_nothing_else_of_the_orchestrator(file: Path) -> None:
+    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.ImportFrom) and node.level), "by full names only"
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        ours = [name for name in names if name.partition(".")[0] == "orchestrator"]
+        assert all("inside" in name.split(".") for name in ours), ours
+
+
+def stems(part: Part, kind: str) -> set[str]:
+    """A part's sources: those of its own folder by name, the shared ones behind a dot."""
+    return {("." if path.parent == ROOT / SHARED else "") + path.stem for path in part.sources(kind)}
 
 
 def test_a_training_is_not_done_again_for_what_only_inference_uses() -> None:
-    found = {
-        (name, kind): {path.stem for path in toolkits.get(name).runner_sources(kind)}
-        for name in toolkit_names()
-        for kind in ("train", "infer")
-    }
-    assert found["videollama2", "train"] == {"videollama2_train", "trainer_hooks", "hub_pins"}
-    assert "videollama2_model" in found["videollama2", "infer"]
-    assert "trainer_hooks" in found["llava_next", "train"] - found["llava_next", "infer"]
-    assert found["swift", "train"] == {"swift_plugin", "trainer_hooks"}
-    assert {"swift", "swift_plugin", "loop", "answerer"} <= found["swift", "infer"]
-    assert found["openai_api", "infer"] == {"openai_api", "openai_api_frames", "loop"}
-    assert all("loop" in files for (_, kind), files in found.items() if kind == "infer")
+    answered = {name: stems(engine(name), "infer") for name in toolkit_names()}
+    trained = {name: stems(trainer(name), "train") for name in toolkit_names() if name != "openai_api"}
+    assert trained["videollama2"] == {"train", ".trainer_hooks", ".hub_pins"}
+    assert {"infer", "model", "utterance", ".hub_pins"} <= answered["videollama2"]
+    assert trained["llamafactory"] == {"train", ".trainer_hooks"}
+    assert stems(trainer("llamafactory"), "init") == {"init"}
+    assert ".trainer_hooks" in trained["llava_next"] - answered["llava_next"]
+    assert trained["swift"] == {"train", "patches", ".trainer_hooks"}
+    assert {"infer", "patches", "utterance", ".loop", ".answerer"} <= answered["swift"]
+    assert answered["openai_api"] == {"infer", "frames", ".loop"}
+    assert all({"infer", ".loop"} <= files for files in answered.values())
 
 
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_utterances_are_made_harmless_alike(name: str) -> None:
-    runner = importlib.import_module(f"orchestrator.runners.{'llava_next_model' if name == 'llava_next' else name}")
-    expected = {
-        "llamafactory": "< video> < image> <b> <video < |im_end|> < /s> <unk> </slice>",
-        "llava_next": "<video> < image> <b> <video < |im_end|> </s> <unk> </slice>",
-        "swift": "< video> < image> < b> <video < |im_end|> < /s> < unk> < /slice>",
-        "videollama2": "< video> < image> <b> <video < |im_end|> < /s> < unk> </slice>",
-    }
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("llamafactory.inside.utterance", "< video> < image> <b> <video < |im_end|> < /s> <unk> </slice>"),
+        ("llava_next.inside.model", "<video> < image> <b> <video < |im_end|> </s> <unk> </slice>"),
+        ("swift.inside.utterance", "< video> < image> < b> <video < |im_end|> < /s> < unk> < /slice>"),
+        ("videollama2.inside.utterance", "< video> < image> <b> <video < |im_end|> < /s> < unk> </slice>"),
+    ],
+)
+def test_utterances_are_made_harmless(module: str, expected: str) -> None:
     text = "<video> <image> <b> <video <|im_end|> </s> <unk> </slice>"
-    assert neutraliser(name)(text) == runner.neutralise(text) == expected[name]
+    assert importlib.import_module(f"orchestrator.toolkits.{module}").neutralise(text) == expected
+
+
+@pytest.mark.parametrize("name", ["llamafactory", "swift", "videollama2"])
+def test_training_and_inference_have_the_same_rule(name: str) -> None:
+    package = f"orchestrator.toolkits.{name}"
+    rules = [importlib.import_module(f"{package}.{module}").neutralise for module in ("trainer", "inside.infer")]
+    assert rules[0] is rules[1]

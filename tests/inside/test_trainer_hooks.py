@@ -10,7 +10,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from orchestrator.runners import trainer_hooks as hooks
+
+from orchestrator.inside import trainer_hooks as hooks
 
 
 class Stopped(Exception):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.inside import start
 from orchestrator.machine.files import write_json
 from orchestrator.plan.commands import command_of
-from orchestrator.toolkits._common import RUNNERS
 from tests.plan.demo import demo_plan, keys
+from tests.shared import ROOT
 
 
 def test_commands(data: Path, tmp_path: Path) -> None:
@@ -19,7 +20,8 @@ def test_commands(data: Path, tmp_path: Path) -> None:
     assert commands["convert"] is commands["select"] is commands["score"] is None
     train = commands["train"]
     assert train is not None
-    assert train.argv[1:] == (str(RUNNERS / "llamafactory_train.py"), "train.yaml")
+    program = ROOT / "orchestrator" / "toolkits" / "llamafactory" / "inside" / "train.py"
+    assert train.argv[1:] == (str(start.HERE), str(program), "train.yaml")
     assert f"../convert-{keys(plan)['convert']}" in train.files["train.yaml"]  # relative: a runs folder can move
     infer = commands["infer"]
     assert infer is not None

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InputError
+from orchestrator.inside import hub_pins
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.pins import pin, pinned
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import load_recipe
-from orchestrator.runners import hub_pins
 from tests import recipes
 from tests.shared import RECIPES
 

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.data.demo import write_demo_data
 from orchestrator.plan import preflight
-from orchestrator.toolkits.llamafactory import TOOLKIT
+from orchestrator.toolkits import llamafactory
 from tests.checkpoints import write_safetensors
 from tests.released_data import released_plan, three_tasks
 from tests.tables import GOOD, MLLM, plan_of_text, table, with_bad_videos
@@ -103,7 +103,7 @@ def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypat
     plan = released_plan("qwen2_vl_7b_sft", data, "resources.device=cpu")
     message = "video.training: llamafactory shows videos in training as in inference"
     assert message not in [problem.message for problem in preflight.problems_of(plan)]
-    monkeypatch.setattr(type(TOOLKIT), "training_video", False)
+    monkeypatch.setattr(llamafactory.Trainer, "training_video", False)
     assert message in [problem.message for problem in preflight.problems_of(plan)]
 
 

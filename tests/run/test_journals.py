@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from orchestrator.runners import loop
 
+from orchestrator.inside import loop
 from orchestrator.run import journals
 from orchestrator.toolkits.base import Progress
 

@@ -1,34 +1,28 @@
 """Runs inside LLaMA-Factory's environment for test_llamafactory_runner.py: one start (15 s of imports) for all of it.
 
-``<its python> inside_llamafactory.py FOLDER RUNNERS``: makes the tiny models, answers every ``FOLDER/*.config.json``
+``start.py inside_llamafactory.py FOLDER``: makes the tiny models, answers every ``FOLDER/*.config.json``
 and writes what training would feed the model into ``FOLDER/training.json``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-FOLDER, RUNNERS = Path(sys.argv[1]), Path(sys.argv[2])
+from orchestrator.inside import loop
+from tests.toolkits.inside import module
 
-
-def module(name: str, file: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, RUNNERS / file)
-    assert spec
-    assert spec.loader
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+FOLDER = Path(sys.argv[1])
 
 
 def make_models() -> None:
-    init = module("random_init", "random_init.py")
+    init = module("llamafactory", "init")
     for job in ("text", "again", "video"):
-        init.main(str(FOLDER / f"{job}.init.json"))
+        sys.argv[1:] = [str(FOLDER / f"{job}.init.json")]
+        init.main()
     files = ("model.safetensors", "tokenizer.json")
     sums = {
         name: [hashlib.sha256((FOLDER / name / file).read_bytes()).hexdigest() for file in files]
@@ -58,7 +52,7 @@ def answer_all(runner: Any) -> Any:
             made.append(runner.LlamaFactoryAnswerer(config))
             return made[0]
 
-        status = runner.loop.run(config, load)
+        status = loop.run(config, load)
         (FOLDER / path.name.replace("config", "status")).write_text(str(status))
         if path.name.startswith("video"):
             video = made[0]
@@ -101,8 +95,8 @@ def compare_with_training(runner: Any, answerer: Any) -> None:
     (FOLDER / "training.report.json").write_text(json.dumps(report))
 
 
-if __name__ == "__main__":
+def main() -> None:
     make_models()
     make_adapter()
-    runner = module("runner", "llamafactory.py")
+    runner = module("llamafactory", "infer")
     compare_with_training(runner, answer_all(runner))

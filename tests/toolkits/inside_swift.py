@@ -1,28 +1,21 @@
 """Runs inside ms-swift's environment for test_swift.py: one start (15 s of imports) for all of it.
 
-``<its python> inside_swift.py FOLDER RUNNERS``: answers every ``FOLDER/*.config.json``, writes what training would feed
-the model beside what the runner does, tries the plugin, and parses every ``FOLDER/*.argv.json`` as ``swift sft`` would.
+``start.py inside_swift.py FOLDER``: answers every ``FOLDER/*.config.json``, writes what training would feed the model
+beside what the runner does, tries the patches, and parses every ``FOLDER/*.argv.json`` as ``swift sft`` would.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-FOLDER, RUNNERS = Path(sys.argv[1]), Path(sys.argv[2])
+from orchestrator.inside import loop
+from tests.toolkits.inside import module
 
-
-def runner_module() -> Any:
-    spec = importlib.util.spec_from_file_location("runner", RUNNERS / "swift.py")
-    assert spec
-    assert spec.loader
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+FOLDER = Path(sys.argv[1])
 
 
 def parse_all() -> None:
@@ -47,7 +40,7 @@ def answer_all(runner: Any) -> Any:
             made.append(runner.SwiftAnswerer(config))
             return made[0]
 
-        runner.loop.run(config, load)
+        loop.run(config, load)
         last = made[0]
     return last
 
@@ -82,7 +75,7 @@ def compare_with_training(answerer: Any) -> None:
     (FOLDER / "training.report.json").write_text(json.dumps(report))
 
 
-def try_plugin() -> None:
+def try_patches() -> None:
     """MiniCPM-V's frames of every clip in FOLDER/clips, and a model that brings code which would leave a file."""
     from swift.template.templates import minicpm
     from transformers import AutoConfig
@@ -98,12 +91,12 @@ def try_plugin() -> None:
         AutoConfig.from_pretrained(str(FOLDER / "own_code"), trust_remote_code=True)
     except Exception as error:
         report["own_code"] = f"{type(error).__name__}: {error}"
-    (FOLDER / "plugin.report.json").write_text(json.dumps(report))
+    (FOLDER / "patches.report.json").write_text(json.dumps(report))
 
 
-if __name__ == "__main__":
+def main() -> None:
     os.chdir(FOLDER)
-    runner = runner_module()
+    runner = module("swift", "infer")
     compare_with_training(answer_all(runner))
-    try_plugin()
+    try_patches()
     parse_all()  # last: it sets environment variables

@@ -1,13 +1,12 @@
 """Runs inside VideoLLaMA2's environment for test_videollama2.py: one start (10 s of imports) for all of it.
 
-``<its python> inside_videollama2.py FOLDER RUNNERS``: parses every list of ``FOLDER/flags.json`` with VideoLLaMA2's
+``start.py inside_videollama2.py FOLDER``: parses every list of ``FOLDER/flags.json`` with VideoLLaMA2's
 own parser, merges as ``FOLDER/merge.json`` says, answers every ``FOLDER/*.config.json``, and writes what training would
 feed the model beside what the runner does into ``FOLDER/report.json``.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -18,16 +17,10 @@ import torch
 import transformers
 from videollama2 import train as training
 
-FOLDER, RUNNERS = Path(sys.argv[1]), Path(sys.argv[2])
+from orchestrator.inside import loop
+from tests.toolkits.inside import module
 
-
-def runner_module() -> Any:
-    spec = importlib.util.spec_from_file_location("runner", RUNNERS / "videollama2.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+FOLDER = Path(sys.argv[1])
 
 
 def parse_flags() -> dict[str, Any]:
@@ -51,7 +44,7 @@ def answer_all(runner: Any) -> tuple[Any, dict[str, str]]:
             return made[0]
 
         try:
-            ends[name] = str(runner.loop.run(config, load))
+            ends[name] = str(loop.run(config, load))
         except SystemExit as end:
             ends[name] = str(end)
         if name == "batches":
@@ -89,9 +82,9 @@ def compare_with_training(answerer: Any) -> list[dict[str, Any]]:
     return report
 
 
-if __name__ == "__main__":
+def main() -> None:
     flags = parse_flags()
-    runner = runner_module()
+    runner = module("videollama2", "infer")
     runner.Model(json.loads((FOLDER / "merge.json").read_text())).merge_into(str(FOLDER / "merged"))
     answerer, ends = answer_all(runner)
     report = {"flags": flags, "ends": ends, "training": compare_with_training(answerer)}

@@ -1,6 +1,6 @@
 """Runs inside a toolkit's environment for test_stopped_trainer.py: a training whose checkpoints take long to write.
 
-``<its python> stopped_trainer.py OUTPUT RUNNERS [unfinished]``
+``start.py stopped_trainer.py OUTPUT [unfinished]``
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM, Trainer, TrainingArguments
 
-OUTPUT, RUNNERS = sys.argv[1:3]
+from orchestrator.inside.trainer_hooks import finish_checkpoints
+
+OUTPUT = sys.argv[1]
 
 
 class Slow(Trainer):  # type: ignore[misc,unused-ignore]
@@ -32,9 +34,6 @@ class Slow(Trainer):  # type: ignore[misc,unused-ignore]
 
 def main() -> None:
     if "unfinished" not in sys.argv:
-        sys.path.insert(0, RUNNERS)
-        from trainer_hooks import finish_checkpoints
-
         finish_checkpoints()
     small = {"vocab_size": 32, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
     model = Qwen2ForCausalLM(Qwen2Config(**small, num_attention_heads=2, num_key_value_heads=2))
@@ -44,7 +43,3 @@ def main() -> None:
         dataloader_num_workers=1, disable_tqdm=True,
     )  # fmt: skip
     Slow(model=model, args=arguments, train_dataset=rows).train()
-
-
-if __name__ == "__main__":
-    main()

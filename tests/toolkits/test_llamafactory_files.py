@@ -10,16 +10,16 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import toolkits
 from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import Sample
 from orchestrator.prompts.examples import Example
 from orchestrator.toolkits.base import Progress
-from orchestrator.toolkits.llamafactory import neutralise
+from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
+from orchestrator.toolkits.registry import trainer
 from tests.checkpoints import write_checkpoint
 from tests.shared import MMLA, needs_mmla
 
-TOOLKIT = toolkits.get("llamafactory")
+TRAINER = trainer("llamafactory")
 
 
 def state(output: Path, step: int, *evaluations: tuple[int, float], last: int = 0, loss: float = 1.0) -> Path:
@@ -37,44 +37,44 @@ def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     (output / "trainer_state.json").unlink()
     (output / "checkpoint-30").mkdir()  # killed while it was written
     (output / "checkpoint-30" / "trainer_state.json").write_text('{"global_st')
-    assert [point.step for point in TOOLKIT.checkpoints(tmp_path)] == [10, 20]
-    assert TOOLKIT.evaluations(tmp_path) == [(10, 0.5), (20, 0.7)]
+    assert [point.step for point in TRAINER.checkpoints(tmp_path)] == [10, 20]
+    assert TRAINER.evaluations(tmp_path) == [(10, 0.5), (20, 0.7)]
     (write_checkpoint(output, 40) / "adapter_model.safetensors").unlink()  # killed while it was deleted
-    assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-20"
+    assert TRAINER.resumable(tmp_path) == "output/checkpoint-20"
     assert not (output / "checkpoint-40").exists()
     assert not (output / "checkpoint-30").exists()
-    said = TOOLKIT.train_problems(tmp_path, "", 5)
+    said = TRAINER.train_problems(tmp_path, "", 5)
     assert said == ["it wrote no trainer_state.json", "its log does not say on how many samples it trained"]
 
 
 def test_left_overs_without_a_checkpoint_are_removed(tmp_path: Path) -> None:
     (tmp_path / "output" / "checkpoint-5").mkdir(parents=True)
     (tmp_path / "output" / "model.safetensors").touch()
-    assert TOOLKIT.resumable(tmp_path) is None
+    assert TRAINER.resumable(tmp_path) is None
     assert not (tmp_path / "output").exists()
-    assert TOOLKIT.resumable(tmp_path) is None
+    assert TRAINER.resumable(tmp_path) is None
 
 
 def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
     output = tmp_path / "output"
     state(output, 20)
     log = "[INFO] ***** Running training *****\n  Num examples = 1,200\n  Num examples = 40\n"
-    assert TOOLKIT.train_problems(tmp_path, log, 1200) == []
-    assert TOOLKIT.train_problems(tmp_path, log, 1201) == ["it trained on 1200 of 1201 samples"]
+    assert TRAINER.train_problems(tmp_path, log, 1200) == []
+    assert TRAINER.train_problems(tmp_path, log, 1201) == ["it trained on 1200 of 1201 samples"]
     state(output, 15, last=20)
-    assert TOOLKIT.train_problems(tmp_path, log, 1200) == ["it stopped at step 15 of 20"]
+    assert TRAINER.train_problems(tmp_path, log, 1200) == ["it stopped at step 15 of 20"]
     state(output, 20, loss=float("nan"))
-    assert "loss is no number from step 20" in TOOLKIT.train_problems(tmp_path, log, 1200)[0]
+    assert "loss is no number from step 20" in TRAINER.train_problems(tmp_path, log, 1200)[0]
 
 
 def test_progress_is_the_newest_line(tmp_path: Path) -> None:
-    assert TOOLKIT.train_progress(tmp_path) is None
+    assert TRAINER.train_progress(tmp_path) is None
     (tmp_path / "output").mkdir()
     lines = [{"current_steps": step, "total_steps": 500, "loss": 1 / (step + 1)} for step in range(0, 400, 10)]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     evaluation = '{"current_steps": 390, "total_steps": 500, "eval_loss": 0.1}\n'
     (tmp_path / "output" / "trainer_log.jsonl").write_text(text * 5 + evaluation + '{"current_steps": 40')
-    assert TOOLKIT.train_progress(tmp_path) == Progress(390, 500, 1 / 391)
+    assert TRAINER.train_progress(tmp_path) == Progress(390, 500, 1 / 391)
 
 
 @given(st.lists(st.tuples(st.text(), st.none() | st.just("/v/clip.mp4")), max_size=4), st.none() | st.text())
@@ -84,7 +84,7 @@ def test_any_text_gives_readable_json(rows: list[tuple[str, str | None]], system
         for at, (text, video) in enumerate(rows)
     ]
     file = io.StringIO()
-    assert TOOLKIT.write_examples(examples, file, "video") == len(rows)
+    assert TRAINER.write_examples(examples, file, "video") == len(rows)
     records = json.loads(file.getvalue())
     for record, (text, video) in zip(records, rows, strict=True):
         asked = record["conversations"][0]["value"]

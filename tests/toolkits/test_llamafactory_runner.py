@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
@@ -12,14 +11,13 @@ from typing import Any
 import pytest
 
 from orchestrator.environments.environment import Environment
-from orchestrator.runners import loop
-from orchestrator.toolkits import llamafactory as converter
+from orchestrator.inside import loop
+from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 from tests.media import write_video
 from tests.running import write_jsonl
+from tests.toolkits.inside import HERE, argv_of, program
 
 pytestmark = pytest.mark.toolkit
-HERE = Path(__file__).resolve().parent
-RUNNERS = Path(loop.__file__).parent
 
 WORDS = ["the", "coach", "asks", "what", "you", "would", "like", "to", "change", "and", "waits", "for", "an", "answer"]
 PROMPTS = [" ".join(WORDS[: 2 + number % 15] * (1 + number % 3)) + f" {number}" for number in range(13)]
@@ -118,7 +116,7 @@ def done(llamafactory_env: Environment, tmp_path_factory: pytest.TempPathFactory
     rows = [
         {
             "conversations": [
-                {"from": "human", "value": f"<video>{converter.neutralise(row['prompt'])}"},
+                {"from": "human", "value": f"<video>{neutralise(row['prompt'])}"},
                 {"from": "gpt", "value": "emotion: joy"},
             ],
             "videos": [row["video"]],
@@ -150,7 +148,7 @@ def done(llamafactory_env: Environment, tmp_path_factory: pytest.TempPathFactory
         (folder / f"{name}.config.json").write_text(json.dumps(config))
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env |= {"HF_DATASETS_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    argv = [str(llamafactory_env.python), str(HERE / "inside_llamafactory.py"), str(folder), str(RUNNERS)]
+    argv = argv_of(llamafactory_env.python, HERE / "inside_llamafactory.py", folder)
     process = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=600)
     assert process.returncode == 0, process.stdout[-2000:] + process.stderr[-4000:]
     return folder
@@ -223,15 +221,8 @@ def test_as_a_program(done: Path, llamafactory_env: Environment, tmp_path: Path)
     write_jsonl(tmp_path / "requests.jsonl", [request("a", "hello", tmp_path / "none.mp4")])
     config = settings(tmp_path, "out", str(done / "video"), "requests.jsonl", template="qwen2_vl")
     (tmp_path / "config.json").write_text(json.dumps(config))
-    argv = [str(llamafactory_env.python), str(RUNNERS / "llamafactory.py"), "config.json"]
+    argv = argv_of(llamafactory_env.python, program("llamafactory", "infer"), "config.json")
     process = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert process.returncode == loop.ALL_FAILED, process.stderr[-2000:]
     assert "no video" in process.stderr.splitlines()[-1]
     assert "answered 1/1" in process.stdout
-
-
-def test_the_converter_has_the_runners_rule() -> None:
-    runner = importlib.import_module("orchestrator.runners.llamafactory")
-    for text in (TRICKY, "a < b <videos> <s> <|x|>", "<video", "<<video>>", "I <3 |you|"):
-        assert converter.neutralise(text) == runner.neutralise(text)
-    assert runner.neutralise("<video> a<b <|im_end|>") == "< video> a<b < |im_end|>"

@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from orchestrator import toolkits
 from orchestrator.data.samples import Sample
 from orchestrator.environments.environment import Environment
 from orchestrator.launch.diagnose import advice
@@ -25,16 +24,17 @@ from orchestrator.machine.logs import last_lines
 from orchestrator.machine.processes import STAGE_MARK, marked
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.runners import loop
-from orchestrator.runners.llava_next_train import PROJECTOR, flags
 from orchestrator.toolkits.base import TrainInputs
+from orchestrator.toolkits.llava_next.inside.train import PROJECTOR, flags
+from orchestrator.toolkits.registry import trainer
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import answers, stage_folder, write_jsonl
 from tests.shared import ROOT, needs_compiler
+from tests.toolkits.inside import HERE, argv_of, program
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
-RUNNERS = Path(loop.__file__).parent
+PROGRAM = HERE / "inside_llava_next.py"
 LABELS = {"Demo": ("statement", "question", "command", "apology"), "MUStARD": ("sarcastic", "sincere")}
 TOWER = "tiny/siglip-tiny-patch14-384"
 ANSWER = re.compile(r"(dialogue act|speaking style): (\w+)")
@@ -259,17 +259,8 @@ def train_command(tiny: Path, folder: Path) -> tuple[tuple[str, ...], dict[str, 
         "resources": {"env": ENV | {"HF_HOME": str(tiny)}},
     }
     inputs = TrainInputs(model=str(tiny / "model"), data=str(folder), device="cpu")
-    command = toolkits.get("llava_next").train(Recipe.model_validate(content), inputs)
+    command = trainer("llava_next").train(Recipe.model_validate(content), inputs)
     return command.argv, {**os.environ, **command.env}
-
-
-ALONE = f"""
-import sys
-sys.path.insert(0, {str(RUNNERS)!r})
-import llava_next_train
-llava_next_train.end_at_bad_videos = lambda *_: None
-llava_next_train.main()
-"""
 
 
 def test_bad_clips_in_training(tiny: Path, tmp_path: Path) -> None:
@@ -281,20 +272,21 @@ def test_bad_clips_in_training(tiny: Path, tmp_path: Path) -> None:
         turns = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "dialogue act: question"}]
         rows.append({"id": name, "video": str(clip), "conversations": turns})
     (tmp_path / "train.json").write_text(json.dumps(rows))
-    (python, program, *words), env = train_command(tiny, tmp_path)
+    argv, env = train_command(tiny, tmp_path)
+    words = argv[3:]
     commands = {
-        "alone": [python, "-c", ALONE, *words],
-        "ours": [python, program, *words],
-        "workers": [python, program, *words, "--dataloader_num_workers", "2"],
+        "alone": argv_of(argv[0], PROGRAM, "alone", *words),
+        "ours": argv,
+        "workers": [*argv, "--dataloader_num_workers", "2"],
     }
     running = {}
-    for name, argv in commands.items():
+    for name, command in commands.items():
         (tmp_path / name).mkdir()
         with (tmp_path / name / "log.txt").open("w") as log:
-            running[name] = subprocess.Popen(argv, cwd=tmp_path / name, env=env, stdout=log, stderr=log)
+            running[name] = subprocess.Popen(command, cwd=tmp_path / name, env=env, stdout=log, stderr=log)
     codes = {name: process.wait(300) for name, process in running.items()}
     said = {name: (tmp_path / name / "log.txt").read_text() for name in running}
-    toolkit = toolkits.get("llava_next")
+    toolkit = trainer("llava_next")
     assert codes["alone"] == 0, said["alone"][-3000:]
     assert [found.step for found in toolkit.checkpoints(tmp_path / "alone")] == [1]
     (problem,) = toolkit.train_problems(tmp_path / "alone", said["alone"], len(rows))
@@ -337,41 +329,14 @@ def test_the_toolkit_accepts_the_arguments_of_the_plan(
     argv = [sys.executable, "-m", "orchestrator", "plan", str(recipe), "--json", "--runs-dir", str(tmp_path / "runs")]
     (plan,) = json.loads(subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     (words,) = [stage["argv"] for job in plan["jobs"] for stage in job["stages"] if stage["stage"] == "train"]
-    program = next(at for at, word in enumerate(words) if word.endswith("llava_next_train.py"))
+    place = next(at for at, word in enumerate(words) if word.endswith("llava_next/inside/train.py"))
     decided = flags(json.loads((tiny / "model" / "config.json").read_text()))
-    given = json.dumps([*words[program + 1 :], *decided])
+    given = json.dumps([*words[place + 1 :], *decided])
     env = os.environ | ENV | {"HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     argv = [str(environment.python), "-c", PARSE, given]
     done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout.splitlines()[-1]) == ["grid", 1, True, 64, True]
-
-
-SAME = """
-import json, sys
-from types import SimpleNamespace
-sys.path.insert(0, sys.argv[1])
-import llava_next
-answerer = llava_next.LlavaNextAnswerer(json.load(open("config.json")))
-import torch
-from llava import conversation
-from llava.train.train import LazySupervisedDataset
-conversation.default_conversation = conversation.conv_templates["qwen_1_5"]
-options = SimpleNamespace(is_multimodal=True, video_folder="/", mm_use_im_start_end=False, frames_upbound=2,
-    force_sample=True, video_fps=1, add_time_instruction=False, image_processor=answerer.processor)
-trained = LazySupervisedDataset("train.json", answerer.tokenizer, options)
-report = []
-for place, line in enumerate(open("requests.jsonl")):
-    row, mine = trained._get_item(place), answerer.encode(json.loads(line))
-    ids, text = row["input_ids"].tolist(), mine.frames is None
-    frames, kind = (torch.zeros(1, 3, 384, 384), "text") if text else (mine.frames, "video")
-    prepare = answerer.model.prepare_inputs_labels_for_multimodal
-    embeds = prepare(torch.tensor([mine.ids]), None, None, None, None, [frames], [kind])[4]
-    counted = 1 if text else llava_next.shared.video_tokens(answerer.model.config.to_dict(), 2)
-    report.append({"ids": ids[:len(mine.ids)] == mine.ids, "rest": answerer.tokenizer.decode(ids[len(mine.ids):]),
-        "frames": torch.equal(row["image"][0][0], frames), "counted": embeds.shape[1] == len(mine.ids) - 1 + counted})
-json.dump(report, open("report.json", "w"))
-"""
 
 
 def config_of(tiny: Path, **more: Any) -> dict[str, Any]:
@@ -399,9 +364,9 @@ def test_inference_sees_what_training_saw(environment: Environment, tiny: Path, 
         Example(sample, row["prompt"], "dialogue act: question") for sample, row in zip(samples, asked, strict=True)
     ]
     with (tmp_path / "train.json").open("w") as file:
-        toolkits.get("llava_next").write_examples(examples, file, "video")
+        trainer("llava_next").write_examples(examples, file, "video")
     (tmp_path / "config.json").write_text(json.dumps(config_of(tiny)))
-    argv = [str(environment.python), "-c", SAME, str(RUNNERS)]
+    argv = argv_of(environment.python, PROGRAM, "same")
     done = subprocess.run(
         argv, cwd=tmp_path, env=os.environ | ENV | {"HF_HOME": str(tiny)}, capture_output=True, text=True
     )
@@ -413,37 +378,13 @@ def test_inference_sees_what_training_saw(environment: Environment, tiny: Path, 
         assert sample["counted"], "the token budget counts what the model makes"
 
 
-MISSING = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-import llava_next
-import torch
-from llava.model.language_model.llava_qwen import LlavaQwenForCausalLM as Model
-from safetensors.torch import load_file, save_file
-load = Model.from_pretrained.__func__
-# as for a GPU: the model is made without memory, which the checkpoint's weights then get
-without_memory = lambda cls, *given, **more: load(cls, *given, **more | {"device_map": {"": "cpu"}})
-Model.from_pretrained = classmethod(without_memory)
-weights, ends = load_file("model/model.safetensors"), []
-for part in ("vision_tower", "mm_projector", "vision_model.encoder.layers.0"):
-    left = {name: weight for name, weight in weights.items() if part not in name}
-    save_file(left, "model/model.safetensors", {"format": "pt"})
-    try:
-        loaded = llava_next.LlavaNextAnswerer(json.load(open("config.json"))).model.state_dict()
-        ends.append(all(torch.equal(loaded[name], weights[name]) for name in weights))
-    except SystemExit as error:
-        ends.append(str(error))
-json.dump(ends, open("ends.json", "w"))
-"""
-
-
 @pytest.mark.long
 def test_checkpoints_that_lack_weights(environment: Environment, tiny: Path, tmp_path: Path) -> None:
     """Those without a vision tower get the one that they name; others would answer with random weights."""
     shutil.copytree(tiny / "model", tmp_path / "model")
     (tmp_path / "config.json").write_text(json.dumps(config_of(tiny, model="model")))
     env = os.environ | ENV | {"HF_HOME": str(tiny), "HF_HUB_OFFLINE": "1"}
-    argv = [str(environment.python), "-c", MISSING, str(RUNNERS)]
+    argv = argv_of(environment.python, PROGRAM, "missing")
     done = subprocess.run(argv, cwd=tmp_path, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     whole, projector, layer = json.loads((tmp_path / "ends.json").read_text())
@@ -456,7 +397,7 @@ def answer_with(environment: Environment, tiny: Path, folder: Path, **config: An
     name = config["predictions"]
     path = folder / f"{name}.config.json"
     path.write_text(json.dumps(config_of(tiny, **config)))
-    argv = [str(environment.python), str(RUNNERS / "llava_next.py"), path.name]
+    argv = argv_of(environment.python, program("llava_next", "infer"), path.name)
     env = os.environ | ENV | {"HF_HOME": str(tiny)}
     done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]

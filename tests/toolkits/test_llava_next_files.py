@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import toolkits
 from orchestrator.data.samples import Sample
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.runners import llava_next_train as launcher
-from orchestrator.runners.llava_next_model import find_model, neutralise, video_tokens
 from orchestrator.toolkits.base import Progress, TrainInputs
+from orchestrator.toolkits.llava_next.inside import train as launcher
+from orchestrator.toolkits.llava_next.inside.model import find_model, neutralise, video_tokens
+from orchestrator.toolkits.registry import engine, trainer
 from tests.checkpoints import write_checkpoint
 
-TOOLKIT = toolkits.get("llava_next")
+TRAINER = trainer("llava_next")
 BEGUN = "training from scratch\nLoaded 16 samples from ../convert/train.json\n"
 
 
@@ -46,8 +46,8 @@ def checkpoint(folder: Path, step: int, last: int, *, loss: float = 1.0) -> Path
 
 
 def test_a_recipe_that_it_can_do() -> None:
-    assert TOOLKIT.problems(recipe()) == []
-    assert TOOLKIT.problems(recipe(method="zero_shot", prompt={"system": "Answer in one word."})) == []
+    assert TRAINER.problems(recipe()) == []
+    assert engine("llava_next").problems(recipe(method="zero_shot", prompt={"system": "Answer in one word."})) == []
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_a_recipe_that_it_can_do() -> None:
     ],
 )
 def test_what_it_cannot_do_is_said(change: dict[str, Any], said: str) -> None:
-    (problem,) = TOOLKIT.problems(recipe(**change))
+    (problem,) = TRAINER.problems(recipe(**change))
     assert said in problem
 
 
 def test_the_token_budget_follows_the_checkpoint(tmp_path: Path) -> None:
     config = {"mm_patch_merge_type": "spatial_unpad", "mm_newline_position": "one_token", "mm_vision_tower": "t"}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    (problem,) = TOOLKIT.problems(recipe(model={"path": str(tmp_path)}, train={"max_length": 1024}))
+    (problem,) = TRAINER.problems(recipe(model={"path": str(tmp_path)}, train={"max_length": 1024}))
     assert "4 frames are up to 785 tokens" in problem
 
 
@@ -109,9 +109,9 @@ def test_the_training_command() -> None:
         resources={"processes": 4},
         model={"revision": "abc", "parts": {"vision_tower": "google/siglip-so400m-patch14-384"}},
     )
-    command = TOOLKIT.train(trained, TrainInputs(model="hub/LLaVA-Qwen2", data="../convert-1", device="cuda"))
+    command = TRAINER.train(trained, TrainInputs(model="hub/LLaVA-Qwen2", data="../convert-1", device="cuda"))
     words = command.argv
-    program = next(at for at, word in enumerate(words) if word.endswith("llava_next_train.py"))
+    program = next(at for at, word in enumerate(words) if word.endswith("llava_next/inside/train.py"))
     given = dict(zip(words[program + 1 :: 2], words[program + 2 :: 2], strict=True))
     assert "--nproc_per_node=4" in words
     assert not any("num_gpus" in word for word in words), "it would override CUDA_VISIBLE_DEVICES"
@@ -123,7 +123,7 @@ def test_the_training_command() -> None:
     assert given["--freeze_mm_mlp_adapter"] == "True"
     assert given["--deepspeed"].endswith("llava_next/deepspeed/zero2.json")
     assert "--use_cpu" not in given
-    alone = TOOLKIT.train(recipe(), TrainInputs(model="/models/x", data="../convert-1", device="cpu"))
+    alone = TRAINER.train(recipe(), TrainInputs(model="/models/x", data="../convert-1", device="cpu"))
     assert "torch.distributed.run" not in alone.argv
     assert alone.argv[alone.argv.index("--use_cpu") + 1] == "True"
 
@@ -135,7 +135,7 @@ def test_any_text_gives_readable_json(rows: list[tuple[str, str | None]]) -> Non
         for at, (text, video) in enumerate(rows)
     ]
     file = io.StringIO()
-    assert TOOLKIT.write_examples(examples, file, "video") == len(rows)
+    assert TRAINER.write_examples(examples, file, "video") == len(rows)
     for record, (text, video) in zip(json.loads(file.getvalue()), rows, strict=True):
         asked = record["conversations"][0]["value"]
         assert asked.count("<image>") == (video is not None)
@@ -154,21 +154,21 @@ def test_only_loadable_checkpoints_count(tmp_path: Path) -> None:
         checkpoint(tmp_path, step, 16)
     (tmp_path / "output" / "checkpoint-8" / "non_lora_trainables.bin").unlink()  # as LLaVA-NeXT itself leaves it
     (tmp_path / "output" / "checkpoint-12" / "trainer_state.json").unlink()  # killed while it was written
-    assert [found.step for found in TOOLKIT.checkpoints(tmp_path)] == [4]
-    assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-4"
+    assert [found.step for found in TRAINER.checkpoints(tmp_path)] == [4]
+    assert TRAINER.resumable(tmp_path) == "output/checkpoint-4"
     assert sorted(path.name for path in (tmp_path / "output").glob("checkpoint-*")) == ["checkpoint-4"]
 
 
 def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
-    assert TOOLKIT.train_problems(tmp_path, "", 16) == [
+    assert TRAINER.train_problems(tmp_path, "", 16) == [
         "it wrote no trainer_state.json",
         "its log does not say on how many samples it trained",
     ]
     last = checkpoint(tmp_path, 16, 16)
-    assert TOOLKIT.train_problems(tmp_path, BEGUN, 16) == []
-    assert TOOLKIT.train_problems(tmp_path, BEGUN, 17) == ["it trained on 16 of 17 samples"]
+    assert TRAINER.train_problems(tmp_path, BEGUN, 16) == []
+    assert TRAINER.train_problems(tmp_path, BEGUN, 17) == ["it trained on 16 of 17 samples"]
     (last / "adapter_model.safetensors").unlink()
-    assert "step, 16, is not whole: it holds no weights" in TOOLKIT.train_problems(tmp_path, BEGUN, 16)[0]
+    assert "step, 16, is not whole: it holds no weights" in TRAINER.train_problems(tmp_path, BEGUN, 16)[0]
 
 
 def test_a_replaced_sample_fails_the_training_and_the_next_one_begins_anew(tmp_path: Path) -> None:
@@ -177,35 +177,35 @@ def test_a_replaced_sample_fails_the_training_and_the_next_one_begins_anew(tmp_p
     log = tmp_path / "log.txt"
     # what a first part replaced is not forgotten when a second goes on from its checkpoint
     log.write_text(f"{BEGUN}{bad}going on from output/checkpoint-4\nLoaded 16 samples from x\n")
-    (problem,) = TOOLKIT.train_problems(tmp_path, "Loaded 16 samples from x\n", 16)
+    (problem,) = TRAINER.train_problems(tmp_path, "Loaded 16 samples from x\n", 16)
     assert "videos of 1 samples" in problem
     assert "/v/a b.mp4" in problem
-    assert TOOLKIT.resumable(tmp_path) is None
+    assert TRAINER.resumable(tmp_path) is None
     assert not (tmp_path / "output").exists()
     # and the repaired run is not blamed for it
     checkpoint(tmp_path, 16, 16)
     log.write_text(log.read_text() + BEGUN)
-    assert TOOLKIT.train_problems(tmp_path, BEGUN, 16) == []
-    assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-16"
+    assert TRAINER.train_problems(tmp_path, BEGUN, 16) == []
+    assert TRAINER.resumable(tmp_path) == "output/checkpoint-16"
     # a sample that failed once and was read the second time was not replaced
     log.write_text(f"{BEGUN}[Try #0] Failed to fetch sample 3. Exception: x\n")
-    assert TOOLKIT.train_problems(tmp_path, "", 16) == []
+    assert TRAINER.train_problems(tmp_path, "", 16) == []
     log.write_text(f"{BEGUN}[Try #2] Failed to fetch sample 3. Exception: x\n")
-    assert "sample 3" in TOOLKIT.train_problems(tmp_path, "", 16)[0]
+    assert "sample 3" in TRAINER.train_problems(tmp_path, "", 16)[0]
 
 
 def test_progress_is_the_newest_bar(tmp_path: Path) -> None:
-    assert TOOLKIT.train_progress(tmp_path) is None
+    assert TRAINER.train_progress(tmp_path) is None
     log = tmp_path / "log.txt"
     log.write_text("Loading checkpoint shards: 100%|██████| 4/4 [00:01<00:00]\n")
-    assert TOOLKIT.train_progress(tmp_path) is None, "loading is not training"
+    assert TRAINER.train_progress(tmp_path) is None, "loading is not training"
     bars = (
         "\r 10%|█   | 4/40 [00:06<00:54]\r              {'loss': 1.25, 'grad_norm': 0.1}\r 12%|█   | 5/40 [00:07<00:50]"
     )
     log.write_text(log.read_text() + bars)
-    assert TOOLKIT.train_progress(tmp_path) == Progress(5, 40, 1.25)
+    assert TRAINER.train_progress(tmp_path) == Progress(5, 40, 1.25)
     log.write_text(log.read_text() + "\r  {'loss': nan}")
-    now = TOOLKIT.train_progress(tmp_path)
+    now = TRAINER.train_progress(tmp_path)
     assert now
     assert now.done == 5
 

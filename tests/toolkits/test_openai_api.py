@@ -23,9 +23,9 @@ import pytest
 
 from orchestrator.environments.environment import Environment
 from orchestrator.machine.processes import STAGE_MARK, marked
-from orchestrator.runners import loop
 from tests.media import write_video
 from tests.shared import ROOT
+from tests.toolkits.inside import argv_of, program
 
 KEY = "sk-test-0123456789abcdef-never-to-be-seen"
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("openai_env")]
@@ -277,7 +277,7 @@ def ask(folder: Path, env: Environment, requests: list[dict[str, Any]], code: in
     decoding = {"model": "served", "batch_size": 4, "max_new_tokens": 32, "temperature": 0.0, "top_p": 1.0, "seed": 5}
     settings = {**paths, **decoding, "frames": 4, "max_pixels": 1600, **config}
     (folder / "config.json").write_text(json.dumps(settings))
-    argv = [str(env.python), str(Path(loop.__file__).with_name("openai_api.py")), str(folder / "config.json")]
+    argv = argv_of(env.python, program("openai_api", "infer"), folder / "config.json")
     done = subprocess.run(argv, capture_output=True, text=True, env=environment(**own))
     assert done.returncode == code, done.stdout + done.stderr
     assert KEY not in done.stdout + done.stderr

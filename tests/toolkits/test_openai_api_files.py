@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from orchestrator import toolkits
 from orchestrator.cli.app import app
 from orchestrator.errors import InputError
 from orchestrator.plan.devices import device_of
 from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.runners import loop
+from orchestrator.toolkits.openai_api.inside.frames import spread
+from orchestrator.toolkits.registry import engine
 
-TOOLKIT = toolkits.get("openai_api")
+ENGINE = engine("openai_api")
 KEY = "sk-test-never-to-be-seen"
 MODEL = "model: {name: Served, path: served, toolkit: openai_api, type: LLM, gpus: 0}\n"
 
@@ -42,16 +41,16 @@ def api_recipe(folder: Path, *overrides: str) -> Recipe:
 
 
 def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (problem,) = TOOLKIT.problems(api_recipe(tmp_path))
+    (problem,) = ENGINE.problems(api_recipe(tmp_path))
     assert problem.startswith("OPENAI_API_KEY is not set: type `export OPENAI_API_KEY=...` in the shell")
     local = "resources.env={OPENAI_BASE_URL: 'http://localhost:8000/v1'}"
-    assert TOOLKIT.problems(api_recipe(tmp_path, local)) == []
+    assert ENGINE.problems(api_recipe(tmp_path, local)) == []
     monkeypatch.setenv("OPENAI_API_KEY", " ")
-    assert len(TOOLKIT.problems(api_recipe(tmp_path))) == 1
+    assert len(ENGINE.problems(api_recipe(tmp_path))) == 1
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    assert TOOLKIT.problems(api_recipe(tmp_path)) == []
+    assert ENGINE.problems(api_recipe(tmp_path)) == []
     monkeypatch.setenv("OPENAI_API_KEY", f"{KEY}\u201d")  # copied with its quotation mark
-    (problem,) = TOOLKIT.problems(api_recipe(tmp_path))
+    (problem,) = ENGINE.problems(api_recipe(tmp_path))
     assert "characters that no key has" in problem
     assert KEY not in problem
 
@@ -59,7 +58,6 @@ def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("method=sft", "write method: zero_shot instead of sft"),
         ("model.revision=main", "model.revision"),
         ("model.gpus=1", "set it to 0"),
         ("resources.env={OPENAI_BASE_URL: 'http://me:secret@host/v1'}", "holds a password"),
@@ -74,16 +72,18 @@ def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_what_it_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, override: str, said: str) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    (problem,) = TOOLKIT.problems(api_recipe(tmp_path, override))
+    (problem,) = ENGINE.problems(api_recipe(tmp_path, override))
     assert said in problem
 
 
-def test_a_model_from_scratch_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+def test_a_model_from_scratch_is_refused(tmp_path: Path) -> None:
     made = MODEL.replace("path: served", "init: {config: {model_type: qwen2}}")
     recipe = load_recipe(write_recipe(tmp_path, made + "method: zero_shot\n"), (), (), None)
-    (problem,) = TOOLKIT.problems(recipe)
-    assert "set model.path" in problem
+    with pytest.raises(InputError, match="trains nothing") as raised:
+        make_plan(recipe, tmp_path / "runs")
+    (problem,) = raised.value.problems
+    assert problem.where.startswith(f"{tmp_path}/api.yaml:3:")
+    assert problem.hint.startswith("nor does it make a model from scratch: set model.path")
 
 
 def test_plan_needs_no_key_and_shows_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_plan_needs_no_key_and_shows_none(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with_key = run.invoke(app, ["plan", str(path), "--files", "--runs-dir", str(tmp_path / "runs")])
     assert with_key.output == without.output
-    assert "openai_api.py config.json" in with_key.output
+    assert "openai_api/inside/infer.py config.json" in with_key.output
 
 
 @pytest.mark.parametrize("command", ["run", "validate"])
@@ -110,7 +110,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = api_recipe(tmp_path, "resources.env={OPENAI_BASE_URL: 'http://localhost:8000/v1'}")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "served").mkdir()  # a folder of the model's name is not the model
-    command = TOOLKIT.infer(recipe, {"model": str(tmp_path / "served"), "batch_size": 8, "shard": None})
+    command = ENGINE.infer(recipe, {"model": str(tmp_path / "served"), "batch_size": 8, "shard": None})
     assert command.argv[0].endswith("third_party/openai_api/.venv/bin/python")
     assert json.loads(command.files["config.json"])["model"] == "served"
     assert command.env == {"PYTHONUNBUFFERED": "1", "OPENAI_BASE_URL": "http://localhost:8000/v1"}
@@ -126,18 +126,17 @@ def test_it_holds_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_training_and_converting_are_refused(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     convert = ["convert", "--task", "demo", "--split", "test", "--toolkit", "openai_api", "--out", str(out)]
-    for arguments in (
-        ["plan", str(write_recipe(tmp_path)), "--set", "method=sft"],
-        [*convert, "--data-root", str(tmp_path / "data")],
+    for arguments, hint in (
+        (["plan", str(write_recipe(tmp_path)), "--set", "method=sft"], "write method: zero_shot instead of sft, or"),
+        ([*convert, "--data-root", str(tmp_path / "data")], "those that train: llamafactory, llava_next, "),
     ):
-        with pytest.raises(InputError, match=r"trains nothing and has no training format"):
+        with pytest.raises(InputError, match=r"the toolkit `openai_api` trains nothing") as raised:
             CliRunner().invoke(app, arguments, catch_exceptions=False)
+        assert raised.value.problems[0].hint.startswith(hint)
     assert not out.exists()
 
 
-def test_frames_are_evenly_spaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(loop.__file__).parent))  # as the runner finds its neighbours
-    spread = importlib.import_module("openai_api_frames").spread
+def test_frames_are_evenly_spaced() -> None:
     assert spread(8, 4) == [0, 2, 4, 7]
     assert spread(100, 5) == [0, 24, 49, 74, 99]
     assert spread(3, 4) == [0, 1, 2]

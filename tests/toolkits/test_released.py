@@ -21,6 +21,7 @@ from orchestrator.run.run import run_recipes
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.shared import ROOT
+from tests.toolkits.inside import HERE, argv_of
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
 
@@ -69,17 +70,8 @@ prompt: {{history: [[hello, Hi there.]]}}
     assert (row["n"], row["error"]) == (8, 0)
     assert row["prompt"].startswith("released/infer.j2@")
     # what the runner makes of an earlier turn: its tokens in front of the question's, and nothing else
-    program = f"""
-import json, runpy, sys
-sys.argv = ["llamafactory.py"]
-runner = runpy.run_path({str(ROOT / "orchestrator" / "runners" / "llamafactory.py")!r}, run_name="runner")
-answerer = runner["LlamaFactoryAnswerer"](json.load(open("config.json")))
-one = {{"id": "a", "prompt": "Well?", "video": None, "system": "Be kind."}}
-two = one | {{"history": [["hello", "Hi."]]}}
-print(json.dumps([answerer.tokenizer.decode(answerer.encode(request).ids) for request in (one, two)]))
-"""
     done = subprocess.run(
-        [str(llamafactory_env.python), "-c", program],
+        argv_of(llamafactory_env.python, HERE / "inside_turns.py"),
         cwd=stages["infer"], capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", "CUDA_VISIBLE_DEVICES": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

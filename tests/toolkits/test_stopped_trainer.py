@@ -11,9 +11,10 @@ import pytest
 
 from orchestrator.environments.environment import Environment
 from orchestrator.machine import processes
-from orchestrator.toolkits._common import ON_CPU, RUNNERS, torchrun
-from orchestrator.toolkits._whole import states_problems, weights_problems
+from orchestrator.toolkits.programs import ON_CPU, torchrun
+from orchestrator.toolkits.whole import states_problems, weights_problems
 from tests.running import wait_until
+from tests.toolkits.inside import argv_of
 
 pytestmark = pytest.mark.toolkit
 PROGRAM = Path(__file__).with_name("stopped_trainer.py")
@@ -22,10 +23,11 @@ PROGRAM = Path(__file__).with_name("stopped_trainer.py")
 def stopped(environment: Environment, folder: Path, *more: str, ranks: int = 1) -> tuple[Path, int | None, str]:
     """Start a training, stop it as a run does while it writes; returns its checkpoint, its status and its log."""
     log, mark = folder / "log.txt", (processes.STAGE_MARK, str(folder))
-    argv = [str(environment.python), *(torchrun(ranks) if ranks > 1 else ()), str(PROGRAM), str(folder), str(RUNNERS)]
+    launcher = torchrun(ranks) if ranks > 1 else ()
+    argv = argv_of(environment.python, PROGRAM, folder, *more, launcher=launcher)
     env = os.environ | ON_CPU | {"CUDA_VISIBLE_DEVICES": "", mark[0]: mark[1]}
     with log.open("wb") as output:
-        process = subprocess.Popen([*argv, *more], env=env, stdout=output, stderr=output)
+        process = subprocess.Popen(argv, env=env, stdout=output, stderr=output)
     try:
         wait_until(lambda: process.poll() is not None or log.read_text().count("writing") == ranks, 300)
         processes.end(*mark, 60)

@@ -20,7 +20,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from orchestrator import toolkits
 from orchestrator.benchmark.task import tasks
 from orchestrator.data.samples import Sample
 from orchestrator.environments.environment import Environment
@@ -28,16 +27,15 @@ from orchestrator.machine.processes import STAGE_MARK, marked
 from orchestrator.plan.make import make_plan
 from orchestrator.prompts.examples import Example, examples_of
 from orchestrator.recipe.load import load_recipe
-from orchestrator.runners import loop
 from orchestrator.toolkits.base import TrainInputs
+from orchestrator.toolkits.registry import trainer
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import answers, records, stage_folder, start, texts, write_jsonl
 from tests.shared import needs_compiler
+from tests.toolkits.inside import HERE, argv_of, program
 from tests.toolkits.test_llamafactory import orchestrator
 
-HERE = Path(__file__).resolve().parent
-RUNNERS = Path(loop.__file__).parent
 LABELS = {"Demo": ("statement", "question", "command", "apology"), "MUStARD": ("sincere", "sarcastic")}
 Run = tuple[subprocess.Popen[bytes], Path]
 BATCH = "batch_size: 4, micro_batch_size: 4, precision: fp32"
@@ -46,9 +44,8 @@ BATCH = "batch_size: 4, micro_batch_size: 4, precision: fp32"
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("swift_env")]
 
 
-def inside(environment: Environment, *arguments: object, **env: str) -> None:
+def inside(argv: list[str], **env: str) -> None:
     """Run a program in ms-swift's environment."""
-    argv = [str(environment.python), *map(str, arguments)]
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"} | env
     done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
@@ -84,7 +81,7 @@ def models(swift_env: Environment, data: Path, tmp_path_factory: pytest.TempPath
     examples = [example for task in recipe.tasks for example in examples_of(recipe, tasks()[task], "train")]
     texts = [json.dumps(f"{example.prompt}{example.answer}") for example in examples]
     (folder / "corpus.jsonl").write_text("\n".join(texts) + "\n")
-    inside(swift_env, HERE / "tiny_swift.py", folder, folder / "corpus.jsonl")
+    inside([*map(str, (swift_env.python, HERE / "tiny_swift.py", folder, folder / "corpus.jsonl"))])
     return folder
 
 
@@ -230,8 +227,10 @@ with av.open(sys.argv[1], "w") as file:
 
 
 def test_a_bad_clip_in_training(models: Path, data: Path, tmp_path: Path) -> None:
-    """swift alone replaces it and exits with status 0, which we notice; as we start it, it fails and names the clip."""
-    toolkit = toolkits.get("swift")
+    """swift alone replaces it and exits with status 0, which we notice; as we start it, it fails and names the clip, in
+    a process for data that is started anew, too.
+    """
+    toolkit = trainer("swift")
     clips = list((data / "Demo" / "video").glob("*.mp4"))
     bad = bad_clips(tmp_path, clips[0])
     rows = [*bad.values(), *clips[:12]]
@@ -239,27 +238,30 @@ def test_a_bad_clip_in_training(models: Path, data: Path, tmp_path: Path) -> Non
     text = "".join(json.dumps({"messages": message, "videos": [str(clip)]}) + "\n" for clip in rows)
     recipe = load_recipe(recipe_file(tmp_path, "sft", data, models / "qwen2_vl"), ["select.strategy=last"])
     command = toolkit.train(recipe, TrainInputs(str(models / "qwen2_vl"), ".", "cpu"))
+    workers = ["--dataloader_num_workers", "1", "--dataloader_multiprocessing_context", "spawn"]
     running = {}
-    for strict in ("true", "false"):  # both at once: most of the time is swift's start
-        folder = tmp_path / strict
+    for name in ("alone", "ours", "workers"):  # at once: most of the time is swift's start
+        folder = tmp_path / name
         folder.mkdir()
         (folder / "train.jsonl").write_text(text)
-        argv = list(command.argv)
-        argv[argv.index("--strict") + 1] = strict
+        argv = [*command.argv, *(workers if name == "workers" else ())]
+        if name == "alone":
+            argv[argv.index("--strict") + 1] = "false"
         with (folder / "log.txt").open("wb") as log:
-            running[strict] = subprocess.Popen(
+            running[name] = subprocess.Popen(
                 argv, cwd=folder, env=os.environ | dict(command.env), stdout=log, stderr=log
             )
-    status = {strict: process.wait() for strict, process in running.items()}
-    said = {strict: (tmp_path / strict / "log.txt").read_text(errors="replace") for strict in running}
-    assert status["false"] == 0, said["false"][-3000:]
-    assert toolkit.checkpoints(tmp_path / "false")[-1].step == 4
-    assert toolkit.train_problems(tmp_path / "false", said["false"], 16) == [
+    status = {name: process.wait() for name, process in running.items()}
+    said = {name: (tmp_path / name / "log.txt").read_text(errors="replace") for name in running}
+    assert status["alone"] == 0, said["alone"][-3000:]
+    assert toolkit.checkpoints(tmp_path / "alone")[-1].step == 4
+    assert toolkit.train_problems(tmp_path / "alone", said["alone"], 16) == [
         "it replaced or left out samples that it could not read; its log says which"
     ]
-    assert status["true"] == 1
-    assert any(f"the training sample '{clip}': " in said["true"] for clip in bad.values())
-    assert toolkit.train_problems(tmp_path / "true", said["true"], 16) == ["it left no complete checkpoint"]
+    for name in ("ours", "workers"):
+        assert status[name] == 1, said[name][-3000:]
+        assert any(f"the training sample '{clip}': " in said[name] for clip in bad.values()), name
+        assert toolkit.train_problems(tmp_path / name, said[name], 16) == ["it left no complete checkpoint"]
 
 
 def requests_of(calm: Path) -> list[dict[str, Any]]:
@@ -308,10 +310,10 @@ def done(
     (folder / "own_code" / "own.py").write_text(code)
     recipe = load_recipe(recipe_file(folder, "it", data, models / "qwen2_vl", "save_steps: 5"))
     (job,) = make_plan(recipe, folder / "runs").jobs
-    command = toolkits.get("swift").train(job.recipe, TrainInputs(str(models / "qwen2_vl"), ".", "cpu"))
+    command = trainer("swift").train(job.recipe, TrainInputs(str(models / "qwen2_vl"), ".", "cpu"))
     argv = list(command.argv)
-    (folder / "planned.argv.json").write_text(json.dumps(argv[argv.index("swift.cli.sft") + 1 :]))
-    inside(swift_env, HERE / "inside_swift.py", folder, RUNNERS, **command.env)
+    (folder / "planned.argv.json").write_text(json.dumps(argv[argv.index(str(program("swift", "train"))) + 1 :]))
+    inside(argv_of(swift_env.python, HERE / "inside_swift.py", folder), **command.env)
     return folder
 
 
@@ -325,7 +327,7 @@ def write_same(folder: Path, requests: list[dict[str, Any]]) -> None:
         Example(sample, row["prompt"], "emotion: joy", row["system"]) for sample, row in zip(samples, same, strict=True)
     ]
     with (folder / "same_train.jsonl").open("w", encoding="utf-8") as file:
-        toolkits.get("swift").write_examples(examples, file, "video")
+        trainer("swift").write_examples(examples, file, "video")
 
 
 def test_batches_and_shards_do_not_change_answers(done: Path, calm: Path) -> None:
@@ -370,7 +372,7 @@ def test_inference_sees_what_training_saw(done: Path) -> None:
 
 
 def test_minicpm_frames_and_a_models_own_code(done: Path) -> None:
-    report = json.loads((done / "plugin.report.json").read_text())
+    report = json.loads((done / "patches.report.json").read_text())
     # grey levels: frame n is 20 n, modulo 255
     assert [round(grey / 20) for grey in report["three"]] == [0, 1, 2]
     assert [round(grey / 20) for grey in report["four"]] == [0, 1, 2, 3]

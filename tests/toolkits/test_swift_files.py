@@ -11,19 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import toolkits
 from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import Sample
+from orchestrator.inside import start
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.runners import swift as runner
 from orchestrator.toolkits.base import Progress, TrainInputs
-from orchestrator.toolkits.swift import neutralise
+from orchestrator.toolkits.registry import trainer
+from orchestrator.toolkits.swift.inside import infer as runner
+from orchestrator.toolkits.swift.inside.utterance import neutralise
 from tests.checkpoints import write_checkpoint, write_safetensors
 from tests.shared import MMLA, needs_mmla
 
-TOOLKIT = toolkits.get("swift")
+TRAINER = trainer("swift")
+INSIDE = Path(runner.__file__).parent
 
 
 def swift_recipe(folder: Path, text: str = "", method: str = "sft", model: str = "") -> Recipe:
@@ -46,33 +48,33 @@ LOG = "[INFO:swift] train_dataset: Dataset({\n    features: ['messages'],\n    n
 
 
 def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
-    assert TOOLKIT.train_problems(tmp_path, LOG, 12) == ["it left no complete checkpoint"]
+    assert TRAINER.train_problems(tmp_path, LOG, 12) == ["it left no complete checkpoint"]
     checkpoint(tmp_path, 10, {"step": 10, "loss": 1.0, "grad_norm": 2.0}, last=20)
-    assert TOOLKIT.train_problems(tmp_path, LOG, 12) == ["its last complete checkpoint is step 10 of 20"]
+    assert TRAINER.train_problems(tmp_path, LOG, 12) == ["its last complete checkpoint is step 10 of 20"]
     rows = [{"step": 10, "loss": 1.0, "grad_norm": 2.0}, {"step": 20, "eval_seq_acc": 0.5}]
     checkpoint(tmp_path, 20, *rows)
     (tmp_path / "cache").mkdir()
-    assert TOOLKIT.train_problems(tmp_path, LOG, 12) == []
+    assert TRAINER.train_problems(tmp_path, LOG, 12) == []
     assert not (tmp_path / "cache").exists()
-    assert TOOLKIT.train_problems(tmp_path, LOG, 13) == ["it trained on 12 of 13 samples"]
-    assert TOOLKIT.train_problems(tmp_path, "", 12) == ["its log does not say on how many samples it trained"]
+    assert TRAINER.train_problems(tmp_path, LOG, 13) == ["it trained on 12 of 13 samples"]
+    assert TRAINER.train_problems(tmp_path, "", 12) == ["its log does not say on how many samples it trained"]
     for said in ("another piece of data will be randomly selected.", "in the dataset, the data will be deleted"):
-        assert "replaced or left out" in TOOLKIT.train_problems(tmp_path, LOG + said, 12)[0]
+        assert "replaced or left out" in TRAINER.train_problems(tmp_path, LOG + said, 12)[0]
 
 
 def test_losses_and_gradients_that_are_no_numbers(tmp_path: Path) -> None:
     nan = float("nan")
     checkpoint(tmp_path, 10, {"step": 10, "loss": nan, "grad_norm": 1.0})
-    assert "the loss is no number from step 10" in TOOLKIT.train_problems(tmp_path, LOG, 12)[0]
+    assert "the loss is no number from step 10" in TRAINER.train_problems(tmp_path, LOG, 12)[0]
     checkpoint(tmp_path, 30, *({"step": step, "loss": 1.0, "grad_norm": nan} for step in (10, 20, 30)))
-    assert "no number at 3 of 3 logged steps" in TOOLKIT.train_problems(tmp_path, LOG, 12)[0]
+    assert "no number at 3 of 3 logged steps" in TRAINER.train_problems(tmp_path, LOG, 12)[0]
     rows = [{"step": step, "loss": 1.0, "grad_norm": float("inf") if step == 10 else 1.0} for step in (10, 20, 30, 40)]
     checkpoint(tmp_path, 40, *rows)
-    assert TOOLKIT.train_problems(tmp_path, LOG, 12) == [], "fp16 finds its scale that way"
+    assert TRAINER.train_problems(tmp_path, LOG, 12) == [], "fp16 finds its scale that way"
 
 
 def test_checkpoints_and_resuming(tmp_path: Path) -> None:
-    assert TOOLKIT.resumable(tmp_path) is None
+    assert TRAINER.resumable(tmp_path) is None
     first = {"step": 10, "eval_seq_acc": 0.5}
     checkpoint(tmp_path, 10, first)
     checkpoint(tmp_path, 20, first, {"step": 20, "eval_seq_acc": 0.75}, {"step": 20, "eval_seq_acc": 0.75})
@@ -80,23 +82,23 @@ def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     write_safetensors(checkpoint(tmp_path, 30) / "adapter_model.safetensors", size=7)
     (checkpoint(tmp_path, 40) / "adapter_config.json").write_text('{"r": ')
     (checkpoint(tmp_path, 50) / "adapter_model.safetensors").write_bytes(b"\1")
-    assert [point.step for point in TOOLKIT.checkpoints(tmp_path)] == [10, 20]
-    assert dict(TOOLKIT.evaluations(tmp_path)) == {10: 0.5, 20: 0.75}
-    assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-20"
+    assert [point.step for point in TRAINER.checkpoints(tmp_path)] == [10, 20]
+    assert dict(TRAINER.evaluations(tmp_path)) == {10: 0.5, 20: 0.75}
+    assert TRAINER.resumable(tmp_path) == "output/checkpoint-20"
     assert sorted(path.name for path in (tmp_path / "output").iterdir()) == ["checkpoint-10", "checkpoint-20"]
 
 
 def test_progress_is_the_newest_line(tmp_path: Path) -> None:
-    assert TOOLKIT.train_progress(tmp_path) is None
+    assert TRAINER.train_progress(tmp_path) is None
     (tmp_path / "output").mkdir()
     lines = [{"loss": 1 / (step + 1), "global_step/max_steps": f"{step}/500"} for step in range(0, 400, 10)]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     evaluation = '{"eval_loss": 0.1, "global_step/max_steps": "390/500"}\n'
     log = tmp_path / "output" / "logging.jsonl"
     log.write_text(text * 50 + evaluation + '{"loss": 1, "global_st')
-    assert TOOLKIT.train_progress(tmp_path) == Progress(390, 500, 1 / 391)
+    assert TRAINER.train_progress(tmp_path) == Progress(390, 500, 1 / 391)
     log.write_text('{"model_parameter_info": ""}\n')
-    assert TOOLKIT.train_progress(tmp_path) is None
+    assert TRAINER.train_progress(tmp_path) is None
 
 
 @given(st.lists(st.tuples(st.text(), st.none() | st.just("/v/clip.mp4")), max_size=4), st.none() | st.text())
@@ -106,7 +108,7 @@ def test_any_text_gives_readable_lines(rows: list[tuple[str, str | None]], syste
         for at, (text, video) in enumerate(rows)
     ]
     file = io.StringIO()
-    assert TOOLKIT.write_examples(examples, file, "video") == len(rows)
+    assert TRAINER.write_examples(examples, file, "video") == len(rows)
     lines = file.getvalue().split("\n")[:-1]
     for line, (text, video) in zip(lines, rows, strict=True):
         record = json.loads(line)
@@ -121,7 +123,7 @@ def test_any_text_gives_readable_lines(rows: list[tuple[str, str | None]], syste
 def test_text_rows_hold_no_videos() -> None:
     file = io.StringIO()
     sample = Sample("1", "demo", "train", "Hi", "question", "/v/clip.mp4")
-    TOOLKIT.write_examples([Example(sample, "Hi", "dialogue act: question")], file, "text")
+    TRAINER.write_examples([Example(sample, "Hi", "dialogue act: question")], file, "text")
     assert json.loads(file.getvalue()) == {
         "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "dialogue act: question"}]
     }
@@ -141,7 +143,7 @@ def test_turns_before_the_question() -> None:
 
 
 def problems(folder: Path, text: str = "", **options: str) -> list[str]:
-    return list(TOOLKIT.problems(swift_recipe(folder, text, **options)))
+    return list(TRAINER.problems(swift_recipe(folder, text, **options)))
 
 
 def test_what_it_cannot_do(tmp_path: Path) -> None:
@@ -165,7 +167,7 @@ def test_what_qwen_vl_cannot_do(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     swift_recipe(tmp_path, "video: {frames: 5, max_pixels: 1003520}\n")
     path.write_text(path.read_text().replace("minicpmv2_6", "qwen2_vl/qwen2_vl"))
-    said = TOOLKIT.problems(load_recipe(path))
+    said = TRAINER.problems(load_recipe(path))
     assert said[0] == "video.frames is 5, but Qwen-VL takes frames in pairs: give an even number"
     assert said[1].startswith("5 frames are up to 2560 tokens")
     assert said[1].endswith("or lower video.frames or video.max_pixels")
@@ -178,18 +180,18 @@ def test_a_model_folder_says_whether_it_brings_code(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     swift_recipe(tmp_path)
     path.write_text(path.read_text().replace("some/id", str(tmp_path / "model")))
-    assert "the model's folder brings Python code" in TOOLKIT.problems(load_recipe(path))[0]
+    assert "the model's folder brings Python code" in TRAINER.problems(load_recipe(path))[0]
     config.write_text("{}")
-    assert TOOLKIT.problems(load_recipe(path)) == []
+    assert TRAINER.problems(load_recipe(path)) == []
 
 
 def test_no_model_from_scratch(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     swift_recipe(tmp_path, model=TRUSTED)
     path.write_text(path.read_text().replace("path: some/id", "init: {config: {model_type: qwen2}}"))
-    assert TOOLKIT.problems(load_recipe(path)) == ["ms-swift makes no model from scratch: give model.path"]
+    assert TRAINER.problems(load_recipe(path)) == ["ms-swift makes no model from scratch: give model.path"]
     with pytest.raises(NotImplementedError):
-        TOOLKIT.init_model(load_recipe(path), "corpus.jsonl")
+        TRAINER.init(load_recipe(path), "corpus.jsonl")
 
 
 def flag(argv: tuple[str, ...], name: str) -> str:
@@ -208,9 +210,10 @@ def test_the_training_command(tmp_path: Path) -> None:
         "resources: {processes: 4, env: {MAX_NUM_FRAMES: '7'}}\nvideo: {frames: 6}\nprompt: {train_system: ''}\n",
         model=TRUSTED + ", revision: abc, attention: sdpa",
     )
-    command = TOOLKIT.train(recipe, INPUTS)
+    command = TRAINER.train(recipe, INPUTS)
     argv = command.argv
-    assert argv[1:6] == ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=4", "-m")
+    assert argv[1:5] == ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=4")
+    assert argv[5:7] == (str(start.HERE), str(INSIDE / "train.py"))
     assert flag(argv, "gradient_accumulation_steps") == "2"
     assert argv[argv.index("--target_modules") + 1 : argv.index("--target_modules") + 3] == ("q_proj", "v_proj")
     assert flag(argv, "deepspeed").endswith("third_party/swift/deepspeed/zero2.json")
@@ -228,7 +231,7 @@ def test_the_training_command(tmp_path: Path) -> None:
     assert command.env["FPS_MIN_FRAMES"] == command.env["FPS_MAX_FRAMES"] == "6"
     assert command.env["MAX_NUM_FRAMES"] == "7", "the recipe's own variables come last"
     assert "FPS" in command.unset
-    resumed = TOOLKIT.train(recipe, TrainInputs("some/id", "../convert-1", "cuda", "output/checkpoint-5"))
+    resumed = TRAINER.train(recipe, TrainInputs("some/id", "../convert-1", "cuda", "output/checkpoint-5"))
     assert flag(resumed.argv, "resume_from_checkpoint") == "output/checkpoint-5"
 
 
@@ -239,9 +242,9 @@ def test_training_on_a_cpu_for_the_last_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     swift_recipe(tmp_path, text, model=TRUSTED)
     path.write_text(path.read_text().replace("minicpmv2_6", "qwen2/qwen").replace("MLLM", "LLM"))
-    command = TOOLKIT.train(load_recipe(path), TrainInputs("some/id", "../convert-1", "cpu"))
+    command = TRAINER.train(load_recipe(path), TrainInputs("some/id", "../convert-1", "cpu"))
     argv = command.argv
-    assert argv[1:3] == ("-m", "swift.cli.sft")
+    assert argv[1:3] == (str(start.HERE), str(INSIDE / "train.py"))
     assert flag(argv, "model_type") == "qwen2"
     assert flag(argv, "template") == "qwen"
     assert flag(argv, "use_cpu") == "true"
@@ -256,8 +259,8 @@ def test_training_on_a_cpu_for_the_last_checkpoint(tmp_path: Path) -> None:
 
 
 def test_the_merge_command(tmp_path: Path) -> None:
-    argv = TOOLKIT.merge(swift_recipe(tmp_path, model=TRUSTED), "some/id", "../train-1/output/checkpoint-5").argv
-    assert Path(argv[1]).name == "swift_merge.py"
+    argv = TRAINER.merge(swift_recipe(tmp_path, model=TRUSTED), "some/id", "../train-1/output/checkpoint-5").argv
+    assert argv[1:3] == (str(start.HERE), str(INSIDE / "merge.py"))
     assert flag(argv, "adapters") == "../train-1/output/checkpoint-5"
     assert flag(argv, "merge_lora") == "true"
 

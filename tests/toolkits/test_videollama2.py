@@ -19,18 +19,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from orchestrator import toolkits
 from orchestrator.environments.environment import Environment
+from orchestrator.inside import start as starter
 from orchestrator.launch.local import SHOWN_LINES
 from orchestrator.machine.processes import STAGE_MARK, marked
+from orchestrator.toolkits.registry import trainer
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import records, run, stage_folder, start, texts, write_jsonl
 from tests.shared import ROOT, needs_compiler
+from tests.toolkits.inside import HERE, argv_of, program
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
-HERE = Path(__file__).resolve().parent
-RUNNERS = ROOT / "orchestrator" / "runners"
 LABELS = {"Demo": ("statement", "question", "command", "apology"), "MUStARD": ("sincere", "sarcastic")}
 
 
@@ -134,19 +134,14 @@ def test_parts_from_the_hub_are_asked_for_at_their_commit(environment: Environme
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as hub:
         threading.Thread(target=hub.serve_forever, args=(0.01,), daemon=True).start()
-        program = f"""import sys
-sys.path.insert(0, {str(RUNNERS)!r})
-import hub_pins
-hub_pins.apply()
-from transformers import CLIPVisionConfig
-CLIPVisionConfig.from_pretrained("some/clip")
-"""
         env = os.environ | {
             "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
             "HF_HOME": str(tmp_path),
             "MMLA_HUB_PINS": f"other/clip={'a' * 40},some/clip={'b' * 40}",
         }
-        done = subprocess.run([environment.python, "-c", program], env=env, capture_output=True, text=True)
+        done = subprocess.run(
+            argv_of(environment.python, HERE / "inside_pins.py"), env=env, capture_output=True, text=True
+        )
         hub.shutdown()
     assert done.returncode == 1
     assert asked[0] == f"/some/clip/resolve/{'b' * 40}/config.json", done.stderr[-2000:]
@@ -311,12 +306,12 @@ def inside(environment: Environment, weights: Path, trained: Path, clips: dict[s
         path = folder / f"shard{number}.json"
         own = {"requests": "requests.jsonl", "predictions": f"shard{number}.jsonl", "shard": [number, 2]}
         path.write_text(json.dumps(config | own))
-        argv = [str(environment.python), str(RUNNERS / "videollama2.py"), path.name]
+        argv = argv_of(environment.python, program("videollama2", "infer"), path.name)
         shards.append(subprocess.Popen(argv, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT))
     for shard in shards:
         said, _ = shard.communicate()
         assert shard.returncode == 0, said.decode()[-2000:]
-    done = subprocess.run([environment.python, HERE / "inside_videollama2.py", folder, RUNNERS], env=env,
+    done = subprocess.run(argv_of(environment.python, HERE / "inside_videollama2.py", folder), env=env,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return folder
@@ -390,13 +385,14 @@ def test_bad_videos_in_training(
     argv[at] = "../train.json"
     argv += ["--num_train_epochs", "1"]  # the last of several counts
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | stage["env"]
-    launcher = argv.index(str(RUNNERS / "videollama2_train.py"))
-    ours = argv[launcher : launcher + 2]
+    launcher = argv.index(str(starter.HERE))
+    ours = argv[launcher : launcher + 3]
+    assert ours[1] == str(program("videollama2", "train"))
     programs = {"alone": ["-m", "videollama2.train"], "ours": ours, "workers": ours}
     said, codes = {}, {}
-    for name, program in programs.items():
+    for name, words in programs.items():
         (tmp_path / name).mkdir()
-        command = [*argv[:launcher], *program, *argv[launcher + 2 :]]
+        command = [*argv[:launcher], *words, *argv[launcher + 3 :]]
         if name == "alone":
             parts = command.index("--pretrain_mm_mlp_adapter") + 1
             command[parts] += "/mm_projector.bin"
@@ -405,7 +401,7 @@ def test_bad_videos_in_training(
         done = subprocess.run(command, cwd=tmp_path / name, env=env, capture_output=True, text=True, timeout=300)
         said[name], codes[name] = done.stdout + done.stderr, done.returncode
     assert codes["alone"] == 0, said["alone"][-3000:]
-    found = toolkits.get("videollama2").train_problems(tmp_path / "alone", said["alone"], len(rows))
+    found = trainer("videollama2").train_problems(tmp_path / "alone", said["alone"], len(rows))
     assert any("samples were replaced by others" in problem for problem in found), found
     # VideoLLaMA2 draws the other sample at random: it may be a bad one again
     assert int(next(problem for problem in found if "replaced" in problem).split()[0]) >= 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import json
 import os
@@ -16,19 +15,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator import toolkits
 from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import Sample
+from orchestrator.inside import trainer_hooks as shared
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.runners import trainer_hooks as shared
-from orchestrator.runners import videollama2_train as launcher
 from orchestrator.toolkits.base import Progress, TrainInputs
-from orchestrator.toolkits.videollama2 import neutralise
+from orchestrator.toolkits.registry import engine, trainer
+from orchestrator.toolkits.videollama2.inside import infer
+from orchestrator.toolkits.videollama2.inside import train as launcher
+from orchestrator.toolkits.videollama2.inside.utterance import neutralise
 from tests.checkpoints import write_checkpoint, write_safetensors, write_torch
 from tests.shared import MMLA, needs_mmla
 
-TOOLKIT = toolkits.get("videollama2")
+ENGINE, TRAINER = engine("videollama2"), trainer("videollama2")
 PARTS = {"llm": "a/mistral", "vision_tower": "b/clip-vit", "projector": "c/Base"}
 
 
@@ -52,14 +52,15 @@ def make_recipe(**changes: Any) -> Recipe:
 
 
 def problems(**changes: Any) -> str:
-    return "\n".join(TOOLKIT.problems(make_recipe(**changes)))
+    recipe = make_recipe(**changes)
+    return "\n".join((TRAINER if recipe.train else ENGINE).problems(recipe))
 
 
 def flags_of(recipe: Recipe, device: str = "cpu", resume: str | None = None) -> tuple[list[str], dict[str, str]]:
     """What comes before VideoLLaMA2's flags, and these."""
     inputs = TrainInputs(model="x/y", data="../convert", device=device, resume=resume)
-    argv = list(TOOLKIT.train(recipe, inputs).argv)
-    begin = next(at for at, text in enumerate(argv) if text.endswith("videollama2_train.py")) + 2
+    argv = list(TRAINER.train(recipe, inputs).argv)
+    begin = next(at for at, text in enumerate(argv) if text.endswith("videollama2/inside/train.py")) + 2
     return argv[:begin], dict(zip([name[2:] for name in argv[begin::2]], argv[begin + 1 :: 2], strict=True))
 
 
@@ -145,12 +146,12 @@ def test_offline_only_where_everything_is_here(tmp_path: Path) -> None:
     (tmp_path / "model" / "config.json").write_text('{"mm_vision_tower": "openai/clip"}')
     config = {"device": "cpu"}
     hub_tower = make_recipe(method="zero_shot", model__path=str(tmp_path / "model"), model__parts={})
-    assert "HF_HUB_OFFLINE" not in TOOLKIT.infer(hub_tower, config).env
+    assert "HF_HUB_OFFLINE" not in ENGINE.infer(hub_tower, config).env
     parts = {"vision_tower": str(tmp_path / "clip")}
     here = make_recipe(method="zero_shot", model__path=str(tmp_path / "model"), model__parts=parts)
-    assert TOOLKIT.infer(here, config).env["HF_HUB_OFFLINE"] == "1"
+    assert ENGINE.infer(here, config).env["HF_HUB_OFFLINE"] == "1"
     sft = make_recipe(model__path=str(tmp_path / "model"), model__parts=PARTS | parts)
-    assert "HF_HUB_OFFLINE" not in TOOLKIT.infer(sft, config).env
+    assert "HF_HUB_OFFLINE" not in ENGINE.infer(sft, config).env
 
 
 def checkpoint(output: Path, step: int, last: int = 0, loss: float = 1.0) -> Path:
@@ -166,20 +167,20 @@ LOG = "***** Running training *****\n  Num examples = 1,200\n"
 def test_success_is_more_than_an_exit_status(tmp_path: Path) -> None:
     output = tmp_path / "output"
     last = checkpoint(output, 20)
-    assert TOOLKIT.train_problems(tmp_path, LOG, 1200) == []
-    assert TOOLKIT.train_problems(tmp_path, LOG, 1201) == ["it trained on 1200 of 1201 samples"]
-    assert TOOLKIT.train_problems(tmp_path, "", 1200) == ["its log does not say on how many samples it trained"]
+    assert TRAINER.train_problems(tmp_path, LOG, 1200) == []
+    assert TRAINER.train_problems(tmp_path, LOG, 1201) == ["it trained on 1200 of 1201 samples"]
+    assert TRAINER.train_problems(tmp_path, "", 1200) == ["its log does not say on how many samples it trained"]
     bad = "Encounted error when reading video /v/a b.mp4, use 3-th example instead!!!\n"
-    said = TOOLKIT.train_problems(tmp_path, LOG + bad + bad, 1200)
+    said = TRAINER.train_problems(tmp_path, LOG + bad + bad, 1200)
     assert said == ["2 samples were replaced by others, the first because of /v/a b.mp4"]
     projector = last / "non_lora_trainables.bin"
     projector.write_bytes(projector.read_bytes()[:-30])  # killed while it was written
-    said = TOOLKIT.train_problems(tmp_path, LOG, 1200)
+    said = TRAINER.train_problems(tmp_path, LOG, 1200)
     assert said == ["the checkpoint of its last step, 20, is not whole: non_lora_trainables.bin ends too early"]
     checkpoint(output, 20, loss=float("nan"))
-    assert "the loss is no number from step 20" in TOOLKIT.train_problems(tmp_path, LOG, 1200)[0]
+    assert "the loss is no number from step 20" in TRAINER.train_problems(tmp_path, LOG, 1200)[0]
     checkpoint(output, 15, last=20)
-    assert "it stopped at step 15 of 20" in TOOLKIT.train_problems(tmp_path, LOG, 1200)
+    assert "it stopped at step 15 of 20" in TRAINER.train_problems(tmp_path, LOG, 1200)
 
 
 def test_checkpoints_and_resuming(tmp_path: Path) -> None:
@@ -188,24 +189,24 @@ def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     (checkpoint(output, 20) / "adapter_model.safetensors").unlink()
     (output / "checkpoint-30").mkdir()  # killed while it was written: its state comes last
     (output / "checkpoint-30" / "training_args.bin").touch()
-    assert [point.step for point in TOOLKIT.checkpoints(tmp_path)] == [10]
-    assert TOOLKIT.resumable(tmp_path) == "output/checkpoint-10"
+    assert [point.step for point in TRAINER.checkpoints(tmp_path)] == [10]
+    assert TRAINER.resumable(tmp_path) == "output/checkpoint-10"
     # VideoLLaMA2 resumes from the highest number by itself, so nothing else may be left
     assert [path.name for path in output.glob("checkpoint-*")] == ["checkpoint-10"]
     (output / "checkpoint-10" / "adapter_config.json").unlink()
-    assert TOOLKIT.resumable(tmp_path) is None
+    assert TRAINER.resumable(tmp_path) is None
     assert not output.exists()
 
 
 def test_progress_is_the_last_bar_of_the_training(tmp_path: Path) -> None:
-    assert TOOLKIT.train_progress(tmp_path) is None
+    assert TRAINER.train_progress(tmp_path) is None
     log = tmp_path / "log.txt"
     log.write_text("Loading checkpoint shards: 100%|##########| 3/3 [00:04<00:00,  1.4s/it]\n")
-    assert TOOLKIT.train_progress(tmp_path) is None
+    assert TRAINER.train_progress(tmp_path) is None
     bar = "\r  4%|4         | {}/250 [00:31<12:40,  3.11s/it]"
     text = "".join(map(bar.format, (9, 10))) + "\r    \r{'loss': 1.25, 'grad_norm': 0.1, 'epoch': 0.4}\n"
     log.write_text(log.read_text() + text + bar.format(10) + bar.format(11))
-    assert TOOLKIT.train_progress(tmp_path) == Progress(11, 250, 1.25)
+    assert TRAINER.train_progress(tmp_path) == Progress(11, 250, 1.25)
 
 
 @given(st.lists(st.tuples(st.text(), st.none() | st.just("/v/clip.mp4")), max_size=4))
@@ -216,7 +217,7 @@ def test_any_text_gives_readable_json(rows: list[tuple[str, str | None]]) -> Non
     ]
     for modality in ("video", "text"):
         file = io.StringIO()
-        assert TOOLKIT.write_examples(examples, file, modality) == len(rows)
+        assert TRAINER.write_examples(examples, file, modality) == len(rows)
         for record, (text, video) in zip(json.loads(file.getvalue()), rows, strict=True):
             shown = video if modality == "video" else None
             asked = record["conversations"][0]["value"]
@@ -225,13 +226,10 @@ def test_any_text_gives_readable_json(rows: list[tuple[str, str | None]]) -> Non
             assert record.get("video") == shown
 
 
-def test_the_converter_has_the_runners_rule() -> None:
-    runner = importlib.import_module("orchestrator.runners.videollama2")
-    for text in ("<video> <image>x", "a < b <videos> <s> <|x|>", "<<video>>", "</s><unk>", "I <3 |you|"):
-        assert neutralise(text) == runner.neutralise(text)
+def test_what_the_user_says() -> None:
     assert neutralise("<video> a<b <unk></s>") == "< video> a<b < unk>< /s>"
-    assert runner.user_turn(" says <video> ", video=True) == "<video>\nsays < video>"
-    assert runner.user_turn(" says <video> ", video=False) == " says < video> "
+    assert infer.user_turn(" says <video> ", video=True) == "<video>\nsays < video>"
+    assert infer.user_turn(" says <video> ", video=False) == " says < video> "
 
 
 def test_projector_of_the_launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

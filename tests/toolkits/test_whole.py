@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.toolkits._whole import NO_STATES, SMALL_JSON, file_problem, states_problems, weights_problems
+from orchestrator.toolkits.whole import NO_STATES, SMALL_JSON, file_problem, states_problems, weights_problems
 from tests.checkpoints import STATES, write_checkpoint, write_safetensors, write_torch
 
 HARM: dict[str, Callable[[bytes], bytes]] = {

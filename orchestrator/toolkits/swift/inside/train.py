@@ -6,8 +6,10 @@ import runpy
 
 from orchestrator.toolkits.swift.inside import patches
 
+prepare = patches.install  # in processes that load data, too, however swift starts them
+
 
 def main() -> None:
     """Train as the command line says, by swift's own program."""
-    patches.install()
-    runpy.run_module("swift.cli.sft", run_name="__main__", alter_sys=True)
+    # ours stays the main module: from that, processes are started anew
+    runpy.run_module("swift.cli.sft", run_name="__main__")
