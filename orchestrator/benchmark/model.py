@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
-from orchestrator.checked_yaml.plain import load_yaml, place_of
+from orchestrator.checked_yaml.files import Entries, load_entries
 from orchestrator.checked_yaml.section import Section, refuse
-from orchestrator.errors import InputError, Problem, did_you_mean, unknown
+from orchestrator.errors import Problem, unknown
 
 
 class RandomInit(Section):
@@ -57,59 +57,24 @@ class ModelSpec(Section):
 
 
 @cache
-def _read_all() -> tuple[dict[str, dict[str, Any]], dict[str | None, list[Problem]]]:
-    return _read(Path(__file__).with_name("models.yaml"))
+def catalogue() -> Entries[ModelSpec]:
+    """The model catalogue, ``models.yaml``: each entry checked at its own place."""
+    return load_entries(Path(__file__).with_name("models.yaml"), ModelSpec, "a file of models")
 
 
-def models() -> dict[str, dict[str, Any]]:
-    """The model catalogue, ``models.yaml``: raw mappings by name (``ModelSpec`` validates their values).
-
-    Without the entries that `model_problems` is about.
-    """
-    return _read_all()[0]
+def models() -> dict[str, ModelSpec]:
+    """The models of the catalogue by name, without the entries that `model_problems` is about."""
+    return catalogue().found
 
 
 def model_problems() -> list[Problem]:
     """What is wrong with the catalogue: it stops what needs those models and nothing else."""
-    return [problem for problems in _read_all()[1].values() for problem in problems]
+    return catalogue().problems
 
 
 def unknown_model(name: str, where: str) -> list[Problem]:
     """Why a name is not that of a model: none has it, its entry is wrong, or the whole file is."""
-    wrong = _read_all()[1]
+    wrong = catalogue().wrong
     if name in wrong:
         return [Problem(f"the model `{name}` cannot be used: what defines it is wrong", where), *wrong[name]]
     return [unknown("model", name, models(), where), *wrong.get(None, [])]
-
-
-def read_models(file: Path) -> dict[str, dict[str, Any]]:
-    """The models in a YAML file, by name.
-
-    Raises:
-        InputError: it is no YAML, or entries have unknown keys or lack some; all problems at once.
-    """
-    found, wrong = _read(file)
-    if wrong:
-        raise InputError([problem for problems in wrong.values() for problem in problems])
-    return found
-
-
-def _read(file: Path) -> tuple[dict[str, dict[str, Any]], dict[str | None, list[Problem]]]:
-    """The models in a file, and what is wrong with those that are left out; under None, with the file."""
-    try:
-        content = load_yaml(file)
-    except InputError as error:
-        return {}, {None: list(error.problems)}
-    if not isinstance(content, dict):
-        return {}, {None: [Problem("must hold a mapping of model names", where=str(file))]}
-    known = list(ModelSpec.model_fields)
-    wrong: dict[str | None, list[Problem]] = {}
-    for key, entry in content.items():
-        name, messages = str(key), ["must be a mapping"]
-        if isinstance(entry, dict):
-            messages = [f"unknown key `{key}`. {did_you_mean(str(key), known)}" for key in entry if key not in known]
-            messages += [f"`{key}` is missing" for key in ("name", "toolkit", "type") if not entry.get(key)]
-        if messages:
-            where = place_of(file, name)
-            wrong[name] = [Problem(f"model `{name}`: {message}", where) for message in messages]
-    return {str(key): entry for key, entry in content.items() if str(key) not in wrong}, wrong

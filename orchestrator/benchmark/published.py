@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from orchestrator.checked_yaml.plain import load_yaml
+from pydantic import Field
+
+from orchestrator.checked_yaml.files import load
+from orchestrator.checked_yaml.section import Section
 
 OVERALL = "overall"
 
@@ -35,22 +38,45 @@ class Published:
     certainty: str
 
 
+Accuracies = dict[str, Annotated[float, Field(ge=0, le=100)]]  # by task
+
+
+class Source(Section):
+    """Where values come from."""
+
+    source: str
+    certainty: str
+
+
+class File(Section):
+    """What ``published.yaml`` holds.
+
+    Attributes:
+        sources: by the names that ``baselines`` uses.
+        models: accuracies by model and method.
+        baselines: by source, kind of baseline and name.
+    """
+
+    sources: dict[str, Source]
+    models: dict[str, dict[str, Accuracies]]
+    baselines: dict[str, dict[str, dict[str, Accuracies]]]
+
+
 @cache
 def published() -> tuple[Published, ...]:
     """All published accuracies, in the file's order: models with ``overall`` before their tasks, then baselines."""
-    content = load_yaml(Path(__file__).parent / "published.yaml")
-    sources: dict[str, dict[str, str]] = content["sources"]
+    file = load(Path(__file__).with_name("published.yaml"), File, "a file of published results")
 
-    def entries(model: str, method: str, values: dict[str, float], origin: str) -> Iterator[Published]:
+    def entries(model: str, method: str, values: Accuracies, origin: str) -> Iterator[Published]:
         for task, acc in values.items():
-            yield Published(model, method, task, acc, **sources["leaderboard" if task == OVERALL else origin])
+            source = file.sources["leaderboard" if task == OVERALL else origin]
+            yield Published(model, method, task, acc, source.source, source.certainty)
 
     found: list[Published] = []
-    for model, methods in content["models"].items():
+    for model, methods in file.models.items():
         for method, values in methods.items():
             found += entries(model, method, values, "it_figure" if method == "it" else "sft_figure")
-    baselines: dict[str, dict[str, dict[str, Any]]] = content["baselines"]
-    for origin, kinds in baselines.items():
+    for origin, kinds in file.baselines.items():
         for kind, names in kinds.items():
             for name, values in names.items():
                 found += entries(name, kind, values, origin)

@@ -51,11 +51,18 @@ def check_environments(chosen: Sequence[str]) -> None:
         InputError: a name is unknown.
         OrchestratorError: one of them does not work.
     """
-    environments = list(map(Environment.load, chosen or toolkit_names()))
+    environments, failed = [], []
+    for name in chosen or toolkit_names():
+        try:
+            environments.append(Environment.load(name))
+        except InputError as error:
+            if chosen:
+                raise
+            print(error, file=sys.stderr)  # and the others are checked
+            failed.append(name)
     built = [environment for environment in environments if chosen or environment.state() != "missing"]
     if not built:
         print("no environment is built; build one with: python -m orchestrator env build NAME")
-    failed = []
     for environment in built:
         problem = environment.check()
         print(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout)

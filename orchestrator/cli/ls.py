@@ -46,8 +46,8 @@ def _tasks() -> Rows:
 
 def _models() -> Rows:
     return [
-        {"model": name, "name": model["name"], "type": model["type"], "params_b": model.get("params_b")}
-        | {"gpus": model.get("gpus", 1), "toolkit": model["toolkit"], "path": model.get("path") or "made from scratch"}
+        {"model": name, "name": model.name, "type": model.type, "params_b": model.params_b}
+        | {"gpus": model.gpus, "toolkit": model.toolkit, "path": model.path or "made from scratch"}
         for name, model in models().items()
     ]
 

@@ -17,8 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.checked_yaml.plain import load_yaml
+from orchestrator.checked_yaml.files import load
 from orchestrator.environments import git_source
+from orchestrator.environments.definition import Definition, Need
 from orchestrator.environments.places import DEFINITION, places
 from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.environ import clean_environment
@@ -26,15 +27,6 @@ from orchestrator.machine.files import read_json
 
 CHECK_SECONDS = 600.0  # the first import compiles some ten thousand modules, on a slow disk for minutes
 State = Literal["ready", "stale", "missing"]
-
-
-@dataclass(frozen=True)
-class Need:
-    """A system command that the toolkit uses: its name, its Debian package and what it is for."""
-
-    command: str
-    package: str
-    why: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,7 @@ class Environment:
         folder: that of its definition and its lock.
         python_version: as uv takes it, e.g. ``3.11``.
         source: ``{pypi: name==version}``, or ``{git: URL, commit: SHA}`` and perhaps ``paths``; in both perhaps
-            ``distribution``, where that is not the name.
+            ``distribution``, where that is not the name. Empty: the lock is all there is.
         statements: the Python that the check runs.
         needs: commands that must be on the machine.
         built: the folder in which it is built.
@@ -81,20 +73,9 @@ class Environment:
             InputError: there is none, or it is malformed.
         """
         path = folder / DEFINITION
-        try:
-            content = load_yaml(path)
-            needs = tuple(Need(**need) for need in content.get("needs") or ())
-            source = dict(content["source"])
-            if not ("pypi" in source or {"git", "commit"} <= set(source)):
-                raise ValueError("source must be {pypi: name==version} or {git: URL, commit: SHA}")
-            if not isinstance(source.get("paths", []), list):
-                raise ValueError("source.paths must be a list of the folders and files to check out")
-            if "git" in source and not re.fullmatch(r"[0-9a-f]{40}", str(source["commit"])):
-                raise ValueError("source.commit must be a full commit hash")
-            return cls(name, folder, str(content["python"]), source, content["check"], needs, built or folder)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            hint = "it needs python, source and check"
-            raise InputError(f"not an environment: {error}", str(path), hint) from error
+        held = load(path, Definition, "the definition of an environment")
+        source = held.source.model_dump(mode="json", exclude_unset=True) if held.source else {}
+        return cls(name, folder, held.python, source, held.check, held.needs, built or folder)
 
     @property
     def venv(self) -> Path:
@@ -132,15 +113,14 @@ class Environment:
         """What the toolkit's pinned release calls its templates and the like, from ``names.yaml``; none: not known.
 
         Raises:
-            InputError: the file is no YAML.
+            InputError: the file is no YAML, or holds no lists of names.
         """
-        names = self._names.get(kind) if isinstance(self._names, dict) else None
-        return [str(name) for name in names] if isinstance(names, list) else []
+        return list(self._names.get(kind, ()))
 
     @cached_property
-    def _names(self) -> Any:
+    def _names(self) -> dict[str, tuple[str, ...]]:
         file = self.folder / "names.yaml"
-        return load_yaml(file) if file.is_file() else None
+        return load(file, dict[str, tuple[str, ...]], "a file of names") if file.exists() else {}
 
     @property
     def lock(self) -> Path:
@@ -180,8 +160,10 @@ class Environment:
     def toolkit_version(self) -> str:
         """Distribution and version of the installed toolkit, e.g. ``llamafactory 0.9.5``; empty if it is not installed.
 
-        Read from the name of its dist-info folder: nothing is started.
+        Read from the name of its dist-info folder: nothing is started. Of a toolkit without a source, its own name.
         """
+        if not self.source:
+            return self.name
         distribution = self.source.get("distribution") or self.source.get("pypi", self.name).partition("==")[0]
         wanted = re.sub(r"[-_.]+", "_", distribution).lower()
         for path in self.venv.glob("lib/python*/site-packages/*.dist-info"):

@@ -128,7 +128,7 @@ def _weights(survey: Survey) -> Iterator[Problem]:
         yield survey.problem(f"model.path: `{path}` is a file", "give the folder that holds config.json")
     elif not _HUB_ID.fullmatch(path) or path.startswith("."):
         yield survey.problem(f"model.path: there is no folder `{path}`", f"{near or where_from}; or give a hub id")
-    elif near and not survey.recipe.model.revision and path not in {entry.get("path") for entry in models().values()}:
+    elif near and not survey.recipe.model.revision and path not in {entry.path for entry in models().values()}:
         hint = f"{near} ({where_from}); for a hub id of that name also set model.revision, e.g. to main"
         yield survey.problem(f"model.path: there is no folder `{path}`", hint)
 

@@ -9,7 +9,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from orchestrator.benchmark.model import models, unknown_model
+from orchestrator.benchmark.model import catalogue, models, unknown_model
 from orchestrator.benchmark.task import task_problems, tasks, unknown_task
 from orchestrator.checked_yaml.explain import Schema, in_order, locate
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, places, plain
@@ -76,8 +76,10 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
     problems: list[Problem] = []
     own = dict(model.value)
     name = own.get("name", Node(None, model.where))
-    entry = dict(models().get(name.value, {})) if isinstance(name.value, str) else {}
-    if entry:
+    known = models().get(name.value) if isinstance(name.value, str) else None
+    entry: dict[str, Any] = {}
+    if known:
+        entry = known.model_dump(mode="json", exclude_unset=True)
         del own["name"]
         if _given(own, "path"):
             entry.pop("init", None)
@@ -99,7 +101,9 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
     assert isinstance(model.value, dict)
     toolkit = model.value.get("toolkit")
     if toolkit and isinstance(toolkit.value, str) and toolkit.value not in toolkit_names():
-        problems.append(unknown("toolkit", toolkit.value, toolkit_names(), toolkit.where))
+        theirs = known is not None and "toolkit" not in own
+        where = catalogue().place(str(name.value), "toolkit") if theirs else toolkit.where
+        problems.append(unknown("toolkit", toolkit.value, toolkit_names(), where))
     return Node({**root.value, "model": model}, root.where), problems
 
 

@@ -38,7 +38,7 @@ def test_every_value_is_of_a_known_task_once_with_its_source() -> None:
 
 
 def test_models_are_named_as_in_the_catalogue() -> None:
-    catalogue = {model["name"] for model in models().values()}
+    catalogue = {model.name for model in models().values()}
     assert {"Qwen2-0.5B", "Qwen2-7B", "Llama-3-8B", "InternLM2.5-7B", "Qwen2-VL-72B"} <= catalogue
     assert {"Qwen2-0.5B", "Qwen2-7B", "Llama-3-8B", "InternLM2.5-7B", "Qwen2-VL-72B"} <= {p.model for p in published()}
 

@@ -158,9 +158,9 @@ def test_the_tables_are_sound() -> None:
         assert entry.infer in known
         assert layout_of(entry.toolkit, entry.modality).name == entry.train
     for name, model in models().items():
-        if model["toolkit"] in {entry.toolkit for entry in released.families()}:
-            modality = "video" if model["type"] == "MLLM" else "text"
-            found = released.family(model["toolkit"], modality, model.get("template"), model["name"])
+        if model.toolkit in {entry.toolkit for entry in released.families()}:
+            modality = "video" if model.type == "MLLM" else "text"
+            found = released.family(model.toolkit, modality, model.template, model.name)
             assert found is not None, name
 
 

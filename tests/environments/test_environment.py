@@ -15,7 +15,9 @@ from orchestrator.environments.environment import Environment
 from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError
 from orchestrator.machine.checkout import THIRD_PARTY
-from tests.environments.toy import load
+from tests.environments.toy import PYTHON, load
+
+ORIGINS = "write {pypi: name==version}, or {git: URL, commit: SHA} and perhaps `paths`"
 
 
 def test_a_check_has_a_time_limit(toy: Environment, tmp_path: Path) -> None:
@@ -26,23 +28,53 @@ def test_a_check_has_a_time_limit(toy: Environment, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "expected"),
     [
-        (("source: {pypi: toy-kit==1.2}", "source: {git: x, commit: main, paths: a}"), "source.paths must be a list"),
-        (("source: {pypi: toy-kit==1.2}", "source: {svn: x}"), "source must be"),
-        (("source: {pypi: toy-kit==1.2}", "source: {git: x, commit: main}"), "full commit hash"),
-        (("check: import json", ""), "'check'"),
-        (("why: it plays", "reason: it plays"), "reason"),
-        (("python:", "python: ["), "not valid YAML"),
+        (("{pypi: toy-kit==1.2}", f"{{git: x, commit: {'a' * 40}, paths: a}}"),
+         ["3:75: `source.paths` must be a list, not the text 'a'\n    write `[a]`"]),
+        (("{pypi: toy-kit==1.2}", "{svn: x}"),
+         ["3:10: unknown key `source.svn`\n    known keys: pypi, git, commit, distribution, paths"]),
+        (("{pypi: toy-kit==1.2}", "{}"), ["3:1: `source` must give either `pypi` or `git`\n    " + ORIGINS]),
+        (("{pypi: toy-kit==1.2}", "{git: x, pypi: a==1}"),
+         ["3:24: `source` must give either `pypi` or `git`\n    " + ORIGINS]),
+        (("toy-kit==1.2", "toy-kit"), ["3:16: `toy-kit` is no pinned version\n    write name==version"]),
+        (("{pypi: toy-kit==1.2}", "{git: x}"), ["3:15: `source.commit` is missing\n    " + ORIGINS]),
+        (("{pypi: toy-kit==1.2}", "{git: x, commit: main}"),
+         ["3:26: `main` is no full commit hash\n    write all of its 40 hex digits"]),
+        (("{pypi: toy-kit==1.2}", "{git: x, commit: 1e5}"),
+         ["3:26: `source.commit` must be text, not the number 100000.0\n    put it in quotes"]),
+        (("check: import json\n", ""), [": `check` is missing\n    add `check: ...`"]),
+        (("why: it plays", "reason: it plays"),
+         ["6:5: `needs[0].why` is missing\n    add `why: ...`",
+          "6:46: unknown key `needs[0].reason`\n    known keys: command, package, why"]),
+        (("python:", "pyhton:"), [": `python` is missing\n    add `python: ...`",
+                                  "2:1: unknown key `pyhton`\n    did you mean `python`?"]),
+        ((f'"{PYTHON}"', "3.10"), ["2:9: `python` must be text, not the number 3.1\n    put it in quotes"]),
+        (("needs:", "check: pass\nneeds:"),
+         ["5:1: duplicate key `check`\n    it stands already at F:4:1: remove one"]),
+        (("python:", "python: ["), ["3:1: this is not valid YAML"]),
     ],
-)
-def test_malformed_definitions(toy: Environment, tmp_path: Path, change: tuple[str, str], message: str) -> None:
+)  # fmt: skip
+def test_malformed_definitions(toy: Environment, tmp_path: Path, change: tuple[str, str], expected: list[str]) -> None:
     path = toy.folder / "environment.yaml"
-    path.write_text(path.read_text().replace(*change))
+    before = path.read_text()
+    path.write_text(before.replace(*change))
+    assert path.read_text() != before
     with pytest.raises(InputError) as caught:
         load(tmp_path)
-    assert message in str(caught.value)
-    assert str(path) in str(caught.value)
+    found = [str(problem).replace(str(path), "F") for problem in caught.value.problems]
+    assert len(found) == len(expected)
+    for problem, start in zip(found, expected, strict=True):
+        assert problem.startswith(f"F{'' if start.startswith(':') else ':'}{start}")
+
+
+def test_a_toolkit_without_a_source_is_its_lock(toy: Environment, tmp_path: Path) -> None:
+    path = toy.folder / "environment.yaml"
+    path.write_text(path.read_text().replace("source: {pypi: toy-kit==1.2}\n", ""))
+    bare = load(tmp_path)
+    build(bare, tmp_path / "log")
+    assert (bare.source, bare.state(), bare.toolkit_version()) == ({}, "ready", "toy")
+    assert bare.lock_digest != toy.lock_digest
 
 
 def test_unknown_toolkit() -> None:
@@ -119,8 +151,23 @@ def test_every_toolkit_of_the_repository_is_pinned() -> None:
 
 
 def test_names_that_a_release_knows(tmp_path: Path) -> None:
-    (tmp_path / "names.yaml").write_text("template: [qwen, 4]\n")
+    (tmp_path / "names.yaml").write_text('template: [qwen, "4"]\n')
     environment = Environment("x", tmp_path, "3.11", {"pypi": "x==1"}, "")
     assert environment.names("template") == ["qwen", "4"]
     assert environment.names("model_type") == []
     assert Environment("x", tmp_path / "none", "3.11", {"pypi": "x==1"}, "").names("template") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("template: [qwen, 4]\n", "1:18: `template[1]` must be text, not the number 4\n    put it in quotes"),
+        ("template: qwen\n", "1:11: `template` must be a list, not the text 'qwen'\n    write `[qwen]`"),
+        ("- qwen\n", "1:1: a file of names is a mapping: lines of `key: value`"),
+    ],
+)
+def test_names_that_are_none(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "names.yaml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        Environment("x", tmp_path, "3.11", {"pypi": "x==1"}, "").names("template")
+    assert str(caught.value) == f"{tmp_path}/names.yaml:{expected}"

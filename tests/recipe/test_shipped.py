@@ -17,9 +17,9 @@ from tests.recipes import shipped
 from tests.shared import MMLA, RECIPES, needs_mmla
 
 # of the benchmark: the models that are not made from scratch
-MODELS = {name: entry for name, entry in models().items() if "init" not in entry}
+MODELS = {name: entry for name, entry in models().items() if entry.path}
 # a hosted model can only be asked
-METHODS = {name: ("zero_shot", "sft", "it") if entry["gpus"] else ("zero_shot",) for name, entry in MODELS.items()}
+METHODS = {name: ("zero_shot", "sft", "it") if entry.gpus else ("zero_shot",) for name, entry in MODELS.items()}
 # how the release's tables spell the catalogue's names
 SPELLED = {"Llama3-8B": "Llama-3-8B", "Llama3.1-8B": "Llama-3.1-8B", "Llama3.2-1B": "Llama-3.2-1B",
            "Llama3.2-3B": "Llama-3.2-3B"}  # fmt: skip
@@ -33,7 +33,7 @@ DEEPSPEED = {"none": None, "ds_z3_offload_config.json": "zero3_offload", "zero3_
 @pytest.mark.parametrize(("model", "method"), [(model, method) for model in MODELS for method in METHODS[model]])
 def test_every_model_and_method_has_a_recipe(model: str, method: str) -> None:
     recipe = shipped(f"{model}_{method}")
-    assert (recipe.method, recipe.model.name) == (method, MODELS[model]["name"])
+    assert (recipe.method, recipe.model.name) == (method, MODELS[model].name)
     assert recipe.tasks == tuple(benchmark_tasks("mmla"))
     assert (recipe.train is None) == (method == "zero_shot")
     frames = 8 if recipe.model.toolkit == "videollama2" else 4
@@ -62,7 +62,7 @@ def test_tables_have_a_row_for_each_of_the_tasks() -> None:
 
 @needs_mmla
 def test_hyper_parameters_are_the_released_ones() -> None:
-    keys = {entry["name"]: key for key, entry in MODELS.items()}
+    keys = {entry.name: key for key, entry in MODELS.items()}
     with (MMLA / "hparams.csv").open() as file:
         rows = list(csv.DictReader(file))
     recipes: dict[tuple[str, str], Recipe] = {}
