@@ -1,23 +1,20 @@
-"""The benchmark as data: the tasks (``tasks/*.yaml``, one file per benchmark) and the models (``models.yaml``)."""
+"""The tasks: the benchmarks' (``tasks/*.yaml``, one file for each), and those that a data folder brings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
-from orchestrator.checked_yaml.plain import load_yaml, place_of
-from orchestrator.errors import InputError, Problem, did_you_mean, hidden_hint, one_of, unknown
+from orchestrator.benchmark.task_entry import Described, Entry, OwnTask, name_problem
+from orchestrator.checked_yaml.files import load, load_entries
+from orchestrator.errors import InputError, Problem, one_of, unknown
 
 SPLITS = ("train", "dev", "test")
-# class names that the scores use for answers without a label: a label of this name could not be told apart
-RESERVED_LABELS = ("unknown", "multi")
-
-_REQUIRED = ("dimension", "labels", "language", "sizes")
-_OPTIONAL = ("dataset", "word", "folders", "licence", "video")
-_TEXTS = ("dataset", "dimension", "word", "language", "licence")
+OWN = "own"  # the benchmark of the tasks in a data folder
+OWN_FILE = "task.yaml"
 
 
 @dataclass(frozen=True)
@@ -28,8 +25,9 @@ class Task:
         word: the dimension as prompts and answers spell it (``dialogue act``).
         sizes: the number of published samples of each split.
         folders: the names that the data set may have on disk; the first found wins.
-        benchmark: the name of the file that it stands in.
+        benchmark: the name of the file that it stands in; ``own``: a data set's own.
         video: whether the benchmark publishes videos for it.
+        place: where it is defined.
     """
 
     name: str
@@ -43,135 +41,198 @@ class Task:
     licence: str
     benchmark: str
     video: bool
+    place: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class Wrong:
-    """What is wrong with a file of tasks: with one entry or, where there is no ``task``, with the whole file."""
+    """What is wrong with one task or, where there is no ``task`` or it is only likely, with a whole file of them."""
 
     benchmark: str
     task: str | None
     problem: Problem
+    whole: bool = False
+
+
+class Tasks(Mapping[str, Task]):
+    """The tasks that can be named where a data folder is used: those of the benchmarks, and its own.
+
+    Without those that `problems` is about, which stop what needs them and nothing else.
+    """
+
+    def __init__(self, found: Mapping[str, Task], wrong: Sequence[Wrong], root: Path | None = None):
+        self._found, self.wrong, self._root = found, tuple(wrong), root
+
+    def __getitem__(self, name: str) -> Task:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def problems(self, benchmark: str | None = None) -> list[Problem]:
+        """What is wrong with the files of tasks, or with those of one benchmark."""
+        return [wrong.problem for wrong in self.wrong if benchmark in (None, wrong.benchmark)]
+
+    def of(self, benchmark: str) -> dict[str, Task]:
+        """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order.
+
+        Raises:
+            InputError: there is no such benchmark, or its file is wrong: a part of it would be taken for all.
+        """
+        if problems := self.problems(benchmark):
+            raise InputError(problems)
+        one_of("benchmark", benchmark, dict.fromkeys(task.benchmark for task in self.values()))
+        return {name: task for name, task in self.items() if task.benchmark == benchmark}
+
+    def named(self, name: str) -> Task:
+        """The task of that name.
+
+        Raises:
+            InputError: there is none.
+        """
+        if name not in self:
+            raise InputError(self.unknown(name))
+        return self[name]
+
+    def unknown(self, name: str, where: str = "") -> list[Problem]:
+        """Why a name is not that of a task: its entry is wrong, or there is none; perhaps as a file cannot be read."""
+        if own := [entry.problem for entry in self.wrong if entry.task == name]:
+            return [Problem(f"the task `{name}` cannot be used: what defines it is wrong", where), *own]
+        problem = unknown("task", name, self, where)
+        if hint := self._could_be(name):
+            problem = Problem(problem.message, where, f"{problem.hint}; {hint}")
+        return [problem, *(entry.problem for entry in self.wrong if entry.whole)]
+
+    def _could_be(self, name: str) -> str:
+        """What makes a folder of that name a task."""
+        folder = self._root / name if self._root and name_problem(name) is None else None
+        if folder is None or not folder.is_dir():
+            return ""
+        return f"to make a task of {folder}, write its `labels:` and `language:` to {folder / OWN_FILE}"
+
+
+def tasks(root: Path | None = None) -> Tasks:
+    """All tasks by name, each benchmark's in its published order; behind them those that a data folder brings.
+
+    Read again when a file of the folder's was changed.
+    """
+    if root is None:
+        return _shipped()
+    files = tuple(_own_files(root))
+    return _with_own(root, files)
+
+
+def benchmark_tasks(benchmark: str, root: Path | None = None) -> dict[str, Task]:
+    """See `Tasks.of`."""
+    return tasks(root).of(benchmark)
+
+
+def dataset_of(name: str) -> str:
+    """The data set of a benchmark's task; empty for one that a data folder brings: the release has nothing of it."""
+    known = tasks()
+    return known[name].dataset if name in known else ""
 
 
 @cache
-def _read_all() -> tuple[dict[str, Task], list[Wrong]]:
+def _shipped() -> Tasks:
     files = (Path(__file__).parent / "tasks").glob("*.yaml")
-    return _read(sorted(files, key=lambda file: (file.stem != "mmla", file.stem)))
+    return read_tasks(*sorted(files, key=lambda file: (file.stem != "mmla", file.stem)))
 
 
-def tasks() -> dict[str, Task]:
-    """All tasks by name: each benchmark's in its published order. Without those that `task_problems` is about."""
-    return _read_all()[0]
-
-
-def task_problems(benchmark: str | None = None) -> list[Problem]:
-    """What is wrong with the files of tasks, or with one benchmark's: it stops what needs them and nothing else."""
-    return [wrong.problem for wrong in _read_all()[1] if benchmark in (None, wrong.benchmark)]
-
-
-def benchmark_tasks(benchmark: str) -> dict[str, Task]:
-    """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order.
-
-    Raises:
-        InputError: there is no such benchmark, or its file is wrong: a part of it would be taken for all.
-    """
-    if problems := task_problems(benchmark):
-        raise InputError(problems)
-    one_of("benchmark", benchmark, dict.fromkeys(task.benchmark for task in tasks().values()))
-    return {name: task for name, task in tasks().items() if task.benchmark == benchmark}
-
-
-def unknown_task(name: str, where: str = "") -> list[Problem]:
-    """Why a name is not that of a task: its entry is wrong, or there is none; perhaps as a file cannot be read."""
-    wrong = _read_all()[1]
-    if own := [entry.problem for entry in wrong if entry.task == name]:
-        return [Problem(f"the task `{name}` cannot be used: what defines it is wrong", where), *own]
-    return [unknown("task", name, tasks(), where), *(entry.problem for entry in wrong if entry.task is None)]
-
-
-def read_tasks(*files: Path) -> dict[str, Task]:
-    """The tasks in some YAML files, by name; a file's stem names its benchmark.
-
-    Raises:
-        InputError: a file is no YAML, or entries are wrong; all problems at once.
-    """
-    found, wrong = _read(files)
-    if wrong:
-        raise InputError([entry.problem for entry in wrong])
-    return found
-
-
-def _read(files: Sequence[Path]) -> tuple[dict[str, Task], list[Wrong]]:
-    """The tasks in some files, and what is wrong with those that are left out."""
-    found: dict[str, Task] = {}
-    wrong: list[Wrong] = []
-    for file in files:
+def _own_files(root: Path) -> Iterator[tuple[Path, tuple[int, ...]]]:
+    """The files of a data folder's own tasks, each with what tells that it was changed."""
+    try:
+        names = sorted(os.listdir(root))  # noqa: PTH208 (names)
+    except OSError:
+        return  # told where its data is looked for
+    for name in names:
+        file = os.path.join(root, name, OWN_FILE)  # noqa: PTH118 (many, and quickly)
         try:
-            content = load_yaml(file)
-        except InputError as error:
-            wrong += [Wrong(file.stem, None, problem) for problem in error.problems]
+            status = os.stat(file)  # noqa: PTH116
+        except OSError:
             continue
-        if not isinstance(content, dict):
-            wrong.append(Wrong(file.stem, None, Problem("must hold a mapping of task names", where=str(file))))
-            continue
-        for key, entry in content.items():
-            name, messages = str(key), _entry_problems(key, entry)
-            if twin := found.pop(name, None):  # which of the two is meant? neither benchmark is whole without it
-                messages.append(f"is defined twice, in `{twin.benchmark}` too")
-                wrong.append(Wrong(twin.benchmark, name, Problem(f"task `{name}`: is defined twice", str(file))))
-            where = place_of(file, name) if messages else ""
-            wrong += [Wrong(file.stem, name, Problem(f"task `{name}`: {message}", where)) for message in messages]
-            if not messages:
-                found[name] = _task(name, entry, file.stem)
-    return found, wrong
+        if not name.startswith("."):
+            yield Path(file), (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
-def _entry_problems(name: Any, entry: Any) -> list[str]:
-    """What is wrong with a task's entry; the rest of the program relies on these and checks them no more."""
-    if not isinstance(entry, dict):
-        return ["must be a mapping"]
-    known = _REQUIRED + _OPTIONAL
-    wrong = [f"unknown key `{key}`. {did_you_mean(str(key), known)}" for key in entry if key not in known]
-    wrong += [f"`{key}` is missing" for key in _REQUIRED if key not in entry]
-    wrong += [f"`{key}` must be text" for key in _TEXTS if not isinstance(entry.get(key, ""), str)]
-    texts = [name, *(text for value in entry.values() for text in (value if isinstance(value, list) else [value]))]
-    wrong += [f"`{text}` holds what cannot be seen: {hint}" for text in texts if (hint := hidden_hint(str(text)))]
-    folders = entry.get("folders", ["-"])
-    if not isinstance(folders, list) or not folders or not all(isinstance(folder, str) for folder in folders):
-        wrong.append("`folders` must be a list of names")
-    if not isinstance(entry.get("video", False), bool):
-        wrong.append("`video` must be true or false")
-    labels = entry.get("labels", ["-"])
-    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-        # YAML reads a bare `no` as False: quote it
-        return [*wrong, '`labels` must be a list of texts (quote words such as "no")']
-    if "labels" in entry and len({label.lower() for label in labels}) != len(labels):
-        wrong.append("`labels` holds the same label twice (letter case is ignored)")
-    wrong += ["`labels` holds an empty label" for label in labels if not label.strip()]
-    wrong += [f"the label `{label}` is reserved" for label in labels if label.lower() in RESERVED_LABELS]
-    sizes = entry.get("sizes", {})
-    if not isinstance(sizes, dict) or not all(
-        split in SPLITS and type(size) is int and size > 0 for split, size in sizes.items()
-    ):
-        wrong.append(f"`sizes` must give the number of samples of {', '.join(SPLITS)}")
-    return wrong
+@lru_cache(maxsize=64)
+def _with_own(root: Path, files: tuple[tuple[Path, tuple[int, ...]], ...]) -> Tasks:
+    reading = _Reading(_shipped())
+    for file, _ in files:
+        reading.add_own(file)
+    return Tasks(reading.found, reading.wrong, root)
 
 
-def _task(name: str, entry: dict[str, Any], benchmark: str) -> Task:
-    dataset, word = str(entry.get("dataset", name)), str(entry["dimension"]).replace("_", " ")
-    fields = dict[str, Any](dataset=dataset, word=word, folders=[dataset], licence="", video=False) | entry
-    texts = {key: str(fields[key]) for key in _TEXTS}
-    lists = {key: tuple(map(str, fields[key])) for key in ("labels", "folders")}
-    return Task(name=name, benchmark=benchmark, **fields | texts | lists)
+def read_tasks(*files: Path) -> Tasks:
+    """The tasks in some files of benchmarks, whose stems name them."""
+    reading = _Reading(Tasks({}, ()))
+    for file in files:
+        reading.add_benchmark(file)
+    return Tasks(reading.found, reading.wrong)
 
 
-def task_named(name: str) -> Task:
-    """The task of that name.
+class _Reading:
+    """Tasks as they are read, file by file, behind those that are known."""
 
-    Raises:
-        InputError: there is none.
-    """
-    if name not in tasks():
-        raise InputError(unknown_task(name))
-    return tasks()[name]
+    def __init__(self, known: Tasks):
+        self.found = dict(known)
+        self.wrong = list(known.wrong)
+        self.names = {name.casefold(): task for name, task in known.items()}
+
+    def add_benchmark(self, file: Path) -> None:
+        entries = load_entries(file, Entry, "a file of tasks")
+        for name, problems in entries.wrong.items():
+            self.wrong += [Wrong(file.stem, name, problem, whole=name is None) for problem in problems]
+        for name, entry in entries.found.items():
+            self.add(_task(name, name, entry, entry.folders, file.stem, entries.place(name)))
+
+    def add_own(self, file: Path) -> None:
+        folder = file.parent.name
+        try:
+            entry = load(file, OwnTask, "a task file")
+            name = entry.name or folder
+            if wrong := name_problem(name):
+                raise InputError(wrong[0], str(file), f"{wrong[1]}: add a `name:`, or rename the folder")
+        except InputError as error:  # it may give the task another name than the folder's
+            self.wrong += [Wrong(OWN, folder, problem, whole=True) for problem in error.problems]
+            return
+        self.add(_task(name, folder, entry, (folder,), OWN, str(file)))
+
+    def add(self, task: Task) -> None:
+        """Add a task; which of two of one name is meant, nobody knows, and no benchmark is whole without it."""
+        twin = self.names.setdefault(task.name.casefold(), task)
+        if twin is task:
+            self.found[task.name] = task
+            return
+        if self.found.pop(twin.name, None):
+            self.wrong.append(_twice(twin, task))
+        self.wrong.append(_twice(task, twin))
+
+
+def _twice(task: Task, other: Task) -> Wrong:
+    name = f"`{task.name}`" if task.name == other.name else f"`{task.name}` (letter case is ignored)"
+    problem = Problem(f"the task {name} is defined twice", task.place, f"also at {other.place}: rename one of them")
+    return Wrong(task.benchmark, task.name, problem)
+
+
+def _task(
+    name: str, dataset: str, entry: Described, folders: tuple[str, ...] | None, benchmark: str, place: str
+) -> Task:
+    dataset = entry.dataset or dataset
+    return Task(
+        name=name,
+        dataset=dataset,
+        dimension=entry.dimension,
+        word=entry.word or entry.default_word,
+        labels=entry.labels,
+        language=entry.language,
+        sizes=entry.sizes.model_dump(exclude_none=True),
+        folders=folders or (dataset,),
+        licence=entry.licence,
+        benchmark=benchmark,
+        video=entry.video,
+        place=place,
+    )

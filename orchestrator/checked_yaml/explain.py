@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -173,6 +173,8 @@ def locate(root: Node, path: Path, fields: Fields, file: str) -> tuple[str, Path
 
 
 def _required(hint: Any) -> Any:
+    if get_origin(hint) is Annotated:
+        return _required(get_args(hint)[0])
     if get_origin(hint) in (Union, types.UnionType):
         return next(part for part in get_args(hint) if part is not type(None))
     return hint

@@ -55,8 +55,8 @@ class Entries(Generic[Model]):
     root: Node
 
     def place(self, *keys: str) -> str:
-        """``file:line:column`` of an entry, or of something in it."""
-        return place(self.root, keys, str(self.path))
+        """``file:line:column`` of an entry's name, or of a value in it."""
+        return place(self.root, keys, str(self.path), key=len(keys) == 1)
 
     @property
     def problems(self) -> list[Problem]:

@@ -137,6 +137,7 @@ def show(
 def list_(
     what: Annotated[str, typer.Argument(help="tasks, models, recipes or runs", metavar="tasks|models|recipes|runs")],
     runs_dir: RunsDir = RUNS,
+    data_root: DataRoot = None,
     json: Json = False,
 ) -> None:
     """List the tasks, the models, the recipes or the runs.
@@ -145,7 +146,7 @@ def list_(
     """
     from orchestrator.cli.ls import print_list
 
-    print_list(what, runs_dir, as_json=json)
+    print_list(what, runs_dir, data_root, as_json=json)
 
 
 @app.command()
@@ -203,6 +204,7 @@ def score(
     split: Annotated[str, typer.Option(help="Whose published sizes weight the overall score.")] = "test",
     label_column: Annotated[str | None, typer.Option(help="The column with the true label.")] = None,
     answer_column: Annotated[str | None, typer.Option(help="The column with the model's answer.")] = None,
+    data_root: DataRoot = None,
     json: Json = False,
 ) -> None:
     """Score answers from anywhere, the benchmark's own way: a results CSV of the release or any file like it.
@@ -213,7 +215,7 @@ def score(
     """
     from orchestrator.cli.score import print_score
 
-    print_score(files, task or (), split, label_column, answer_column, as_json=json)
+    print_score(files, task or (), split, label_column, answer_column, data_root, as_json=json)
 
 
 @env_app.command("list")

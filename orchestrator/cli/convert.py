@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TextIO
 
-from orchestrator.benchmark.task import SPLITS, task_named
+from orchestrator.benchmark.task import SPLITS, tasks
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.samples import read_split, split_file
 from orchestrator.errors import InputError, Problem, one_of
@@ -45,7 +45,8 @@ class Conversion:
         Raises:
             InputError: a name is unknown, the data or the template is wrong.
         """
-        task = task_named(self.task)
+        root, videos = self.data_root or Path(Data().root), self.video_root or Data().video_root
+        task = tasks(root).named(self.task)
         one_of("split", self.split, SPLITS)
         one_of("modality", self.modality, ("text", "video"))
         one_of("protocol", self.protocol, ("mmla", "released"))
@@ -57,8 +58,7 @@ class Conversion:
         else:
             write = partial(writer.write_examples, modality=self.modality)
             template, form = f"mmla/{self.modality}.j2", None
-        root, videos = self.data_root or Path(Data().root), self.video_root or Data().video_root
-        columns = parse_columns(self.columns)
+        columns = parse_columns(self.columns, root)
         samples = read_split(task, self.split, root, videos, limit=self.limit, columns=columns)
         if self.modality == "video" and (unnamed := sum(sample.video is None for sample in samples)):
             hint = (

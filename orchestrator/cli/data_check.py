@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark.task import benchmark_tasks, task_named
+from orchestrator.benchmark.task import OWN, tasks
 from orchestrator.cli.table import table
 from orchestrator.data.check import Report, check_videos_of, examine
 from orchestrator.data.forms import parse_columns
@@ -26,7 +26,7 @@ def check_data(
 
     Args:
         data_root: the folder with the data sets.
-        task_names: the tasks; none means all of the benchmark, and no label distributions.
+        task_names: the tasks; none means all of the benchmark and the folder's own, and no label distributions.
         video_root: where the videos lie.
         columns: how the data's columns are called, as ``--columns`` has it.
         videos: also decode the videos.
@@ -37,10 +37,15 @@ def check_data(
         InputError: an unknown task, or no data at all.
     """
     root, clips = data_root or Path(Data().root), video_root or Data().video_root
-    chosen = [task_named(name) for name in dict.fromkeys(task_names)] or list(benchmark_tasks("mmla").values())
-    report = examine(root, chosen, clips, parse_columns(columns))
+    known, names = tasks(root), parse_columns(columns, root)
+    if task_names:
+        chosen = list(map(known.named, dict.fromkeys(task_names)))
+    else:
+        chosen = [*known.of("mmla").values(), *(task for task in known.values() if task.benchmark == OWN)]
+    report = examine(root, chosen, clips, names)
+    report.problems += [] if task_names else known.problems(OWN)
     if videos:
-        check_videos_of(report, root, clips, chosen, parse_columns(columns), cache)
+        check_videos_of(report, root, clips, chosen, names, cache)
     if as_json:
         print(json.dumps({"sound": not report.problems} | asdict(report), ensure_ascii=False, indent=2))
     else:

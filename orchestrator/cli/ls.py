@@ -11,36 +11,38 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.model import model_problems, models
-from orchestrator.benchmark.task import SPLITS, task_problems, tasks
+from orchestrator.benchmark.task import OWN, SPLITS, Tasks, tasks
 from orchestrator.cli.status import run_folders, stages_on_disk
 from orchestrator.cli.table import print_rows
 from orchestrator.errors import InputError, one_of
 from orchestrator.machine.checkout import RECIPES
 from orchestrator.machine.locks import is_running
 from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.sections import Data
 
 Rows = list[dict[str, Any]]
 
 
-def print_list(what: str, runs_dir: Path, *, as_json: bool) -> None:
+def print_list(what: str, runs_dir: Path, data_root: Path | None, *, as_json: bool) -> None:
     """Print the tasks, the models, the recipes or the runs.
 
     Raises:
         InputError: it is none of these.
     """
-    lists: dict[str, Callable[[], Rows]] = {"tasks": _tasks, "models": _models, "recipes": _recipes}
+    known = tasks(data_root or Path(Data().root))
+    lists: dict[str, Callable[[], Rows]] = {"tasks": partial(_tasks, known), "models": _models, "recipes": _recipes}
     lists["runs"] = partial(_runs, runs_dir)
     print_rows(lists[one_of("list", what, tuple(lists))](), as_json=as_json)
-    for problem in {"tasks": task_problems, "models": model_problems}.get(what, list)():
+    for problem in {"tasks": known.problems, "models": model_problems}.get(what, list)():
         print(f"note: {problem}", file=sys.stderr)
 
 
-def _tasks() -> Rows:
+def _tasks(known: Tasks) -> Rows:
     return [
         {"task": task.name, "dimension": task.dimension, "labels": len(task.labels), "language": task.language}
         | {split: task.sizes.get(split) for split in SPLITS}
-        | {"benchmark": task.benchmark, "licence": task.licence}
-        for task in tasks().values()
+        | {"benchmark": task.benchmark, "licence": task.licence, "file": task.place if task.benchmark == OWN else None}
+        for task in known.values()
     ]
 
 

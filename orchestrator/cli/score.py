@@ -7,31 +7,35 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.benchmark.task import SPLITS, task_named
+from orchestrator.benchmark.task import SPLITS, tasks
 from orchestrator.cli.results import results_table
 from orchestrator.errors import one_of, short
+from orchestrator.recipe.sections import Data
 from orchestrator.scores.files import Scored, score_files
 from orchestrator.scores.results import MAJORITY
 
 
 def print_score(
-    files: Sequence[Path], tasks: Sequence[str], split: str, label: str | None, answer: str | None, *, as_json: bool
-) -> None:
+    files: Sequence[Path], names: Sequence[str], split: str, label: str | None, answer: str | None,
+    data_root: Path | None, *, as_json: bool,
+) -> None:  # fmt: skip
     """Score files of answers and print a row for each task, behind several the overall score; which columns were read.
 
     Args:
         files: tables of labels and answers.
-        tasks: the task of each file; none where a column names it.
+        names: the task of each file; none where a column names it.
         split: whose published sizes weight the overall score.
         label: the column with the true label, where it is not found by its name.
         answer: the column with the answer, likewise.
+        data_root: the folder with the data sets, which may bring tasks of their own.
         as_json: print one JSON object per task: the columns of results, and what was read and is odd.
 
     Raises:
         InputError: a task is unknown or a file cannot be read so.
     """
     one_of("split", split, SPLITS)
-    found = score_files(files, [task_named(name) for name in tasks], split, label, answer)
+    known = tasks(data_root or Path(Data().root))
+    found = score_files(files, list(map(known.named, names)), split, label, answer, known)
     for note in (note for scored in found for note in scored.notes):
         print(f"note: {note}", file=sys.stderr)
     if as_json:

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from orchestrator.benchmark.task import SPLITS, Task, tasks
+from orchestrator.benchmark.task import OWN, SPLITS, Task, tasks
 from orchestrator.data.archives import ensure_videos
 from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
 from orchestrator.data.leaks import Leak, leakage, shared_ids, source_dataset
@@ -60,10 +60,11 @@ def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Column
             listed = ", ".join(str(file.relative_to(root)) for file in files)
             report.warnings.append(f"{task.name}: its splits come from two folders: {listed}")
     sources = {source_dataset(task) for task in chosen}
-    for task in (task for task in tasks().values() if task.benchmark == "mmla"):
+    known = tasks(root)
+    for task in (task for task in known.values() if task.benchmark in ("mmla", OWN)):
         if (task.name, "train") not in kept and source_dataset(task) in sources and split_file(task, "train", root):
             kept[task.name, "train"] = scan_split(task, "train", root, video_root, columns=columns).samples
-    report.leaks = leakage(chosen, {key: samples for key, samples in kept.items() if samples})
+    report.leaks = leakage(chosen, {key: samples for key, samples in kept.items() if samples}, known)
     return report
 
 
@@ -115,7 +116,8 @@ def check_videos_of(
         samples = {split: scan_split(task, split, root, video_root, columns=columns).samples for split in there}
         clips = {split: [sample.video for sample in samples[split] if sample.video] for split in there}
         if not task.video and not any(Path(clip).exists() for clip in chain.from_iterable(clips.values())):
-            report.warnings.append(f"{task.name}: the benchmark publishes no videos for it, and there are none")
+            why = "" if task.benchmark == OWN else "the benchmark publishes no videos for it, and "
+            report.warnings.append(f"{task.name}: {why}there are none")
             continue
         for split in there:
             wanted[task.name, split] = clips[split]

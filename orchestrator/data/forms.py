@@ -37,16 +37,16 @@ _PARTS = ("utterance_id", "uid")
 _WHOLE = re.compile(r"(dialog(ue)?|conv(ersation)?|video|episode|scene|session|transcript)[ _-]?id")
 
 
-def columns_conflict(columns: ColumnNames) -> tuple[str, str] | None:
-    """Message and hint where a mapping or a list of columns (``data.columns``) cannot be meant."""
+def columns_conflict(columns: ColumnNames, root: Path | None = None) -> tuple[str, str] | None:
+    """Message and hint where a mapping or a list of columns (``data.columns``) cannot be meant of a data folder."""
     if isinstance(columns, Mapping):
         for key in columns:
             task, dot, column = key.rpartition(".")  # the last one: MIntRec2.0.text
             if column not in ALIASES:
                 hint = did_you_mean(column, ALIASES) or "map id, video, text or label, or TASK.text and so on"
                 return f"`{key}` is no column of a sample", hint
-            if dot and task not in tasks():
-                return f"`{key}`: unknown task `{task}`", did_you_mean(task, tasks()) or f"known: {', '.join(tasks())}"
+            if dot and task not in (known := tasks(root)):
+                return f"`{key}`: unknown task `{task}`", did_you_mean(task, known) or f"known: {', '.join(known)}"
             if not columns[key].strip():
                 return f"`{key}` is mapped to an empty name", "give the name in the file's first line"
         return None
@@ -59,7 +59,7 @@ def columns_conflict(columns: ColumnNames) -> tuple[str, str] | None:
     return None
 
 
-def parse_columns(text: str | None) -> ColumnNames:
+def parse_columns(text: str | None, root: Path | None = None) -> ColumnNames:
     """``id,video,text,label`` as a list, ``text=Utterance,label=Emotion`` as a mapping.
 
     Raises:
@@ -70,7 +70,7 @@ def parse_columns(text: str | None) -> ColumnNames:
     parts = [part.strip() for part in text.split(",")]
     mapped = [part.partition("=")[::2] for part in parts if "=" in part]
     columns: ColumnNames = dict(mapped) if len(mapped) == len(parts) else parts
-    if wrong := columns_conflict(columns):
+    if wrong := columns_conflict(columns, root):
         raise InputError(wrong[0], "--columns", wrong[1])
     return columns
 

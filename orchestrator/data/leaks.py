@@ -53,14 +53,13 @@ def source_dataset(task: Task) -> str:
 
 def source_id(task: Task) -> Callable[[str], str]:
     """A function from a sample's id to its id in the source, e.g. ``MELD-DA_0_9`` and ``MELD_0_9.mp4`` to ``0_9``."""
-    return _stripper(source_dataset(task))
+    return _stripper(source_dataset(task), task.folders)
 
 
 @cache
-def _stripper(origin: str) -> Callable[[str], str]:
-    names = {
-        name for task in tasks().values() if source_dataset(task) == origin for name in (task.dataset, *task.folders)
-    }
+def _stripper(origin: str, folders: tuple[str, ...]) -> Callable[[str], str]:
+    alike = (task for task in tasks().values() if source_dataset(task) == origin)
+    names = {*folders, *(name for task in alike for name in (task.dataset, *task.folders))}
     # longest first: MELD-DA before MELD
     prefix = "|".join(re.escape(name) for name in sorted(names | {origin}, key=len, reverse=True))
     pattern = re.compile(rf"(?:(?:{prefix})_)?(.*?)(?:\.(?:mp4|avi|mkv|wav|webm))?", re.IGNORECASE | re.DOTALL)
@@ -72,14 +71,14 @@ def _stripper(origin: str) -> Callable[[str], str]:
     return strip
 
 
-def leakage(chosen: Iterable[Task], splits: Splits) -> list[Leak]:
+def leakage(chosen: Iterable[Task], splits: Splits, known: Mapping[str, Task]) -> list[Leak]:
     """Every split that is held out against every training split there is: with the task's own, and where any leak.
 
-    ``splits`` holds what was read; those of tasks that are not ``chosen`` count as training data only.
+    ``splits`` holds what was read; those of tasks that are not ``chosen`` count as training data only. ``known``: all
+    tasks by name.
     """
     found = []
-    everything = tasks()
-    train = {name: everything[name] for name, split in splits if split == "train"}
+    train = {name: known[name] for name, split in splits if split == "train"}
     ids = {name: set(map(source_id(task), _ids(splits[name, "train"]))) for name, task in train.items()}
     for task in chosen:
         own = {(sample.text.lower(), sample.label) for sample in splits.get((task.name, "train"), ())}

@@ -60,7 +60,8 @@ def missing(task: Task, split: str, root: Path) -> Problem:
     there = [str(found[0].relative_to(root)) for other in SPLITS if (found := find_split(task, other, root))]
     looked = ", ".join(f"{folder}/{split}.tsv" for folder in task.folders)
     message = f"no {split} data for {task.name}: looked for {looked} (or .json, .jsonl); there: {', '.join(there)}"
-    return Problem(message, str(root), "add the file, or get it with `data download`")
+    hint = "add the file" + (", or get it with `data download`" if task.benchmark == "mmla" else "")
+    return Problem(message, str(root), hint)
 
 
 def _source(lacking: Sequence[Task], root: Path) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 from orchestrator.benchmark.task import Task, tasks
-from orchestrator.plan.changes import changes
+from orchestrator.plan.changes import DATA, changes
 from orchestrator.plan.keys import Inputs, key_of
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.recipe.recipe import Recipe
+
+# what of a task decides what is asked, and which answers are right
+_MEANING = attrgetter("dataset", "dimension", "word", "labels", "language")
 
 
 def make_plan(
@@ -27,12 +33,27 @@ def make_plan(
         InputError: the toolkit or the prompt template does not exist.
     """
     folder = runs_dir / recipe.name
-    known = tasks()
-    chosen = tuple(known[name] for name in recipe.tasks)
+    known = tasks(Path(recipe.data.root))
+    chosen = tuple(map(known.named, recipe.tasks))
     groups = [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
     seen = {} if seen is None else seen
     jobs = tuple(_job(_own(recipe, name), name, group, folder / name, merge, seen) for name, group in groups)
     return Plan(recipe, jobs, folder, merge)
+
+
+def _changed(
+    recipe: Recipe, kind: str, group: tuple[Task, ...], then: Mapping[str, Any], *, rows_only: bool = False
+) -> list[str]:
+    """See `changes`; also the tasks that a data folder brings, whose files somebody may have edited."""
+    found = changes(recipe, kind, group, then, rows_only=rows_only)
+    if rows_only or not any(name in then for name in DATA):
+        return found
+    now = tasks(Path(recipe.data.root))
+    return [
+        f"what defines the task {task.name}, {task.place}"
+        for task in group
+        if task.name not in now or _MEANING(now[task.name]) != _MEANING(task)
+    ] + found
 
 
 def _own(recipe: Recipe, job: str) -> Recipe:
@@ -52,7 +73,7 @@ def _job(
         needed = tuple(stage for stage in needs if stage is not None)
         everything = {"stage": kind, **inputs.of(kind, group), "needs": {stage.kind: stage.key for stage in needed}}
         key = key_of(everything)
-        changed = partial(changes, recipe, kind, group, everything)
+        changed = partial(_changed, recipe, kind, group, everything)
         stage = Stage(kind, name, folder / f"{kind}-{key}", key, everything, needed, changed)
         stages.append(stage)
         return stage

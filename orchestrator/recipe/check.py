@@ -10,14 +10,15 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from orchestrator.benchmark.model import catalogue, models, unknown_model
-from orchestrator.benchmark.task import task_problems, tasks, unknown_task
+from orchestrator.benchmark.task import Tasks, tasks
 from orchestrator.checked_yaml.explain import Schema, in_order, locate
 from orchestrator.checked_yaml.nodes import Node, at_node, find, merge, places, plain
+from orchestrator.checked_yaml.section import expand_home
 from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, Problem, unknown
 from orchestrator.recipe.paths import find_files
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.recipe.sections import Resources
+from orchestrator.recipe.sections import Data, Resources
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
 SCHEMA = Schema(
@@ -46,12 +47,13 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
     if "source" in data:  # a field of Recipe, but no key of a file
         del data["source"]
         problems.append(SCHEMA.unknown_key(("source",), root.value["source"].named_at))
+    known = tasks(_data_root(data))
     if "tasks" in root.value:
-        problems += _check_tasks(root.value["tasks"])
+        problems += _check_tasks(root.value["tasks"], known)
         if data["tasks"] == "all":
-            problems += task_problems("mmla")
-            data["tasks"] = [name for name, task in tasks().items() if task.benchmark == "mmla"]
-    problems += _check_rows(root)
+            problems += known.problems("mmla")
+            data["tasks"] = [name for name, task in known.items() if task.benchmark == "mmla"]
+    problems += _check_rows(root, known)
     try:
         # JSON mode is strict about types and still takes a list for a tuple
         recipe = Recipe.model_validate_json(json.dumps(data), strict=True)
@@ -128,7 +130,14 @@ def _drop_empty_sections(data: dict[str, Any], model: type[BaseModel]) -> None:
                 _drop_empty_sections(data[key], part)
 
 
-def _check_tasks(node: Node) -> list[Problem]:
+def _data_root(data: dict[str, Any]) -> Path:
+    """The folder of the data sets, which may bring tasks of their own."""
+    section = data.get("data")
+    root = section.get("root") if isinstance(section, dict) else None
+    return Path(expand_home(root) if root and isinstance(root, str) else Data().root)
+
+
+def _check_tasks(node: Node, known: Tasks) -> list[Problem]:
     problems = []
     seen: dict[str, str] = {}
     for item in node.value if isinstance(node.value, list) else []:
@@ -138,18 +147,17 @@ def _check_tasks(node: Node) -> list[Problem]:
             problems.append(Problem(f"task `{item.value}` is listed twice", item.where, "remove one"))
         elif item.value == "all":
             problems.append(Problem("unknown task `all`", item.where, "write `tasks: all`"))
-        elif item.value not in tasks():
-            problems += unknown_task(item.value, item.where)
+        elif item.value not in known:
+            problems += known.unknown(item.value, item.where)
         seen[item.value] = item.where
     return problems
 
 
-def _check_rows(root: Node) -> list[Problem]:
+def _check_rows(root: Node, known: Tasks) -> list[Problem]:
     """The task names in ``train.per_task``; which keys a row may hold is the schema's matter."""
     node, depth = find(root, ("train", "per_task"))
     if depth != 2 or not isinstance(node.value, dict):
         return []
-    known = tasks()
     return [unknown("task", name, known, row.named_at) for name, row in node.value.items() if name not in known]
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
-from orchestrator.benchmark import task as benchmark
 from orchestrator.checked_yaml.nodes import Node, find, merge, tree
 from orchestrator.checked_yaml.reader import Document, read, read_file, require
 from orchestrator.errors import InputError, Problem, did_you_mean
@@ -146,8 +145,8 @@ class _Reader:
         where = f"--set {text}"
         name, equals, raw = text.partition("=")
         path = [part.strip() for part in name.split(".")]
-        if path[:2] == ["train", "per_task"] and ".".join(path[2:4]) in benchmark.tasks():
-            path[2:4] = [".".join(path[2:4])]  # MIntRec2.0
+        if path[:2] == ["train", "per_task"] and path[2:]:
+            path[2:] = _row(path[2:], raw)
         if not equals or not all(path):
             self.problems.append(Problem("an override is KEY=VALUE", where, "for example --set train.epochs=1"))
             return Node({}, where)
@@ -162,6 +161,15 @@ class _Reader:
                 self.problems += error.problems
                 return Node({}, where)
         return tree(path, value)
+
+
+def _row(keys: list[str], raw: str) -> list[str]:
+    """``MIntRec2.0.lora.rank`` behind ``train.per_task`` as a task's name and the keys of its row."""
+    known = SCHEMA.keys("train", "per_task", "")
+    is_row = raw.startswith("{") or raw in ("", "~", "null")
+    whole = len(keys) if is_row else max(1, len(keys) - 1)  # what is last may be an unknown key
+    at = next((at for at, key in enumerate(keys) if at and key in known), whole)
+    return [".".join(keys[:at]), *keys[at:]]
 
 
 def _over(base: Node, over: Node) -> Node:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import tasks
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Data
 
 
 def recipe_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a recipe file.
 
     It differs from that of ``Recipe`` in what the loader adds: ``extends``, a model by its catalogue name,
-    ``tasks: all``, sections left empty, and no key required, for a file may hold only a part.
+    ``tasks: all``, sections left empty, and no key required, for a file may hold only a part. The tasks are those of
+    the benchmarks and of the data folder that recipes use unless they name another.
     """
+    known = list(tasks(Path(Data().root)))
     schema = Recipe.model_json_schema()
     sections: dict[str, dict[str, Any]] = schema["$defs"]
     for section in sections.values():
         section.pop("required", None)
     for key in sections["TaskTrain"]["properties"].values():
         key.pop("default", None)  # what a row leaves out is the recipe's own value
-    sections["Train"]["properties"]["per_task"]["propertyNames"] = {"enum": list(tasks())}
+    sections["Train"]["properties"]["per_task"]["propertyNames"] = {"enum": known}
     keys: dict[str, Any] = schema.pop("properties")
     keys.pop("source")
     for key, value in keys.items():
@@ -35,7 +39,7 @@ def recipe_schema() -> dict[str, Any]:
         "description": keys["tasks"]["description"],
         "anyOf": [
             {"const": "all"},
-            {"type": "array", "items": {"enum": list(tasks())}, "minItems": 1, "uniqueItems": True},
+            {"type": "array", "items": {"enum": known}, "minItems": 1, "uniqueItems": True},
         ],
     }
     file_name = {"type": "string", "minLength": 1}

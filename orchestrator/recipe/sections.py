@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
@@ -62,12 +63,13 @@ class Data(Section):
 
     @field_validator("columns", mode="before")  # before: what pydantic says of a union helps nobody
     @classmethod
-    def _known_columns(cls, value: Any) -> Any:
+    def _known_columns(cls, value: Any, info: ValidationInfo) -> Any:
         parts = [*value, *value.values()] if isinstance(value, dict) else value
         if parts is not None and not (isinstance(parts, list | tuple) and all(isinstance(part, str) for part in parts)):
             hint = 'write {text: Utterance}, or [id, video, text, label] (quote names such as "5")'
             raise refuse("", "must be a mapping of column names, or a list of them", hint)
-        if wrong := columns_conflict(value):
+        root = info.data.get("root")
+        if wrong := columns_conflict(value, Path(root) if root else None):
             raise refuse("", *wrong)
         return value
 

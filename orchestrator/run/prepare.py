@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from orchestrator.benchmark.task import tasks as benchmark_tasks
+from orchestrator.benchmark.task import tasks
 from orchestrator.data.forms import VIDEO_ROOT
 from orchestrator.environments.build import build
 from orchestrator.errors import InputError, OrchestratorError, Problem
@@ -34,8 +34,9 @@ def unpack_videos(recipes: Sequence[Recipe]) -> None:
         from orchestrator.data.archives import ensure_videos
         from orchestrator.machine.meter import meter
 
-        for name in recipe.tasks:
-            ensure_videos(benchmark_tasks()[name], Path(recipe.data.root), meter(f"unpacking the videos of {name}"))
+        root = Path(recipe.data.root)
+        for task in map(tasks(root).named, recipe.tasks):
+            ensure_videos(task, root, meter(f"unpacking the videos of {task.name}"))
 
 
 def alone(plans: Sequence[Plan], locks: ExitStack, say: Callable[[str], None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +43,7 @@ def score_file(
     label_column: str | None = None,
     answer_column: str | None = None,
     split: str | None = None,
+    known: Mapping[str, Task] | None = None,
 ) -> list[Scored]:
     """Score a CSV, TSV, JSONL or JSON file that holds a true label and a model's answer in each row.
 
@@ -57,6 +58,7 @@ def score_file(
         label_column: that of the true labels; ``None``: found by its usual names.
         answer_column: that of the answers; ``None``: found by its usual names.
         split: a note says where the rows are not as many as the task has published ones there.
+        known: the tasks that rows may name; ``None``: the benchmarks'.
 
     Returns:
         One result per task, in the order of the file.
@@ -69,15 +71,15 @@ def score_file(
     names = [label_column.lower()] if label_column else label_names(task) if task else ["task"]
     if not records.matching(*names):
         records = records.unpacked()
-    groups = [(task, records)] if task else _by_task(records)
+    groups = [(task, records)] if task else _by_task(records, known or tasks())
     return [_score(task, group, label_column, answer_column, split) for task, group in groups]
 
 
-def _by_task(records: Records) -> list[tuple[Task, Records]]:
+def _by_task(records: Records, tasks: Mapping[str, Task]) -> list[tuple[Task, Records]]:
     column = records.sole("task")
     if column is None:
         raise InputError("no column `task`", str(records.path), "name the task of all rows: --task MELD")
-    known = {name.lower(): task for name, task in tasks().items()}
+    known = {name.lower(): task for name, task in tasks.items()}
     groups: dict[str, list[Record]] = {}
     problems: dict[str, Problem] = {}
     for record in records.rows:
@@ -128,6 +130,7 @@ def score_files(
     split: str = "test",
     label_column: str | None = None,
     answer_column: str | None = None,
+    known: Mapping[str, Task] | None = None,
 ) -> list[Scored]:
     """Score several files, and behind several tasks their overall score: the mean weighted by the published sizes.
 
@@ -137,6 +140,7 @@ def score_files(
         split: whose published sizes weigh the tasks; where it has none the task's rows count.
         label_column: see `score_file`.
         answer_column: see `score_file`.
+        known: see `score_file`.
 
     Raises:
         InputError: as in `score_file`; another number of tasks than of files; a task that occurs twice.
@@ -147,12 +151,13 @@ def score_files(
     found: list[Scored] = []
     given: Sequence[Task | None] = chosen or [None] * len(paths)
     for path, task in zip(paths, given, strict=True):
-        for scored in score_file(path, task, label_column, answer_column, split):
+        for scored in score_file(path, task, label_column, answer_column, split, known):
             if any(scored.row["task"] == other.row["task"] for other in found):
                 raise InputError(f"{scored.row['task']} is in two files", where=str(path))
             found.append(scored)
     if len(found) > 1:
-        sizes = [tasks()[scored.row["task"]].sizes.get(split) or scored.scores.n for scored in found]
+        named = known or tasks()
+        sizes = [named[scored.row["task"]].sizes.get(split) or scored.scores.n for scored in found]
         overall_scores = overall([scored.scores for scored in found], sizes)
         row = overall_row([one.row for one in found], overall_scores, dimension=f"{len(found)} tasks")
         found.append(Scored(row, overall_scores, []))

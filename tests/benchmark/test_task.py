@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.benchmark import task as module
-from orchestrator.benchmark.task import benchmark_tasks, read_tasks, task_problems, tasks, unknown_task
+from orchestrator.benchmark.task import benchmark_tasks, read_tasks, tasks
 from orchestrator.errors import InputError
 from tests.shared import GOLDEN, MMLA, needs_mmla
 
@@ -54,27 +54,64 @@ def test_sizes_are_the_released_ones() -> None:
     assert order[:12] == ORDER
 
 
+GOOD = {"dimension": "d", "labels": "[x, y]", "language": "en", "sizes": "{test: 1}"}
+
+
+def entry(**values: str) -> str:
+    return "T:\n" + "".join(f"  {key}: {value}\n" for key, value in (GOOD | values).items())
+
+
 @pytest.mark.parametrize(
-    ("yaml", "message"),
+    ("yaml", "expected"),
     [
-        ("a: {dimension: d, labels: [x, X], language: en, sizes: {test: 1}}", "same label twice"),
-        ("a: {dimension: d, labels: [x, multi], language: en, sizes: {test: 1}}", "`multi` is reserved"),
-        ("a: {dimension: d, labels: [yes, no], language: en, sizes: {test: 1}}", "list of texts"),
-        ("a: {dimension: d, labels: ['', b], language: en, sizes: {test: 1}}", "an empty label"),
-        ("a: {dimension: d, labels: [x], language: en, sizes: {tset: 1}}", "`sizes`"),
-        ("a: {dimension: d, labels: [x], language: en, size: {test: 1}}", "did you mean `sizes`"),
-        ("a: {labels: [x]}", "`dimension` is missing"),
-        ("a: 3", "must be a mapping"),
-        ("[]", "mapping of task names"),
-        ("a: {", "not valid YAML"),
+        (entry(labels="[x, X]"), "3:11: `T.labels`: the label `x` is there twice (letter case is ignored)"),
+        (entry(labels="[x, multi]"), "3:15: `T.labels[1]`: the label `multi` is reserved"),
+        (entry(labels="['', b]"), "3:12: `T.labels[0]`: an empty label"),
+        (entry(labels="[' a', b]"), "3:12: `T.labels[0]`: spaces around a label, or a line break in it\n    write `a`"),
+        (entry(labels='["a\\nb", b]'), "3:12: `T.labels[0]`: spaces around a label, or a line break in it"),
+        (entry(labels='["d: a", b]'), "3:12: `T.labels[0]`: a label with a colon"),
+        (entry(labels="[3, x]"), "3:12: `T.labels[0]` must be text, not the number 3\n    put it in quotes"),
+        (entry(labels="[true, x]"), "3:12: `T.labels[0]` must be text, not true\n    put it in quotes"),
+        (entry(labels="[]"), "3:11: `T.labels` must not be empty"),
+        (entry(labels="x, y"), "3:11: `T.labels` must be a list, not the text 'x, y'\n    write `[x, y]`"),
+        (entry(labels="[funny, not funny]"), "3:11: `T.labels`: the label `funny` stands in `not funny`"),
+        (entry(labels="[d, e]"), "2:14: `T.word`: the label `d` stands in `d`, with which every answer begins"),
+        (entry(labels='["joy\\u200b", b]'), "3:12: `joy<U+200B>` holds what cannot be seen"),
+        (entry(sizes="{tset: 1}"), "5:11: unknown key `T.sizes.tset`\n    did you mean `test`?"),
+        (entry(sizes="{test: 0}"), "5:17: `T.sizes.test` must be at least 1, not 0"),
+        (entry(size="{test: 1}"), "6:3: unknown key `T.size`\n    did you mean `sizes`?"),
+        (entry(folders="MELD"), "6:12: `T.folders` must be a list, not the text 'MELD'\n    write `[MELD]`"),
+        (entry(dimension="3"), "2:14: `T.dimension` must be text, not the number 3\n    put it in quotes"),
+        (entry(video="yes"), "6:10: `T.video` must be true or false, not the text 'yes'\n    write true or false"),
+        ("T: {labels: [x], language: en, sizes: {}}", "1:1: `T.dimension` is missing\n    add `dimension: ...`"),
+        ("T: 3", "1:4: `T` must be a mapping (lines of `key: value`), not the number 3"),
+        ('"T\\u200b": ' + "{dimension: d, labels: [x], language: en, sizes: {}}",
+         "1:1: `T<U+200B>` holds what cannot be seen"),
+        ("[]", "1:1: a file of tasks is a mapping: lines of `key: value`"),
+        ("", ": the file is empty: it is to hold a file of tasks"),
+        ("T: {", "2:1: this is not valid YAML"),
     ],
-)
-def test_a_wrong_task_file_is_refused(tmp_path: Path, yaml: str, message: str) -> None:
+)  # fmt: skip
+def test_a_wrong_task_is_refused_at_its_place(tmp_path: Path, yaml: str, expected: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(yaml)
-    with pytest.raises(InputError, match=message) as raised:
-        read_tasks(file)
-    assert "mine.yaml" in str(raised.value)
+    found = read_tasks(file)
+    (problem,) = found.problems("mine")
+    assert str(problem).startswith(f"{file}{'' if expected.startswith(':') else ':'}{expected}")
+    assert not found
+
+
+def test_words_that_yaml_once_took_for_others_are_labels(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(entry(labels="[yes, no, 012, 1_000, 2024-01-01]", language="no"))
+    assert read_tasks(file)["T"].labels == ("yes", "no", "012", "1_000", "2024-01-01")
+    assert read_tasks(file)["T"].language == "no"
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("A: {dimension: d, labels: [multi, 3], lang: en, video: no}\nB: 4\n")
+    assert len(read_tasks(file).problems()) == 8
 
 
 def test_a_task_is_one_entry(tmp_path: Path) -> None:
@@ -82,8 +119,9 @@ def test_a_task_is_one_entry(tmp_path: Path) -> None:
     file.write_text("T: {dimension: turn_taking, labels: [yield, hold], language: en, sizes: {test: 5}}")
     task = read_tasks(file)["T"]
     assert (task.dataset, task.word, task.folders, task.benchmark) == ("T", "turn taking", ("T",), "mine")
-    with pytest.raises(InputError, match="defined twice"):
-        read_tasks(file, file)
+    assert (task.sizes, task.place) == ({"test": 5}, f"{file}:1:1")
+    assert [problem.message for problem in read_tasks(file, file).problems()] == ["the task `T` is defined twice"] * 2
+    assert not read_tasks(file, file, file)
 
 
 def test_unknown_benchmark() -> None:
@@ -94,29 +132,6 @@ def test_unknown_benchmark() -> None:
 TASK = "{}: {{dimension: d, labels: [x, y], language: en, sizes: {{test: 1}}}}\n"
 
 
-@pytest.mark.parametrize(
-    ("yaml", "message"),
-    [
-        (
-            'a: {dimension: d, labels: ["joy\\u200b", b], language: en, sizes: {test: 1}}',
-            "joy<U+200B>` holds what cannot",
-        ),
-        ('"a\\u200b": {dimension: d, labels: [x], language: en, sizes: {test: 1}}', "`a<U+200B>` holds what cannot be"),
-        ("a: {dimension: d, labels: [x], language: en, sizes: {test: 1}, folders: MELD}", "`folders` must be a list"),
-        ("a: {dimension: d, labels: [], language: en, sizes: {test: 1}}", "`labels` must be a list of texts"),
-        ("a: {dimension: 3, labels: [x], language: no, sizes: {test: 1}}", "`dimension` must be text"),
-        ("a: {dimension: d, labels: [x], language: en, sizes: {test: 1}, video: 'yes'}", "`video` must be true or"),
-    ],
-)
-def test_values_that_no_task_has(tmp_path: Path, yaml: str, message: str) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text(f"# mine\n{yaml}")
-    with pytest.raises(InputError) as raised:
-        read_tasks(file)
-    assert message in str(raised.value)
-    assert "mine.yaml:2: task" in str(raised.value) or yaml.startswith('"a')
-
-
 def test_a_wrong_entry_costs_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "mmla.yaml").write_text(
@@ -125,23 +140,150 @@ def test_a_wrong_entry_costs_only_itself(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "tasks" / "mine.yaml").write_text(TASK.format("C"))
     (tmp_path / "tasks" / "cut.yaml").write_text("D: {")
     monkeypatch.setattr(module, "__file__", str(tmp_path / "task.py"))
-    module._read_all.cache_clear()
+    module._shipped.cache_clear()
     try:
         assert list(tasks()) == ["A", "C"]
         assert list(benchmark_tasks("mine")) == ["C"]
-        with pytest.raises(InputError, match="task `B`: `language` must be text"):
+        with pytest.raises(InputError, match=r"2:45: `B.language` must be text"):
             benchmark_tasks("mmla")  # a part of it would be taken for all
-        assert [problem.message for problem in unknown_task("B", "r.yaml:1:1")] == [
-            "the task `B` cannot be used: what defines it is wrong", "task `B`: `language` must be text"
+        assert [problem.message for problem in tasks().unknown("B", "r.yaml:1:1")] == [
+            "the task `B` cannot be used: what defines it is wrong", "`B.language` must be text, not a list"
         ]  # fmt: skip
-        first, second = unknown_task("D")  # which may stand in the file that cannot be read
+        first, second = tasks().unknown("D")  # which may stand in the file that cannot be read
         assert first.message == "unknown task `D`"
         assert "not valid YAML" in second.message
-        assert len(task_problems()) == 2
+        assert len(tasks().problems()) == 2
         (tmp_path / "tasks" / "mine.yaml").write_text(TASK.format("A") + TASK.format("C"))
-        module._read_all.cache_clear()
+        module._shipped.cache_clear()
         assert list(tasks()) == ["C"]  # neither of two that have one name
-        assert len(task_problems("mmla")) == 2
-        assert [problem.message for problem in task_problems("mine")] == ["task `A`: is defined twice, in `mmla` too"]
+        assert len(tasks().problems("mmla")) == 2
+        assert [str(problem) for problem in tasks().problems("mine")] == [
+            f"{tmp_path}/tasks/mine.yaml:1:1: the task `A` is defined twice\n"
+            f"    also at {tmp_path}/tasks/mmla.yaml:1:1: rename one of them"
+        ]
     finally:
-        module._read_all.cache_clear()
+        module._shipped.cache_clear()
+
+
+# --- tasks that a data folder brings
+
+OWN = "labels: [funny, serious]\nlanguage: zh\n"
+
+
+def own(root: Path, text: str = OWN, folder: str = "Humour") -> Path:
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / folder / "task.yaml").write_text(text)
+    return root / folder / "task.yaml"
+
+
+def test_labels_and_language_make_a_task_of_a_folder(tmp_path: Path) -> None:
+    file = own(tmp_path)
+    task = tasks(tmp_path)["Humour"]
+    assert (task.labels, task.language, task.sizes, task.benchmark) == (("funny", "serious"), "zh", {}, "own")
+    assert (task.dimension, task.word, task.dataset, task.folders) == ("category", "category", "Humour", ("Humour",))
+    assert task.place == str(file)
+    assert list(tasks(tmp_path)) == [*tasks(), "Humour"]
+    assert list(benchmark_tasks("mmla", tmp_path)) == ORDER
+    assert "Humour" not in tasks()
+
+
+def test_all_that_a_task_file_may_say(tmp_path: Path) -> None:
+    own(tmp_path, OWN + "name: CH-FUN.v2\ndimension: sense_of_humour\nsizes: {test: 3}\nlicence: mine\nvideo: true\n")
+    task = tasks(tmp_path).named("CH-FUN.v2")
+    assert (task.word, task.dataset, task.folders) == ("sense of humour", "Humour", ("Humour",))
+    assert (task.sizes, task.licence, task.video) == ({"test": 3}, "mine", True)
+    own(tmp_path, OWN + "dimension: x\nword: mood of the speaker\ndataset: Fun\n")
+    assert (tasks(tmp_path)["Humour"].word, tasks(tmp_path)["Humour"].dataset) == ("mood of the speaker", "Fun")
+
+
+def test_an_edit_is_seen_and_two_folders_do_not_mix(tmp_path: Path) -> None:
+    own(tmp_path / "a")
+    own(tmp_path / "b", OWN.replace("serious", "earnest"))
+    assert tasks(tmp_path / "a")["Humour"].labels == ("funny", "serious")
+    assert tasks(tmp_path / "b")["Humour"].labels == ("funny", "earnest")
+    assert tasks(tmp_path / "a")["Humour"] != tasks(tmp_path / "b")["Humour"]
+    own(tmp_path / "a", OWN.replace("serious", "dead serious"))
+    assert tasks(tmp_path / "a")["Humour"].labels == ("funny", "dead serious")
+    assert tasks(tmp_path / "b")["Humour"].labels == ("funny", "earnest")
+    (tmp_path / "a" / "Humour" / "task.yaml").unlink()
+    assert "Humour" not in tasks(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("labels: [a, b]\nlangauge: zh\n", [": `language` is missing\n    add `language: ...`",
+                                            ":2:1: unknown key `langauge`\n    did you mean `language`?"]),
+        (OWN + "folders: [x]\n", [":3:1: unknown key `folders`\n    known keys: labels, language, dimension, word, "
+                                  "dataset, licence, video, sizes, name"]),
+        (OWN + "name: all\n", [":3:7: `all` cannot be a task's name: it means several tasks\n    choose another"]),
+        (OWN + "name: a/b\n", [":3:7: `a/b` cannot be a task's name\n    "
+                               "letters, digits and . _ - + only: it names folders"]),
+        (OWN + "name: 2024\n", [":3:7: `name` must be text, not the number 2024\n    put it in quotes"]),
+        ("labels: [humour, dry humour]\nlanguage: zh\n", [
+            ":1:9: `labels`: the label `humour` stands in `dry humour`\n    an answer `dry humour` names both: call "
+            "one of them otherwise"]),
+        (OWN + "dimension: funny_or_not\n", [
+            ":3:12: `word`: the label `funny` stands in `funny or not`, with which every answer begins (`funny or not: "
+            "funny`)\n    give another `word`, or call the label otherwise"]),
+        ("- a\n", [":1:1: a task file is a mapping: lines of `key: value`"]),
+        ("", [": the file is empty: it is to hold a task file"]),
+        (OWN * 2, [":3:1: duplicate key `labels`\n    it stands already at F:1:1: remove one",
+                   ":4:1: duplicate key `language`\n    it stands already at F:2:1: remove one"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_task_file_stops_only_its_task(tmp_path: Path, text: str, expected: list[str]) -> None:
+    own(tmp_path, folder="Other")
+    file = own(tmp_path, text)
+    found = tasks(tmp_path)
+    assert list(found) == [*tasks(), "Other"]
+    first, *others = found.unknown("Humour", "r.yaml:3:8")
+    assert str(first) == "r.yaml:3:8: the task `Humour` cannot be used: what defines it is wrong"
+    assert [str(problem).replace(str(file), "F") for problem in others] == [f"F{message}" for message in expected]
+    assert others == found.problems("own")
+    assert found.unknown("Hamster")[1:] == others  # it may be the name that the file gives
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "Humour" / "task.yaml").mkdir(parents=True)
+    own(tmp_path, folder=".hidden")
+    own(tmp_path, folder="my set")
+    (tmp_path / "file").write_text("")
+    assert [str(problem) for problem in tasks(tmp_path).problems()] == [
+        f"{tmp_path}/Humour/task.yaml: this is a folder, not a file",
+        f"{tmp_path}/my set/task.yaml: `my set` cannot be a task's name\n    letters, digits and . _ - + only: "
+        "it names folders: add a `name:`, or rename the folder",
+    ]
+    assert list(tasks(tmp_path / "none")) == list(tasks())
+
+
+@pytest.mark.parametrize("name", ["MELD", "meld"])
+def test_a_name_that_a_benchmark_has_is_refused_with_both_places(tmp_path: Path, name: str) -> None:
+    file = own(tmp_path, f"{OWN}name: {name}\n")
+    found = tasks(tmp_path)
+    assert "MELD" not in found
+    assert name not in found
+    assert len(found) == len(tasks()) - 1
+    _, *both = found.unknown(name)
+    assert f"{file}: the task `{name}`" in str(both[-1])
+    assert str(Path(module.__file__).parent / "tasks" / "mmla.yaml:27:1") in str(both[-1])
+    with pytest.raises(InputError, match="is defined twice"):
+        benchmark_tasks("mmla", tmp_path)
+    assert tasks()["MELD"].labels
+
+
+def test_two_folders_of_one_task_name(tmp_path: Path) -> None:
+    own(tmp_path, OWN + "name: Fun\n", "one")
+    own(tmp_path, OWN + "name: Fun\n", "two")
+    own(tmp_path, OWN + "name: Fun\n", "three")
+    assert "Fun" not in tasks(tmp_path)
+    assert len(tasks(tmp_path).problems("own")) == 3
+
+
+def test_a_folder_without_a_task_file_is_told_what_makes_it_one(tmp_path: Path) -> None:
+    (tmp_path / "Humour").mkdir()
+    (problem,) = tasks(tmp_path).unknown("Humour")
+    assert problem.message == "unknown task `Humour`"
+    assert problem.hint.endswith(
+        f"to make a task of {tmp_path}/Humour, write its `labels:` and `language:` to {tmp_path}/Humour/task.yaml"
+    )

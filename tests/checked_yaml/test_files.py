@@ -128,7 +128,7 @@ def test_a_wrong_entry_costs_only_itself(file: Path) -> None:
     }
     assert entries.wrong["deep"][1].where == f"{file}:9:35"
     assert entries.wrong["deep"][1].hint == "`tags` belongs at the top of the entry, not indented"
-    assert entries.place("also") == f"{file}:6:7"
+    assert entries.place("also") == f"{file}:6:1"
     assert entries.place("deep", "size", "width") == f"{file}:9:32"
     assert entries.place("none") == str(file)
     with pytest.raises(InputError) as caught:

@@ -60,9 +60,19 @@ def test_no_such_list() -> None:
     assert "did you mean `tasks`?" in call("ls", "task", code=2)
 
 
-@pytest.mark.parametrize(("what", "name"), [("tasks", "task_problems"), ("models", "model_problems")])
-def test_what_is_wrong_with_an_entry_is_a_note(what: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ls, name, lambda: [Problem("not valid YAML", "mine.yaml:2:1")])
-    said = call("ls", what)
+def test_what_is_wrong_with_a_model_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ls, "model_problems", lambda: [Problem("not valid YAML", "mine.yaml:2:1")])
+    said = call("ls", "models")
     assert "note: mine.yaml:2:1: not valid YAML\n" in said
-    assert "demo" in said or "qwen2_7b" in said
+    assert "qwen2_7b" in said
+
+
+def test_tasks_of_a_data_folder_and_what_is_wrong_with_them(tmp_path: Path) -> None:
+    for name, text in (("Fun", "labels: [funny, serious]\nlanguage: zh\n"), ("Bad", "labels: [a]\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "task.yaml").write_text(text)
+    said = call("ls", "tasks", "--data-root", tmp_path)
+    (line,) = (line for line in said.splitlines() if line.startswith("Fun "))
+    assert line.split() == ["Fun", "category", "2", "zh", "own", str(tmp_path / "Fun" / "task.yaml")]
+    assert f"note: {tmp_path}/Bad/task.yaml: `language` is missing" in said
+    assert "Fun" not in call("ls", "tasks")

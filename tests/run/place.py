@@ -27,6 +27,8 @@ train: {{finetuning: full, epochs: 1, batch_size: 4, micro_batch_size: 4, save_s
 select: {{strategy: last}}
 resources: {{device: cpu}}
 """
+# what makes a task of a folder of data
+TASK = "labels: [funny, serious]\nlanguage: zh\n"
 # the stages of a job that trains
 KINDS = ("init", "convert", "train", "select", "infer", "score")
 
@@ -39,6 +41,18 @@ def write_data(root: Path) -> None:
         labels = [(label, number) for label in tasks()["MELD"].labels for number in range(times)]
         text = "".join(f"{split}{n}_{label}\t\t{split} {n} is {label}\t{label}\n" for label, n in labels)
         (root / "MELD" / f"{split}.tsv").write_text(f"id\tvideo\ttext\tlabel\n{text}")
+
+
+def write_task(
+    root: Path, text: str = TASK, folder: str = "Humour", labels: tuple[str, ...] = ("funny", "serious")
+) -> None:
+    """A data set that brings its own task: 16, 6 and 8 rows."""
+    (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / folder / "task.yaml").write_text(text)
+    for split, count in (("train", 8), ("dev", 3), ("test", 4)):
+        said = zip(labels, ("哈哈 haha", "嗯嗯 hm"), strict=True)
+        rows = [(f"{split}_{label}{n}", f"{split} {n}: {word}", label) for label, word in said for n in range(count)]
+        (root / folder / f"{split}.tsv").write_text("id\ttext\tlabel\n" + "".join("\t".join(r) + "\n" for r in rows))
 
 
 @dataclass

@@ -15,7 +15,7 @@ from orchestrator.plan import record
 from orchestrator.run.stages.context import Context
 from tests.media import write_video
 from tests.recipes import write_rows
-from tests.run.place import Place, write_data
+from tests.run.place import Place, write_data, write_task
 from tests.running import answers, records, stage_folder
 
 SHOWN = ("--set", "model.type=MLLM", "--set", "train.batch_size=1", "--set", "train.micro_batch_size=1")
@@ -167,6 +167,28 @@ def test_a_prompt_edited_while_a_run_goes_on_stops_it(own: Place, tmp_path: Path
     assert f"demo/infer: {changed} {prompt}" in said
     assert "run the same command again: it makes a new plan, or put back what was there" in said
     own.run("--set", f"prompt.template={prompt}")
+
+
+@pytest.mark.parametrize("edit", [("[funny, serious]", "[serious, funny]"), ("zh", "en"), ("labels", "lables")])
+def test_a_task_redefined_while_a_run_goes_on_stops_it(own: Place, meanwhile: Any, edit: tuple[str, str]) -> None:
+    write_task(own.data)
+    own = Place(own.folder, own.data, tasks="Humour")
+    file = own.data / "Humour" / "task.yaml"
+    before = file.read_text()
+    meanwhile("train", lambda: file.write_text(before.replace(*edit)))
+    said = own.run(code=1)
+    changed = "FAILED: what Humour/infer was planned for was changed since the run began:\n    - what defines the task"
+    assert f"Humour/infer: {changed} Humour, {file}" in said
+    file.write_text(before)
+    own.run()
+    assert own.attempts()["Humour/train"] == 1
+
+
+def test_a_remark_in_a_task_file_stops_nothing(own: Place, meanwhile: Any) -> None:
+    write_task(own.data)
+    file = own.data / "Humour" / "task.yaml"
+    meanwhile("train", lambda: file.write_text(file.read_text() + "licence: mine\n"))
+    Place(own.folder, own.data, tasks="Humour").run()
 
 
 @pytest.mark.parametrize("edit", [lambda path: path.write_text("{{ text }}?"), Path.unlink])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.benchmark.task import tasks
+from orchestrator.benchmark.task import dataset_of
 from orchestrator.prompts.examples import Example
 from orchestrator.toolkits.base import Layout
 from orchestrator.toolkits.formats import turns
@@ -17,7 +17,7 @@ FROM_FIRST = frozenset({"MIntRec", "MIntRec2.0", "MELD", "MELD-DA"})
 
 def _text(number: int, question: str, example: Example) -> dict[str, Any]:
     sample = example.sample
-    conversation = turns if tasks()[sample.task].dataset in FROM_FIRST else value_first
+    conversation = turns if dataset_of(sample.task) in FROM_FIRST else value_first
     video = old_name(sample.video or f"{sample.id}.mp4")
     return {"id": number, "video": video, "conversations": conversation(question, example.answer)}
 
