@@ -72,7 +72,7 @@ def test_a_toolkit_without_a_source_is_its_lock(toy: Environment, tmp_path: Path
     path = toy.folder / "environment.yaml"
     path.write_text(path.read_text().replace("source: {pypi: toy-kit==1.2}\n", ""))
     bare = load(tmp_path)
-    build(bare, tmp_path / "log")
+    build(bare)
     assert (bare.source, bare.state(), bare.toolkit_version()) == ({}, "ready", "toy")
     assert bare.lock_digest != toy.lock_digest
 
