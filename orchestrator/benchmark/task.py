@@ -74,7 +74,7 @@ class Tasks(Mapping[str, Task]):
 
     def problems(self, benchmark: str | None = None) -> list[Problem]:
         """What is wrong with the files of tasks, or with those of one benchmark."""
-        return [wrong.problem for wrong in self.wrong if benchmark in (None, wrong.benchmark)]
+        return list(dict.fromkeys(wrong.problem for wrong in self.wrong if benchmark in (None, wrong.benchmark)))
 
     def of(self, benchmark: str) -> dict[str, Task]:
         """The tasks of one benchmark (``mmla``: the 12 of the paper; ``demo``: the generated one), in order.
@@ -100,18 +100,20 @@ class Tasks(Mapping[str, Task]):
     def unknown(self, name: str, where: str = "") -> list[Problem]:
         """Why a name is not that of a task: its entry is wrong, or there is none; perhaps as a file cannot be read."""
         if own := [entry.problem for entry in self.wrong if entry.task == name]:
-            return [Problem(f"the task `{name}` cannot be used: what defines it is wrong", where), *own]
+            return [Problem(f"the task `{name}` cannot be used: what defines it is wrong", where), *dict.fromkeys(own)]
         problem = unknown("task", name, self, where)
-        if hint := self._could_be(name):
-            problem = Problem(problem.message, where, f"{problem.hint}; {hint}")
-        return [problem, *(entry.problem for entry in self.wrong if entry.whole)]
+        hint = "; ".join(filter(None, (problem.hint, self._could_be(name, problem.hint))))
+        return [Problem(problem.message, where, hint), *(entry.problem for entry in self.wrong if entry.whole)]
 
-    def _could_be(self, name: str) -> str:
-        """What makes a folder of that name a task."""
-        folder = self._root / name if self._root and name_problem(name) is None else None
-        if folder is None or not folder.is_dir():
+    def _could_be(self, name: str, known: str) -> str:
+        """What makes a task of that name in the data folder, where no known one is near."""
+        if self._root is None or name_problem(name):
             return ""
-        return f"to make a task of {folder}, write its `labels:` and `language:` to {folder / OWN_FILE}"
+        if (folder := self._root / name).is_dir():
+            return f"to make a task of {folder}, write its `labels:` and `language:` to {folder / OWN_FILE}"
+        if (self._root / OWN_FILE).is_file():
+            return f"{self._root} is the folder of one data set: name the one above it as the data folder"
+        return f"tasks of your own are looked for in the data folder, {self._root}" if "`" not in known else ""
 
 
 def tasks(root: Path | None = None) -> Tasks:
@@ -153,7 +155,9 @@ def _own_files(root: Path) -> Iterator[tuple[Path, tuple[int, ...]]]:
         try:
             status = os.stat(file)  # noqa: PTH116
         except OSError:
-            continue
+            if not os.path.islink(file):  # noqa: PTH114
+                continue
+            status = os.lstat(file)  # a link to nothing is told
         if not name.startswith("."):
             yield Path(file), (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
@@ -195,7 +199,7 @@ class _Reading:
             entry = load(file, OwnTask, "a task file")
             name = entry.name or folder
             if wrong := name_problem(name):
-                raise InputError(wrong[0], str(file), f"{wrong[1]}: add a `name:`, or rename the folder")
+                raise InputError(wrong[0], str(file), f"{wrong[1]}; add a `name:`, or rename the folder")
         except InputError as error:  # it may give the task another name than the folder's
             self.wrong += [Wrong(OWN, folder, problem, whole=True) for problem in error.problems]
             return
@@ -207,15 +211,10 @@ class _Reading:
         if twin is task:
             self.found[task.name] = task
             return
-        if self.found.pop(twin.name, None):
-            self.wrong.append(_twice(twin, task))
-        self.wrong.append(_twice(task, twin))
-
-
-def _twice(task: Task, other: Task) -> Wrong:
-    name = f"`{task.name}`" if task.name == other.name else f"`{task.name}` (letter case is ignored)"
-    problem = Problem(f"the task {name} is defined twice", task.place, f"also at {other.place}: rename one of them")
-    return Wrong(task.benchmark, task.name, problem)
+        self.found.pop(twin.name, None)
+        also = f"already as `{twin.name}` (letter case is ignored)" if task.name != twin.name else "already"
+        problem = Problem(f"the task `{task.name}` is defined {also} at {twin.place}", task.place, "rename one of them")
+        self.wrong += [Wrong(one.benchmark, one.name, problem) for one in (twin, task)]
 
 
 def _task(

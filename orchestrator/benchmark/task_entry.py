@@ -32,7 +32,7 @@ def _label(value: str) -> str:
 def name_problem(name: str) -> tuple[str, str] | None:
     """What is wrong with a task's name, which folders and rows of results bear, and what to do about it."""
     if not NAME.fullmatch(name):
-        return f"`{name}` cannot be a task's name", "letters, digits and . _ - + only: it names folders"
+        return f"`{name}` cannot be a task's name", "letters, digits and . _ - + only, for it names folders"
     if name.lower() in RESERVED_NAMES:
         return f"`{name}` cannot be a task's name: it means several tasks", "choose another"
     return None

@@ -41,7 +41,7 @@ def _tasks(known: Tasks) -> Rows:
     return [
         {"task": task.name, "dimension": task.dimension, "labels": len(task.labels), "language": task.language}
         | {split: task.sizes.get(split) for split in SPLITS}
-        | {"benchmark": task.benchmark, "licence": task.licence, "file": task.place if task.benchmark == OWN else None}
+        | {"benchmark": task.benchmark, "file": task.place if task.benchmark == OWN else None, "licence": task.licence}
         for task in known.values()
     ]
 

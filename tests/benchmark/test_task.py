@@ -120,7 +120,9 @@ def test_a_task_is_one_entry(tmp_path: Path) -> None:
     task = read_tasks(file)["T"]
     assert (task.dataset, task.word, task.folders, task.benchmark) == ("T", "turn taking", ("T",), "mine")
     assert (task.sizes, task.place) == ({"test": 5}, f"{file}:1:1")
-    assert [problem.message for problem in read_tasks(file, file).problems()] == ["the task `T` is defined twice"] * 2
+    assert [problem.message for problem in read_tasks(file, file).problems()] == [
+        f"the task `T` is defined already at {file}:1:1"
+    ]
     assert not read_tasks(file, file, file)
 
 
@@ -157,10 +159,10 @@ def test_a_wrong_entry_costs_only_itself(tmp_path: Path, monkeypatch: pytest.Mon
         module._shipped.cache_clear()
         assert list(tasks()) == ["C"]  # neither of two that have one name
         assert len(tasks().problems("mmla")) == 2
-        assert [str(problem) for problem in tasks().problems("mine")] == [
-            f"{tmp_path}/tasks/mine.yaml:1:1: the task `A` is defined twice\n"
-            f"    also at {tmp_path}/tasks/mmla.yaml:1:1: rename one of them"
-        ]
+        (twice,) = tasks().problems("mine")
+        already = f"the task `A` is defined already at {tmp_path}/tasks/mmla.yaml:1:1"
+        assert str(twice) == f"{tmp_path}/tasks/mine.yaml:1:1: {already}\n    rename one of them"
+        assert tasks().problems("mmla")[1] == twice
     finally:
         module._shipped.cache_clear()
 
@@ -218,7 +220,7 @@ def test_an_edit_is_seen_and_two_folders_do_not_mix(tmp_path: Path) -> None:
                                   "dataset, licence, video, sizes, name"]),
         (OWN + "name: all\n", [":3:7: `all` cannot be a task's name: it means several tasks\n    choose another"]),
         (OWN + "name: a/b\n", [":3:7: `a/b` cannot be a task's name\n    "
-                               "letters, digits and . _ - + only: it names folders"]),
+                               "letters, digits and . _ - + only, for it names folders"]),
         (OWN + "name: 2024\n", [":3:7: `name` must be text, not the number 2024\n    put it in quotes"]),
         ("labels: [humour, dry humour]\nlanguage: zh\n", [
             ":1:9: `labels`: the label `humour` stands in `dry humour`\n    an answer `dry humour` names both: call "
@@ -249,10 +251,13 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     own(tmp_path, folder=".hidden")
     own(tmp_path, folder="my set")
     (tmp_path / "file").write_text("")
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "task.yaml").symlink_to("nowhere")
     assert [str(problem) for problem in tasks(tmp_path).problems()] == [
         f"{tmp_path}/Humour/task.yaml: this is a folder, not a file",
-        f"{tmp_path}/my set/task.yaml: `my set` cannot be a task's name\n    letters, digits and . _ - + only: "
-        "it names folders: add a `name:`, or rename the folder",
+        f"{tmp_path}/link/task.yaml: there is no such file",
+        f"{tmp_path}/my set/task.yaml: `my set` cannot be a task's name\n    letters, digits and . _ - + only, "
+        "for it names folders; add a `name:`, or rename the folder",
     ]
     assert list(tasks(tmp_path / "none")) == list(tasks())
 
@@ -264,10 +269,11 @@ def test_a_name_that_a_benchmark_has_is_refused_with_both_places(tmp_path: Path,
     assert "MELD" not in found
     assert name not in found
     assert len(found) == len(tasks()) - 1
-    _, *both = found.unknown(name)
-    assert f"{file}: the task `{name}`" in str(both[-1])
-    assert str(Path(module.__file__).parent / "tasks" / "mmla.yaml:27:1") in str(both[-1])
-    with pytest.raises(InputError, match="is defined twice"):
+    _, problem = found.unknown(name)
+    also = "" if name == "MELD" else " as `MELD` (letter case is ignored)"
+    place = Path(module.__file__).parent / "tasks" / "mmla.yaml:27:1"
+    assert str(problem) == f"{file}: the task `{name}` is defined already{also} at {place}\n    rename one of them"
+    with pytest.raises(InputError, match="is defined already"):
         benchmark_tasks("mmla", tmp_path)
     assert tasks()["MELD"].labels
 
@@ -277,7 +283,7 @@ def test_two_folders_of_one_task_name(tmp_path: Path) -> None:
     own(tmp_path, OWN + "name: Fun\n", "two")
     own(tmp_path, OWN + "name: Fun\n", "three")
     assert "Fun" not in tasks(tmp_path)
-    assert len(tasks(tmp_path).problems("own")) == 3
+    assert len(tasks(tmp_path).problems("own")) == 2
 
 
 def test_a_folder_without_a_task_file_is_told_what_makes_it_one(tmp_path: Path) -> None:
@@ -286,4 +292,16 @@ def test_a_folder_without_a_task_file_is_told_what_makes_it_one(tmp_path: Path) 
     assert problem.message == "unknown task `Humour`"
     assert problem.hint.endswith(
         f"to make a task of {tmp_path}/Humour, write its `labels:` and `language:` to {tmp_path}/Humour/task.yaml"
+    )
+
+
+def test_where_tasks_are_looked_for_is_told(tmp_path: Path) -> None:
+    own(tmp_path)
+    (problem,) = tasks(tmp_path).unknown("Zzz")
+    assert problem.hint.endswith(f"; tasks of your own are looked for in the data folder, {tmp_path}")
+    (problem,) = tasks(tmp_path).unknown("Humuor")
+    assert problem.hint == "did you mean `Humour`?"
+    (problem,) = tasks(tmp_path / "Humour").unknown("Humour")
+    assert problem.hint.endswith(
+        f"; {tmp_path}/Humour is the folder of one data set: name the one above it as the data folder"
     )
