@@ -196,7 +196,7 @@ class _Reading:
     def add_own(self, file: Path) -> None:
         folder = file.parent.name
         try:
-            entry = load(file, OwnTask, "a task file")
+            entry = load(file, OwnTask, "a task file", {"labels": "[humorous, serious]", "language": "en"})
             name = entry.name or folder
             if wrong := name_problem(name):
                 raise InputError(wrong[0], str(file), f"{wrong[1]}; add a `name:`, or rename the folder")

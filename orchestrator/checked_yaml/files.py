@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, get_origin
@@ -19,20 +20,21 @@ Held = TypeVar("Held")
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def load(path: Path, kind: type[Held], what: str) -> Held:
+def load(path: Path, kind: type[Held], what: str, examples: Mapping[str, str] | None = None) -> Held:
     """What a file holds.
 
     Args:
         path: the file.
         kind: a `Section`, or a list or mapping of them: ``dict[str, Model]``, ``tuple[Model, ...]``.
         what: the file in words, for messages: ``a task file``.
+        examples: values to suggest where the key of that name is missing.
 
     Raises:
         InputError: the file is no YAML, or its values are not as ``kind`` has them; all problems at once.
     """
     document = read_file(path, what)
     require(document.root, list if get_origin(kind) in (tuple, list) else dict, what)
-    held, problems = _validated(kind, Schema(kind), document.root, document.root, str(path))
+    held, problems = _validated(kind, Schema(kind, examples=examples or {}), document.root, document.root, str(path))
     if (problems := document.all_problems + problems) or held is None:
         raise InputError(in_order(problems))
     return held

@@ -14,13 +14,14 @@ from orchestrator.recipe.schema import recipe_schema
 
 
 def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as_json: bool) -> None:
-    """Print a recipe fully resolved, or the JSON Schema of recipe files.
+    """Print a recipe fully resolved, or the JSON Schema of recipe files (given one, for the tasks of its data folder).
 
     Raises:
         InputError: the recipe is wrong, or none was given.
     """
     if schema:
-        print(json.dumps(recipe_schema(), indent=2))
+        root = Path(load_recipe(file, overrides).data.root) if file else None
+        print(json.dumps(recipe_schema(root), indent=2))
         return
     if file is None:
         raise InputError("no recipe given", hint="python -m orchestrator show RECIPE, or show --schema")

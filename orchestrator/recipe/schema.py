@@ -11,14 +11,14 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Data
 
 
-def recipe_schema() -> dict[str, Any]:
+def recipe_schema(root: Path | None = None) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a recipe file.
 
     It differs from that of ``Recipe`` in what the loader adds: ``extends``, a model by its catalogue name,
     ``tasks: all``, sections left empty, and no key required, for a file may hold only a part. The tasks are those of
-    the benchmarks and of the data folder that recipes use unless they name another.
+    the benchmarks and of the data folder ``root``: by default, of the one that recipes use unless they name another.
     """
-    known = list(tasks(Path(Data().root)))
+    known = list(tasks(root or Path(Data().root)))
     schema = Recipe.model_json_schema()
     sections: dict[str, dict[str, Any]] = schema["$defs"]
     for section in sections.values():

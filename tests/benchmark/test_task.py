@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import csv
 import json
+import tempfile
 from pathlib import Path
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.benchmark import task as module
 from orchestrator.benchmark.task import benchmark_tasks, read_tasks, tasks
 from orchestrator.errors import InputError
+from tests.recipe_files import JSON
 from tests.shared import GOLDEN, MMLA, needs_mmla
 
 ORDER = [
@@ -214,7 +219,7 @@ def test_an_edit_is_seen_and_two_folders_do_not_mix(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("labels: [a, b]\nlangauge: zh\n", [": `language` is missing\n    add `language: ...`",
+        ("labels: [a, b]\nlangauge: zh\n", [": `language` is missing\n    add `language: en`",
                                             ":2:1: unknown key `langauge`\n    did you mean `language`?"]),
         (OWN + "folders: [x]\n", [":3:1: unknown key `folders`\n    known keys: labels, language, dimension, word, "
                                   "dataset, licence, video, sizes, name"]),
@@ -305,3 +310,17 @@ def test_where_tasks_are_looked_for_is_told(tmp_path: Path) -> None:
     assert problem.hint.endswith(
         f"; {tmp_path}/Humour is the folder of one data set: name the one above it as the data folder"
     )
+
+
+KEYS = st.sampled_from(["labels", "language", "name", "sizes", "train", "word", "dimension", "video", "x"])
+
+
+@given(st.one_of(JSON, st.dictionaries(KEYS, st.one_of(JSON, st.dictionaries(KEYS, JSON, max_size=2)), max_size=5)))
+def test_whatever_a_file_holds_is_a_task_or_told(value: object) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        own(Path(folder), yaml.safe_dump(value, allow_unicode=True))
+        found = tasks(Path(folder))
+        assert len(found) == len(tasks()) + 1 or found.problems("own")
+        benchmark = Path(folder) / "mine.yaml"
+        benchmark.write_text(yaml.safe_dump({"T": value}, allow_unicode=True))
+        assert "T" in read_tasks(benchmark) or read_tasks(benchmark).problems("mine")

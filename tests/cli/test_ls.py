@@ -74,5 +74,5 @@ def test_tasks_of_a_data_folder_and_what_is_wrong_with_them(tmp_path: Path) -> N
     said = call("ls", "tasks", "--data-root", tmp_path)
     (line,) = (line for line in said.splitlines() if line.startswith("Fun "))
     assert line.split() == ["Fun", "category", "2", "zh", "own", str(tmp_path / "Fun" / "task.yaml")]
-    assert f"note: {tmp_path}/Bad/task.yaml: `language` is missing" in said
+    assert f"note: {tmp_path}/Bad/task.yaml: `language` is missing\n    add `language: en`" in said
     assert "Fun" not in call("ls", "tasks")

@@ -56,6 +56,9 @@ def test_each_command_takes_its_name(tmp_path: Path, own: Place) -> None:
     assert " 50.00" in call("score", answers, "--task", "Humour", *root)
     assert " 50.00" in call("score", answers, *root)
     assert "Humour" in call("show", recipe, "--set", "train.per_task.Humour.epochs=2")
+    tasks = json.loads(call("show", recipe, "--schema"))["properties"]["tasks"]["anyOf"][1]["items"]["enum"]
+    assert tasks[-1] == "Humour"
+    assert "Humour" not in call("show", "--schema")
 
 
 def test_a_name_that_is_nearly_its(own: Place) -> None:
