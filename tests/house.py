@@ -2,8 +2,8 @@
 
 The rule: a package imports only packages further right in `CHAIN`. Apart from it stand the programs that run inside the
 toolkits' environments, in folders called `INSIDE`: the shared ones, and each toolkit's. They import the standard
-library, the toolkit itself, their own folder and the shared one; the rest of the house may import from there. What a toolkit's
-folder holds is for that toolkit alone.
+library, the toolkit itself, their own folder and the shared one; the rest of the house may import from there. What a
+toolkit's folder holds is for that toolkit alone.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ def test_what_runs_in_a_toolkits_environment_imports_nothing_of_the_house(tmp_pa
         toolkits__swift__inside__infer="from orchestrator.inside import loop\n",
         toolkits__swift__inside__train="from orchestrator.toolkits.swift.inside.infer import x\n",
         toolkits__swift__inside__merge="from orchestrator.toolkits.base import x\n",
-        toolkits__swift__engine="from orchestrator.inside.loop import x\nimport orchestrator.toolkits.swift.inside.infer\n",
+        toolkits__swift__engine="from orchestrator.inside.loop import x\n"
+        "import orchestrator.toolkits.swift.inside.infer\n",
     )
     lines = house.broken()
     assert [line.partition(": ")[0] for line in lines] == [

@@ -42,6 +42,7 @@ class Environment:
         statements: the Python that the check runs.
         needs: commands that must be on the machine.
         built: the folder in which it is built.
+        package: the installed package that brings the toolkit, with its version; empty where none does.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Environment:
     statements: str
     needs: tuple[Need, ...] = ()
     built: Path | None = None
+    package: str = ""
 
     @classmethod
     def load(cls, name: str) -> Environment:
@@ -63,10 +65,10 @@ class Environment:
         if place is None:
             hint = did_you_mean(name, places()) or f"there are {', '.join(places())}"
             raise InputError(f"no toolkit environment `{name}`", hint=hint)
-        return cls.read(name, place.definition, place.built)
+        return cls.read(name, place.definition, place.built, place.package)
 
     @classmethod
-    def read(cls, name: str, folder: Path, built: Path | None = None) -> Environment:
+    def read(cls, name: str, folder: Path, built: Path | None = None, package: str = "") -> Environment:
         """Read the ``environment.yaml`` in a folder; the environment is built there, or in the folder ``built``.
 
         Raises:
@@ -75,7 +77,7 @@ class Environment:
         path = folder / DEFINITION
         held = load(path, Definition, "the definition of an environment")
         source = held.source.model_dump(mode="json", exclude_unset=True) if held.source else {}
-        return cls(name, folder, held.python, source, held.check, held.needs, built or folder)
+        return cls(name, folder, held.python, source, held.check, held.needs, built or folder, package)
 
     @property
     def venv(self) -> Path:
@@ -160,10 +162,11 @@ class Environment:
     def toolkit_version(self) -> str:
         """Distribution and version of the installed toolkit, e.g. ``llamafactory 0.9.5``; empty if it is not installed.
 
-        Read from the name of its dist-info folder: nothing is started. Of a toolkit without a source, its own name.
+        Read from the name of its dist-info folder: nothing is started. Of a toolkit without a source, the package
+        that brings it.
         """
         if not self.source:
-            return self.name
+            return self.package or self.name
         distribution = self.source.get("distribution") or self.source.get("pypi", self.name).partition("==")[0]
         wanted = re.sub(r"[-_.]+", "_", distribution).lower()
         for path in self.venv.glob("lib/python*/site-packages/*.dist-info"):

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Place:
         code: the folder of that package.
         definition: the folder that says how its environment is made: ``environment.yaml``, lock, ``deepspeed/``.
         built: the folder in which the environment is built.
+        package: the installed package that brings it, with its version; of a toolkit of this checkout empty.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Place:
     code: Path
     definition: Path
     built: Path
+    package: str = ""
 
 
 def _shipped(name: str) -> Place:
@@ -48,10 +50,11 @@ def _shipped(name: str) -> Place:
     return Place(name, module, ROOT.joinpath(*module.split(".")), folder, folder)
 
 
-def _installed(name: str, module: str) -> Place:
-    spec = find_spec(module)
-    code = Path(spec.origin).parent if spec and spec.origin else Path(module)
-    return Place(name, module, code, code, THIRD_PARTY / name)
+def _installed(entry: EntryPoint) -> Place:
+    spec = find_spec(entry.module)
+    code = Path(spec.origin).parent if spec and spec.origin else Path(entry.module)
+    package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else ""
+    return Place(entry.name, entry.module, code, code, THIRD_PARTY / entry.name, package)
 
 
 @cache
@@ -62,7 +65,7 @@ def places() -> Mapping[str, Place]:
         InputError: two have the same name.
     """
     found = [_shipped(path.parent.name) for path in THIRD_PARTY.glob(f"*/{DEFINITION}")]
-    found += [_installed(entry.name, entry.module) for entry in entry_points(group=GROUP)]
+    found += map(_installed, entry_points(group=GROUP))
     known: dict[str, Place] = {}
     for place in sorted(found, key=lambda place: place.name):
         if place.name in known and place != known[place.name]:

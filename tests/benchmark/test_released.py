@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
 
 from orchestrator.benchmark import released
 from orchestrator.benchmark.model import models
@@ -19,7 +20,6 @@ from orchestrator.data.samples import Sample
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.plan import Plan
 from orchestrator.prompts.examples import Example, wording_from
-from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
 from orchestrator.toolkits.llamafactory import TOOLKIT
 from tests.released_data import MM, SAYS, released_plan, released_recipe, three_tasks
 from tests.shared import MMLA, needs_mmla

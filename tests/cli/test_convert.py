@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from orchestrator.toolkits._released import LAYOUTS
 
 from orchestrator.benchmark.task import benchmark_tasks
 from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import read_split
 from orchestrator.errors import InputError
-from orchestrator.toolkits._released import LAYOUTS
 from tests.released_data import demo_split
 from tests.running import call
 from tests.shared import MMLA, ROOT, needs_mmla

@@ -85,6 +85,8 @@ def test_unknown_toolkit() -> None:
 class Entry:
     """An entry point, as the metadata of an installed package gives it."""
 
+    dist = None
+
     def __init__(self, name: str, module: str) -> None:
         self.name, self.module = name, module
 

@@ -61,4 +61,4 @@ def test_its_own_known_failures_are_advised(site: Path, place: Place, monkeypatc
     monkeypatch.setenv("ECHO_DO", "fail:train=2")
     done = orchestrator(site, "run", place.recipe, "--runs-dir", place.folder / "runs", "--results-dir", place.folder)
     assert done.returncode == 1
-    assert "what to do: take it out of ECHO_DO" in done.stderr
+    assert "what to do: take it out of ECHO_DO" in done.stdout

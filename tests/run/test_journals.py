@@ -9,7 +9,6 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from orchestrator.runners import loop
 
 from orchestrator.inside import loop
 from orchestrator.run import journals

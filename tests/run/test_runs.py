@@ -36,7 +36,7 @@ def test_sft_trains_answers_and_scores_each_task(calm: Place) -> None:
     for task in ("demo", "MELD"):
         row = rows[task]
         assert row["acc"] == pytest.approx(right(calm, task), abs=0.005)
-        assert (row["method"], row["toolkit"], row["toolkit_version"]) == ("sft", "echo", "echo 1")
+        assert (row["method"], row["toolkit"], row["toolkit_version"]) == ("sft", "echo", "mmla-echo 1")
         assert row["checkpoint"] == calm.stage("select", task)["outputs"]["checkpoint"]
     weighted = (240 * right(calm, "demo") + 2610 * right(calm, "MELD")) / 2850
     assert rows["overall"]["acc"] == pytest.approx(weighted, abs=0.005)
