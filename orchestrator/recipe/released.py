@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from pydantic import Field, JsonValue
 
-from orchestrator.benchmark.task import Task
+from orchestrator.benchmark.task import Task, dataset_of
 from orchestrator.checked_yaml.files import load
 from orchestrator.checked_yaml.section import Section
 from orchestrator.environments.places import places
@@ -128,7 +128,7 @@ def spelled(toolkit: str, form: str, task: Task, split: str) -> Spelled:
     A task that the release has not takes what the form says of no data set in particular.
     """
     entry = {**_shared(), **release(toolkit).forms}[form]
-    for_dataset = entry.datasets.get(task.dataset, DatasetSpelling())
+    for_dataset = entry.datasets.get(dataset_of(task.name), DatasetSpelling())
     layers = (entry, for_dataset, for_dataset.splits.get(split, Spelling()))
 
     def said(key: str) -> Any:
