@@ -147,6 +147,12 @@ def capped(
     return [*problems[:most], *([Problem(f"and {more:,} more {what}", where)] if more > 0 else [])]
 
 
+def listed(names: Sequence[str], most: int) -> str:
+    """The first ``most`` names with commas between them, and how many others there are: ``a, b and 3 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
 # what the machine refuses -> what to do
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space, or give a folder on another disk",

@@ -15,7 +15,7 @@ from orchestrator.errors import InputError, did_you_mean
 from orchestrator.machine.locks import is_running, unused
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
-from orchestrator.plan.record import STATE, state_in
+from orchestrator.plan.record import STATE, Record, read
 from orchestrator.run.journals import JournalProgress
 from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import Progress
@@ -56,43 +56,46 @@ def run_folders(runs_dir: Path) -> dict[str, Path]:
 def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
     """Every stage of a run folder with its state, in the order in which they began."""
     running = is_running(folder)
-    found = []
-    states = [(path.parent, _readable(path.parent)) for path in folder.glob(f"*/*/{STATE}")]
-    for path, state in sorted(states, key=lambda entry: str(entry[1]["attempts"][0]["started_at"])):
-        name = state["state"]
-        if name == "running" and not running:
-            name = "stopped"  # whoever ran it was killed before it could say so
-        progress = "" if name == "done" else _progress(path, state)
-        began, error = state["attempts"][0]["started_at"][:19], (state.get("error") or "").split("\n")[0]
-        row = {"stage": f"{state['job']}/{state['stage']}", "state": name, "progress": progress}
-        found.append(row | {"seconds": state.get("seconds"), "began": began, "error": error, "folder": str(path)})
-    return found
+    records = [(path.parent, _readable(path.parent)) for path in folder.glob(f"*/*/{STATE}")]
+    return [_row(path, record, running) for path, record in sorted(records, key=lambda entry: _began(entry[1]))]
 
 
-def _readable(folder: Path) -> dict[str, Any]:
-    """What a stage says of itself; of a damaged ``stage.json``, which the next run makes anew, that it is damaged."""
-    state = state_in(folder)
-    with contextlib.suppress(LookupError, TypeError):
-        texts = (
-            state["state"],
-            state["stage"],
-            state["job"],
-            state["attempts"][0]["started_at"],
-            state.get("error") or "",
-        )
-        if all(isinstance(text, str) for text in texts):
-            return state
-    kind = folder.name.rpartition("-")[0]
-    return {"state": "damaged", "stage": kind, "job": folder.parent.name, "attempts": [{"started_at": ""}]}
+def _readable(folder: Path) -> Record | None:
+    """What a stage says of itself, where that is enough to show it."""
+    record = read(folder)
+    return record if record and record.job and record.attempts else None
 
 
-def _progress(folder: Path, state: dict[str, Any]) -> str:
+def _began(record: Record | None) -> str:
+    return record.attempts[0].started_at if record else ""
+
+
+def _row(folder: Path, record: Record | None, running: bool) -> dict[str, Any]:
+    """A stage in words; a damaged one, which the next run makes anew, by what its folder is called."""
+    if record is None:
+        name, state = f"{folder.parent.name}/{folder.name.rpartition('-')[0]}", "damaged"
+    else:
+        name, state = f"{record.job}/{record.stage}", record.state
+    if state == "running" and not running:
+        state = "stopped"  # whoever ran it was killed before it could say so
+    return {
+        "stage": name,
+        "state": state,
+        "progress": _progress(folder, record) if record and state != "done" else "",
+        "seconds": record.seconds if record else None,
+        "began": _began(record)[:19],
+        "error": (record.error or "").split("\n")[0] if record else "",
+        "folder": str(folder),
+    }
+
+
+def _progress(folder: Path, record: Record) -> str:
     """How far the toolkit's log, or the journals, say that a stage is; empty for a toolkit that is not known here."""
     progress = None
-    if state["stage"] == "train" and state.get("toolkit") in toolkit_names():
-        progress = registry.trainer(state["toolkit"]).train_progress(folder)
-    elif state["stage"] == "infer":
+    if record.stage == "train" and record.toolkit in toolkit_names():
+        progress = registry.trainer(record.toolkit).train_progress(folder)
+    elif record.stage == "infer":
         with contextlib.suppress(OSError):  # it has not come to its requests
             total = (folder / REQUESTS).read_bytes().count(b"\n")
             progress = JournalProgress(folder, total)() or Progress(0, total)
-    return amount(progress, state["stage"]) if progress else ""
+    return amount(progress, record.stage) if progress else ""

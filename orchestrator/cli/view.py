@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from orchestrator.cli.results import results_table, rich_table
 from orchestrator.errors import OrchestratorError
+from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, Outputs, SelectOutputs, TrainOutputs
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.run.listener import Listener
 from orchestrator.scores.results import ResultsRow
@@ -109,10 +110,10 @@ class View(Listener):
             self.spoken = time.monotonic()
             self.line(text)
 
-    def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
+    def end(self, stage: Stage, seconds: float, outputs: Outputs) -> None:
         """A stage is done."""
         self.close()
-        self.line(f"{self._head(stage)} done in {clock(seconds)}{_summary(stage, outputs)}")
+        self.line(f"{self._head(stage)} done in {clock(seconds)}{_summary(outputs)}")
 
     def failed(self, stage: Stage, error: OrchestratorError) -> None:
         """A stage failed."""
@@ -184,19 +185,18 @@ class LiveView(View):
         self.line(f"results: {path}")
 
 
-def _summary(stage: Stage, outputs: dict[str, Any]) -> str:
-    if stage.kind == "convert":
-        return ", " + ", ".join(f"{count:,} {split}" for split, count in outputs["rows"].items())
-    if stage.kind == "train":
-        return f", {outputs['steps']:,} steps"
-    if stage.kind == "select":
-        scores = outputs["accuracy_percent"]
-        chosen = f", {outputs['checkpoint']} ({outputs['strategy']}"
-        return chosen + (f", {scores[outputs['step']]:.2f} % {outputs['measure']})" if scores else ")")
-    if stage.kind == "infer":
-        errors = outputs["errors"]
-        answers = f", {outputs['requests']:,} answers"
-        return f"{answers}, {errors} of them errors; to ask these again: run --retry-errors" if errors else answers
+def _summary(outputs: Outputs) -> str:
+    match outputs:
+        case ConvertOutputs(rows=rows):
+            return ", " + ", ".join(f"{count:,} {split}" for split, count in rows.items())
+        case TrainOutputs(steps=steps):
+            return f", {steps:,} steps"
+        case SelectOutputs(accuracy_percent=scores, step=step, measure=measure):
+            reached = f", {scores[step]:.2f} % {measure}" if scores else ""
+            return f", {outputs.checkpoint} ({outputs.strategy}{reached})"
+        case InferOutputs(requests=requests, errors=errors):
+            failed = f", {errors} of them errors; to ask these again: run --retry-errors" if errors else ""
+            return f", {requests:,} answers{failed}"
     return ""
 
 

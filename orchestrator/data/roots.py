@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import SPLITS, Task
 from orchestrator.data.forms import find_other
-from orchestrator.errors import Problem, did_you_mean
+from orchestrator.errors import Problem, did_you_mean, listed
 
 MOST_FOLDERS = 50  # looked into for data that lies deeper
 MOST_NAMES = 8  # shown of a folder's content
@@ -104,8 +104,7 @@ def _cause(task: Task, root: Path, names: Sequence[str]) -> str:
 
 
 def _shown(names: Sequence[str]) -> str:
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+    return listed(names, MOST_NAMES)
 
 
 def _listed(tasks: Sequence[Task], *, everything: bool = False) -> str:

@@ -8,18 +8,25 @@ LOG = "log.txt"
 TAIL_BYTES = 1 << 16
 
 
-def tail(path: Path, begin: int = 0) -> str:
-    """The text of a file from byte `begin` on, at most its last `TAIL_BYTES`; empty where there is no file.
+def size_of(path: Path) -> int:
+    """The bytes of a log; 0 where there is none."""
+    return path.stat().st_size if path.exists() else 0
 
-    Its first line may be cut.
-    """
+
+def since(path: Path, begin: int = 0, most: int | None = None) -> str:
+    """The text of a file from byte `begin` on, at most its last bytes; empty where there is no file."""
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(begin, size - TAIL_BYTES))
+            file.seek(begin if most is None else max(begin, size - most))
             return file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def tail(path: Path, begin: int = 0) -> str:
+    """The same, at most its last `TAIL_BYTES`. Its first line may be cut."""
+    return since(path, begin, TAIL_BYTES)
 
 
 def last_lines(path: Path, count: int, begin: int = 0) -> str:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from orchestrator.machine.files import read_json
 from orchestrator.plan.devices import inference_processes
+from orchestrator.plan.outputs import SelectOutputs
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.toolkits.base import Command, TrainInputs
 
-REQUESTS, PREDICTIONS, SELECTION = "requests.jsonl", "predictions.jsonl", "selection.json"
+REQUESTS, PREDICTIONS = "requests.jsonl", "predictions.jsonl"
 
 
 def command_of(plan: Plan, stage: Stage, device: str) -> Command | None:
@@ -31,19 +31,18 @@ def command_of(plan: Plan, stage: Stage, device: str) -> Command | None:
     return None
 
 
-def describe(plan: Plan, stage: Stage, device: str) -> dict[str, Any]:
+def describe(plan: Plan, stage: Stage, device: str) -> tuple[list[str], dict[str, str]]:
     """What a stage's ``stage.json`` says about its process: argv, and what is added to the environment.
 
     No secret can be in there: a recipe with one is refused, and what the user's shell exports is not stored.
     """
     command = command_of(plan, stage, device)
-    return {"argv": list(command.argv), "env": dict(command.env)} if command else {"argv": [], "env": {}}
+    return (list(command.argv), dict(command.env)) if command else ([], {})
 
 
 def model_path(plan: Plan, stage: Stage, folder: Path) -> str:
     """The base model as a process in `folder` names it: relative for our own, so that a runs folder can move."""
-    init = stage.need("init")
-    if init is not None:
+    if init := stage.need("init"):
         return os.path.relpath(init.folder / "model", folder)
     path = plan.recipe.model.path
     assert path is not None
@@ -53,12 +52,14 @@ def model_path(plan: Plan, stage: Stage, folder: Path) -> str:
 
 def chosen_checkpoint(stage: Stage) -> Path | None:
     """The checkpoint that a stage's selection chose, or will choose; ``None`` for a zero-shot job."""
-    select, train = stage.need("select"), stage.need("train")
-    if select is None or train is None:
-        return None
+    return _chosen(stage) if stage.need("select") else None
+
+
+def _chosen(stage: Stage) -> Path:
+    select = stage.input("select")
     if not select.done:
-        return train.folder / "checkpoint-<chosen by select>"
-    return Path(os.path.normpath(select.folder / read_json(select.folder / SELECTION)["path"]))
+        return stage.input("train").folder / "checkpoint-<chosen by select>"
+    return Path(os.path.normpath(select.folder / select.outputs(SelectOutputs).path))
 
 
 def init_command(plan: Plan) -> Command:
@@ -124,7 +125,5 @@ def shard_predictions(index: int | str) -> str:
 
 def merge_command(plan: Plan, stage: Stage) -> Command:
     """Writes merged weights."""
-    checkpoint = chosen_checkpoint(stage)
-    assert checkpoint is not None
-    adapter = os.path.relpath(checkpoint, stage.folder)
+    adapter = os.path.relpath(_chosen(stage), stage.folder)
     return plan.trainer.merge(plan.recipe, model_path(plan, stage, stage.folder), adapter)

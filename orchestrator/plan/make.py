@@ -11,6 +11,7 @@ from typing import Any
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.plan.changes import DATA, changes
 from orchestrator.plan.keys import Inputs, key_of
+from orchestrator.plan.outputs import Kind
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.recipe.recipe import Recipe
 
@@ -69,7 +70,7 @@ def _job(
     inputs = Inputs(recipe, seen)
     stages: list[Stage] = []
 
-    def add(kind: str, *needs: Stage | None) -> Stage:
+    def add(kind: Kind, *needs: Stage | None) -> Stage:
         needed = tuple(stage for stage in needs if stage is not None)
         everything = {"stage": kind, **inputs.of(kind, group), "needs": {stage.kind: stage.key for stage in needed}}
         key = key_of(everything)

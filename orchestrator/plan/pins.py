@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from orchestrator.inside import hub_pins
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.base import Say
 
 PINS = "pins.json"
 PINNED = "MMLA_HUB_PINS"
@@ -46,7 +46,7 @@ def pinned(plan: Plan) -> Plan:
     return replace(plan, recipe=at_commits(plan.recipe), jobs=jobs)
 
 
-def pin(plan: Plan, say: Callable[[str], None]) -> Plan:
+def pin(plan: Plan, say: Say) -> Plan:
     """As `pinned`, but weights not pinned yet are looked up on the hub, or in its cache where that is offline.
 
     Raises:
@@ -96,7 +96,7 @@ def _is_damaged(plan: Plan) -> bool:
     return file.exists() and not (isinstance(pins, dict) and len(pins) == len(_kept(plan)))
 
 
-def _asked(repository: str, revision: str, say: Callable[[str], None]) -> str | None:
+def _asked(repository: str, revision: str, say: Say) -> str | None:
     """The commit of a model's revision; ``None`` where it cannot be known, which is said."""
     from orchestrator.machine.hub import endpoint, errors_explained, hub
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.bad_videos import BadVideos, cache_of
-from orchestrator.plan.record import is_done, mark_in, state_in
+from orchestrator.plan.outputs import Kind, Outputs
+from orchestrator.plan.record import Record, is_done, outputs_in, read
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import Engine, Part, Trainer
@@ -17,6 +18,7 @@ from orchestrator.toolkits.base import Engine, Part, Trainer
 TRAIN_SPLITS = ("train", "dev")
 # stages whose outputs only other stages read, and that take room
 LARGE = ("init", "convert", "train")
+O = TypeVar("O", bound=Outputs)  # noqa: E741
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Stage:
     ``changed`` says in words which of its inputs are others by now, as `changes.changes`.
     """
 
-    kind: str
+    kind: Kind
     job: str
     folder: Path
     key: str
@@ -42,16 +44,25 @@ class Stage:
     @property
     def done(self) -> bool:
         """Whether its outputs are on disk, complete, and made from what it needs as that is now."""
-        return is_done(self.folder) and self.fits(state_in(self.folder))
+        record = read(self.folder)
+        return is_done(self.folder, record) and self.fits(record)
 
     def lineage(self) -> dict[str, str]:
         """By kind, which making of each needed stage is on disk; what was removed, or has no mark, is left out."""
-        return {stage.kind: mark for stage in self.needs if (mark := mark_in(stage.folder))}
+        return {stage.kind: mark for stage in self.needs if (record := read(stage.folder)) and (mark := record.mark)}
 
-    def fits(self, state: Mapping[str, Any]) -> bool:
-        """Whether what its ``stage.json`` tells of was made from what it needs as that is now."""
-        made_from: Mapping[str, str] = state.get("made_from", {})
+    def fits(self, record: Record | None) -> bool:
+        """Whether what a record of it tells of was made from what it needs as that is now."""
+        made_from = record.made_from if record else {}
         return all(made_from.get(kind) == mark for kind, mark in self.lineage().items())
+
+    def outputs(self, kind: type[O]) -> O:
+        """What it says of its outputs, where it is known to be done.
+
+        Raises:
+            StageError: that was lost since; the next run does it again.
+        """
+        return outputs_in(self.folder, kind)
 
     def need(self, kind: str) -> Stage | None:
         """The needed stage of a kind, if it needs one."""

@@ -19,6 +19,7 @@ from orchestrator.plan.devices import machine_problems
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.prompts.examples import samples_of, wording_of
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.base import Say, ignore
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
 MOST_FILES = 5  # of a damaged model
@@ -66,7 +67,7 @@ class Survey:
 Check = Callable[[Survey], Iterator[Problem | Note]]
 
 
-def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], None] | None = None) -> list[Problem]:
+def problems_of(plan: Plan, *, everything: bool = False, say: Say = ignore) -> list[Problem]:
     """All that is wrong with a plan's toolkit settings, data, prompts, videos and machine.
 
     Args:
@@ -79,7 +80,7 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Callable[[str], No
     for finding in chain.from_iterable(check(survey) for check in CHECKS):
         if isinstance(finding, Problem):
             found += [finding] if finding not in found else []
-        elif say is not None:
+        else:
             say(finding.text)
     return found
 

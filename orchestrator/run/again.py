@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from orchestrator.machine.files import read_jsonl
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
+from orchestrator.plan.outputs import InferOutputs
 from orchestrator.plan.plan import Job, Plan
-from orchestrator.plan.record import damaged, reopen, state_in
+from orchestrator.plan.record import Record, damaged, read, reopen
 from orchestrator.run import journals
+from orchestrator.toolkits.base import Say
 
 
-def reopen_damaged(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
+def reopen_damaged(plans: Sequence[Plan], say: Say) -> None:
     """Have stages done again whose files are not what they wrote, where something that is to run reads them."""
     for job in (job for plan in plans for job in plan.jobs):
         todo = job.todo()
         for stage in job.stages:
             if stage in todo or not any(stage in other.needs for other in todo):
                 continue
-            if names := damaged(stage.folder, state_in(stage.folder)):
+            if names := damaged(stage.folder, read(stage.folder)):
                 say(f"{stage.name} is mended: not as it left them: {', '.join(names)} in {stage.folder}")
                 reopen(stage.folder)
 
 
-def set_aside_edited(folder: Path, before: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    """Move answers aside that are all there, but not as their inference, whose state is given, left them.
+def set_aside_edited(folder: Path, before: Record, say: Say) -> None:
+    """Move answers aside that are all there, but not as their inference, whose record is given, left them.
 
     Which of them were edited cannot be told. Where lines were lost or damaged, the others are taken for what they were.
     """
@@ -35,19 +36,20 @@ def set_aside_edited(folder: Path, before: Mapping[str, Any], say: Callable[[str
         return
     asked = None if REQUESTS in names else {request["id"] for request in read_jsonl(folder / REQUESTS)}
     there = journals.join(folder, asked, say)  # which mends answers that are there twice
-    if there >= before["outputs"].get("requests", 0) and PREDICTIONS in damaged(folder, before):
+    outputs = before.outputs_as(InferOutputs)
+    if there >= (outputs.requests if outputs else 0) and PREDICTIONS in damaged(folder, before):
         aside = (folder / PREDICTIONS).rename(folder / f"{PREDICTIONS}.edited")
         say(f"all is asked again: its answers were edited, and are now in {aside}")
 
 
-def retry_errors(plans: Sequence[Plan], say: Callable[[str], None]) -> None:
+def retry_errors(plans: Sequence[Plan], say: Say) -> None:
     """Have the requests asked again that ended in an error; the other answers are kept."""
     for job in (job for plan in plans for job in plan.jobs):
         if count := _without_errors(job, say):
             say(f"{job.name}: what ended in an error is asked again: {count:,} request{'s' if count > 1 else ''}")
 
 
-def _without_errors(job: Job, say: Callable[[str], None]) -> int:
+def _without_errors(job: Job, say: Say) -> int:
     total = 0
     for stage in job.stages:
         if stage.kind not in ("select", "infer"):

@@ -8,18 +8,18 @@ killed.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from orchestrator.machine.files import atomic_write
 from orchestrator.plan.commands import PREDICTIONS, shard_predictions
-from orchestrator.toolkits.base import Progress
+from orchestrator.toolkits.base import Progress, Say, ignore
 
 Prediction = dict[str, Any]
 
 
-def join(folder: Path, asked: Collection[str] | None = None, say: Callable[[str], None] = lambda _: None) -> int:
+def join(folder: Path, asked: Collection[str] | None = None, say: Say = ignore) -> int:
     """Have one journal hold what all the processes wrote, each request once; returns how many requests it answers.
 
     Lines that a killed process left half written are dropped, and so are damaged ones, which are then asked again; so

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.plan.outputs import Outputs
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.scores.results import ResultsRow
 from orchestrator.toolkits.base import Progress
@@ -33,7 +34,7 @@ class Listener(Protocol):
     def progress(self, progress: Progress) -> None:
         """The running stage is this far."""
 
-    def end(self, stage: Stage, seconds: float, outputs: dict[str, Any]) -> None:
+    def end(self, stage: Stage, seconds: float, outputs: Outputs) -> None:
         """A stage is done: how long all its attempts took, and what it says of its outputs."""
 
     def failed(self, stage: Stage, error: OrchestratorError) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from orchestrator.machine.processes import end_below
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.listener import Listener
+from orchestrator.toolkits.base import Say
 
 RESULTS_BYTES = 1 << 18  # what a results folder must have room for
 
@@ -39,7 +40,7 @@ def unpack_videos(recipes: Sequence[Recipe]) -> None:
             ensure_videos(task, root, meter(f"unpacking the videos of {task.name}"))
 
 
-def alone(plans: Sequence[Plan], locks: ExitStack, say: Callable[[str], None]) -> None:
+def alone(plans: Sequence[Plan], locks: ExitStack, say: Say) -> None:
     """Be the only run that works on the plans' folders; what a killed one left running there is ended.
 
     Raises:

@@ -10,15 +10,13 @@ import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from orchestrator.errors import Interrupted, OrchestratorError, StageError, remedy
 from orchestrator.machine.checkout import git_commit
-from orchestrator.machine.files import write_json
 from orchestrator.machine.logs import LOG
 from orchestrator.plan.commands import describe
 from orchestrator.plan.plan import Stage
-from orchestrator.plan.record import STATE, seal, state_in
+from orchestrator.plan.record import Attempt, Record, State, Weights, read, write
 from orchestrator.run.stages.context import Context, MixedInputs
 
 # stages whose outputs toolkits write, which do not flush them
@@ -28,77 +26,80 @@ MARKED = ("train", "infer")
 
 
 @contextlib.contextmanager
-def attempt(context: Context, stage: Stage) -> Iterator[dict[str, Any]]:
+def attempt(context: Context, stage: Stage) -> Iterator[Record]:
     """Keep ``stage.json`` while a stage's work is done in this context; the work sets ``outputs`` of what is yielded.
 
     Raises:
         StageError: the work failed, or the disk is full.
         Interrupted: the user stopped it.
     """
-    file = stage.folder / STATE
     with disk_errors():
-        attempts = [_closed(earlier, stage) for earlier in state_in(stage.folder).get("attempts", [])]
-        attempts.append({"started_at": _now(), "seconds": None})
-        state = _begun(context, stage) | {"attempts": attempts}
-        write_json(file, state)
+        before = read(stage.folder)
+        record = _begun(context, stage)
+        record.attempts = [_closed(earlier, stage) for earlier in before.attempts] if before else []
+        now = Attempt(started_at=_now(), seconds=None)
+        record.attempts.append(now)
+        write(stage.folder, record)
     started = time.monotonic()
-    outcome = "failed"
+    outcome: State = "failed"
     try:
         with disk_errors():
-            yield state
+            yield record
         if stage.kind in WRITTEN_BY_TOOLKITS:
             os.sync()  # after a power cut "done" must still be true
         with disk_errors():
-            state["files"] = seal(stage.folder, stage.kind)
+            record.seal(stage.folder)
         if stage.kind in MARKED:
-            state["id"] = uuid.uuid4().hex[:12]
+            record.id = uuid.uuid4().hex[:12]
         outcome = "done"
-        if state["argv"]:
-            state["exit_code"] = 0
+        if record.argv:
+            record.exit_code = 0
     except Interrupted:
         outcome = "interrupted"
         raise
     except OrchestratorError as error:
-        state |= {"error": str(error), "exit_code": getattr(error, "exit_status", None)}
-        state["mixed"] = isinstance(error, MixedInputs)
+        record.error, record.exit_code = str(error), getattr(error, "exit_status", None)
+        record.mixed = isinstance(error, MixedInputs)
         raise
     finally:
-        attempts[-1]["seconds"] = round(time.monotonic() - started, 3)
-        seconds = round(sum(one["seconds"] for one in attempts), 3)
-        state |= {"state": outcome, "seconds": seconds, "ended_at": _now()}
+        now.seconds = round(time.monotonic() - started, 3)
+        record.seconds = round(sum(one.seconds or 0 for one in record.attempts), 3)
+        record.state, record.ended_at = outcome, _now()
         # where the disk is full, why the stage failed says so already
         with disk_errors() if outcome == "done" else contextlib.suppress(OSError):
-            write_json(file, state)
+            write(stage.folder, record)
 
 
-def _begun(context: Context, stage: Stage) -> dict[str, Any]:
+def _begun(context: Context, stage: Stage) -> Record:
     recipe, environment = context.recipe, context.plan.part(stage.kind).environment
-    return {
-        "state": "running",
-        "stage": stage.kind,
-        "job": stage.job,
-        "key": stage.key,
-        **describe(context.plan, stage, context.device),
-        "inputs": stage.inputs,
-        "made_from": stage.lineage(),
-        "device": context.device,
-        "processes": recipe.resources.processes,
-        "toolkit": environment.name,
-        "model": {"path": recipe.model.path, "revision": recipe.model.revision},
-        "host": socket.gethostname(),
-        "git_commit": git_commit(),
-        "toolkit_lock": environment.lock_digest,
-    }
+    argv, env = describe(context.plan, stage, context.device)
+    return Record(
+        state="running",
+        stage=stage.kind,
+        job=stage.job,
+        key=stage.key,
+        argv=argv,
+        env=env,
+        inputs=dict(stage.inputs),
+        made_from=stage.lineage(),
+        device=context.device,
+        processes=recipe.resources.processes,
+        toolkit=environment.name,
+        model=Weights(path=recipe.model.path, revision=recipe.model.revision),
+        host=socket.gethostname(),
+        git_commit=git_commit(),
+        toolkit_lock=environment.lock_digest,
+    )
 
 
-def _closed(attempt: dict[str, Any], stage: Stage) -> dict[str, Any]:
+def _closed(attempt: Attempt, stage: Stage) -> Attempt:
     """An earlier attempt with its duration: one that was killed lasted until the last line of its log."""
-    if attempt["seconds"] is None:
-        log = stage.folder / LOG
-        end = log.stat().st_mtime if log.exists() else 0.0
-        start = datetime.fromisoformat(attempt["started_at"]).timestamp()
-        attempt = {**attempt, "seconds": round(max(0.0, end - start), 3)}
-    return attempt
+    if attempt.seconds is not None:
+        return attempt
+    log = stage.folder / LOG
+    end = log.stat().st_mtime if log.exists() else 0.0
+    start = datetime.fromisoformat(attempt.started_at).timestamp()
+    return Attempt(started_at=attempt.started_at, seconds=round(max(0.0, end - start), 3))
 
 
 @contextlib.contextmanager

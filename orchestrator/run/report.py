@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, listed
 from orchestrator.machine.locks import waiting_lock
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
@@ -36,7 +36,7 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
             # of two runs that end together the second sees what the first wrote
             with waiting_lock(results_dir / LOCK, f"another run writes to {results_dir}: waiting for it"):
                 if not _holds(path, rows):
-                    replaced = {(task.name, run) for task, entry in scored(plan) for run in entry.get("replaces", ())}
+                    replaced = {(task.name, run) for task, entry in scored(plan) for run in entry.replaces}
                     if aside := _move_aside(path, rows, replaced):
                         listener.line(f"{path} held other results: they are now in {aside}")
                     write_results(path, rows)
@@ -50,14 +50,9 @@ def _notes(plan: Plan) -> list[str]:
     """What was odd about the tasks' answers, as their score stages said; what is odd alike is said once."""
     tasks: dict[str, list[str]] = {}
     for task, entry in scored(plan):
-        for note in entry["notes"]:
+        for note in entry.notes:
             tasks.setdefault(note, []).append(task.name)
-    return [f"{_named(names)}: {note}" for note, names in tasks.items()]
-
-
-def _named(names: Sequence[str]) -> str:
-    more = len(names) - MOST_TASKS
-    return ", ".join(names[:MOST_TASKS]) + (f" and {more} more" if more > 0 else "")
+    return [f"{listed(names, MOST_TASKS)}: {note}" for note, names in tasks.items()]
 
 
 def _holds(path: Path, rows: Sequence[ResultsRow]) -> bool:

@@ -3,62 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.benchmark.task import Task
-from orchestrator.machine.files import read_json
-from orchestrator.plan.commands import SELECTION
-from orchestrator.plan.plan import Plan, Stage
-from orchestrator.plan.record import outputs_in, state_in
-from orchestrator.recipe.recipe import Recipe
+from orchestrator.plan.plan import Plan
+from orchestrator.run.entries import Entry, read_entries
 from orchestrator.scores import metrics
-from orchestrator.scores.results import ResultsRow, overall_row
+from orchestrator.scores.results import MAJORITY, ResultsRow, overall_row
 from orchestrator.scores.signature import decoding, prompt_label, signature
 
-SCORES = "scores.json"
 
-
-@dataclass(frozen=True)
-class Provenance:
-    """What the stages behind a task's score were; kept beside it, for their folders may be deleted to free the disk.
-
-    ``checkpoint``: its name; ``train_seconds``: wall time of the training; ``gpus``: the most that a stage used;
-    ``bad_videos``: how many of the task's videos were bad, by split.
-    """
-
-    checkpoint: str | None
-    train_seconds: float | None
-    gpus: int
-    bad_videos: dict[str, int]
-
-    @classmethod
-    def of(cls, recipe: Recipe, stage: Stage, task: Task) -> Provenance:
-        """Read from the stages that a score stage needs."""
-        select, train, infer = stage.need("select"), stage.need("train"), stage.input("infer")
-        inferred, trained = state_in(infer.folder), state_in(train.folder) if train else {}
-        on_gpus = inferred["device"] == "cuda"
-        used = [recipe.model.gpus * inferred["outputs"].get("processes", 1) if on_gpus else 0]
-        if trained and trained["device"] == "cuda":
-            used.append(trained["processes"])  # the recipe's may have changed since
-        converted = outputs_in(train.input("convert").folder) if train else {}
-        bad = {split: tasks.get(task.name, 0) for split, tasks in converted.get("bad_videos", {}).items()}
-        bad[recipe.inference.split] = inferred["outputs"].get("bad_videos", {}).get(task.name, 0)
-        return cls(
-            checkpoint=read_json(select.folder / SELECTION)["checkpoint"] if select else None,
-            train_seconds=round(trained["seconds"], 1) if trained else None,
-            gpus=max(used),
-            bad_videos=bad,
-        )
-
-
-def scored(plan: Plan) -> Iterator[tuple[Task, dict[str, Any]]]:
-    """The tasks of a plan's done jobs, each with what its score stage kept (see `stages.score`)."""
+def scored(plan: Plan) -> Iterator[tuple[Task, Entry]]:
+    """The tasks of a plan's done jobs, each with what its score stage kept."""
     for job in plan.jobs:
         stage = job.stage("score")
         if stage.done:  # and so its file is as it was written
-            yield from zip(job.tasks, read_json(stage.folder / SCORES), strict=True)
+            yield from zip(job.tasks, read_entries(stage.folder), strict=True)
 
 
 def results_of(plan: Plan) -> list[ResultsRow]:
@@ -69,12 +30,11 @@ def results_of(plan: Plan) -> list[ResultsRow]:
     bad: Counter[str] = Counter()
     split, sha = plan.recipe.inference.split, plan.recipe.digest
     for task, entry in scored(plan):
-        score, provenance = metrics.Scores(**entry["scores"]), Provenance(**entry["stages"])
-        measured = _measured(plan, task, score.n, entry, provenance)
-        rows.append({**measured, **entry["row"], "recipe_sha256": sha})
-        parts.append(score)
-        sizes.append(task.sizes.get(split) or score.n)
-        bad.update(provenance.bad_videos)
+        found = {**entry.scores.as_row(), MAJORITY: entry.scores.majority, **entry.row.model_dump()}
+        rows.append({**_measured(plan, task, entry), **found, "recipe_sha256": sha})
+        parts.append(entry.scores)
+        sizes.append(task.sizes.get(split) or entry.scores.n)
+        bad.update(entry.stages.bad_videos)
     if rows:
         known: dict[str, Any] = {
             "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),
@@ -85,12 +45,12 @@ def results_of(plan: Plan) -> list[ResultsRow]:
     return rows
 
 
-def _measured(plan: Plan, task: Task, n: int, entry: Mapping[str, Any], provenance: Provenance) -> ResultsRow:
+def _measured(plan: Plan, task: Task, entry: Entry) -> ResultsRow:
     """The columns of a task's results row that say what was measured and how."""
-    prompt = entry.get("prompt") or prompt_label(plan.recipe, task)
-    recipe = plan.recipe
-    model, split, bad = recipe.model, recipe.inference.split, provenance.bad_videos
-    choice = plan.bad_videos
+    recipe, choice, bad = plan.recipe, plan.bad_videos, entry.stages.bad_videos
+    model, split = recipe.model, recipe.inference.split
+    prompt = entry.prompt or prompt_label(recipe, task)
+    measured = choice.summary({split: bad[split]})  # what training lacked is no matter of what was measured
     return {
         "recipe": recipe.name,
         "model": model.name,
@@ -105,11 +65,10 @@ def _measured(plan: Plan, task: Task, n: int, entry: Mapping[str, Any], provenan
         "decoding": decoding(recipe),
         "frames": recipe.video.frames if recipe.modality == "video" else None,
         "seed": recipe.seed,
-        "checkpoint": provenance.checkpoint,
-        "train_seconds": provenance.train_seconds,
-        "gpus": provenance.gpus,
-        # what training lacked is no matter of what was measured
-        "signature": signature(recipe, task, entry["utterances"], n, choice.summary({split: bad[split]}), prompt),
+        "checkpoint": entry.stages.checkpoint,
+        "train_seconds": entry.stages.train_seconds,
+        "gpus": entry.stages.gpus,
+        "signature": signature(recipe, task, entry.utterances, entry.scores.n, measured, prompt),
         "bad_videos": choice.summary(bad),
         "toolkit_version": plan.engine.environment.toolkit_version(),
     }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.plan import Plan, Stage
-from orchestrator.plan.record import damaged, state_in
+from orchestrator.plan.record import Record, damaged, read
 from orchestrator.run.again import set_aside_edited
 from orchestrator.run.listener import Listener
 from orchestrator.run.record import attempt, disk_errors
@@ -50,26 +49,26 @@ def run_plans(plans: Sequence[Plan], device: str, listener: Listener) -> list[tu
 
 
 def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
-    before = state_in(stage.folder)
-    if before.get("state") == "running":
+    before = read(stage.folder)
+    if before and before.state == "running":
         context.launcher.end_leftovers(stage.folder, context.recipe.resources.stop_grace_seconds)
     listener.begin(stage)
     with disk_errors():
         before = _useful(stage, before, listener)
         _refuse_other_world(context, stage, before)
-    with attempt(context, stage) as state:
+    with attempt(context, stage) as record:
         try:
-            state["outputs"] = WORK[stage.kind](context, stage)
+            record.outputs = outputs = WORK[stage.kind](context, stage)
         except InputError:
             context.need_unchanged(stage)  # it was sound when the run began
             raise
-    listener.end(stage, state["attempts"][-1]["seconds"], state["outputs"])
+    listener.end(stage, record.attempts[-1].seconds or 0.0, outputs)
 
 
-def _useful(stage: Stage, before: dict[str, Any], listener: Listener) -> dict[str, Any]:
+def _useful(stage: Stage, before: Record | None, listener: Listener) -> Record | None:
     """What an earlier run left of a stage, as its ``stage.json`` tells; removed if no use can be made of it."""
     why = ""
-    if before.get("mixed"):
+    if before and before.mixed:
         why = "what it read was changed while it ran"
     elif stage.kind == "score":
         pass  # computed anew whatever is there, which says which run's scores these replace
@@ -79,21 +78,21 @@ def _useful(stage: Stage, before: dict[str, Any], listener: Listener) -> dict[st
     if not why:
         for left in stage.folder.glob(".*.tmp"):  # half a file of a run that was killed
             left.unlink()
-        if before.get("state") == "done" and (names := damaged(stage.folder, before)):
+        if before and before.state == "done" and (names := damaged(stage.folder, before)):
             listener.remark(f"is mended: {', '.join(names)} not as it left {'it' if len(names) == 1 else 'them'}")
-        if stage.kind == "infer":
+        if before and stage.kind == "infer":
             set_aside_edited(stage.folder, before, listener.remark)
         return before
     listener.remark(f"begins anew: {why}")
     shutil.rmtree(stage.folder)
-    return {}
+    return None
 
 
-def _refuse_other_world(context: Context, stage: Stage, before: Mapping[str, Any]) -> None:
+def _refuse_other_world(context: Context, stage: Stage, before: Record | None) -> None:
     """DeepSpeed cannot read the checkpoints of another number of processes; say so before it does."""
-    train, count = context.recipe.train, before.get("processes")
-    if stage.kind != "train" or train is None or not train.deepspeed or count is None:
+    if before is None or stage.kind != "train" or not context.recipe.training.deepspeed:
         return
+    count = before.processes
     if count != context.recipe.resources.processes and context.plan.trainer.resumable(stage.folder, context.say):
         raise StageError(
             f"it was begun with {count} processes, and DeepSpeed goes on with as many only\n"

@@ -47,7 +47,7 @@ def chosen(lab: Lab, name: str, harm: str) -> None:
     world = lab.at("done")
     for kind in ("infer", "score"):
         shutil.rmtree(world.stage(kind))
-    selection = json.loads((world.stage("select") / "selection.json").read_text())
+    selection = json.loads((world.stage("select") / "stage.json").read_text())["outputs"]
     HARMS[harm](world.stage("select") / selection["path"] / name)
     code, said = world.run()
     assert code, f"nothing is said:\n{said}"
@@ -59,7 +59,7 @@ def chosen_gone(lab: Lab) -> None:
     world = lab.at("done")
     for kind in ("infer", "score"):
         shutil.rmtree(world.stage(kind))
-    selection = json.loads((world.stage("select") / "selection.json").read_text())
+    selection = json.loads((world.stage("select") / "stage.json").read_text())["outputs"]
     shutil.rmtree(world.stage("select") / selection["path"])
     world.settles()
 

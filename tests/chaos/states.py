@@ -46,8 +46,6 @@ FILES = {
     "infer's stage.json when done": ("infer/stage.json", "done", ("score",)),
     "score's stage.json": ("score/stage.json", "done", ()),
     "scores.json": ("score/scores.json", "done", ()),
-    "selection.json": ("select/selection.json", "infer", ()),
-    "selection.json when done": ("select/selection.json", "done", ("score",)),
     "the requests": ("infer/requests.jsonl", "infer", ()),
     "the toolkit's configuration": ("infer/config.json", "infer", ()),
     "the lock": ("convert/../../lock", "infer", ()),
@@ -105,6 +103,7 @@ ODD: dict[str, dict[str, Any]] = {
     "device a list": {"device": []},
     "processes a text": {"processes": "two"},
     "another key": {"key": "0" * 12},
+    "outputs of another": {"outputs": {"steps": 1, "rows": {"train": 1}, "requests": 1, "checkpoint": "checkpoint-1"}},
 }
 
 
@@ -121,6 +120,12 @@ def odd(lab: Lab, kind: str, state: str, value: dict[str, Any]) -> None:
 
 
 for _what, _value in ODD.items():
-    for _kind, _state in (("train", "train"), ("train", "done"), ("convert", "train"), ("infer", "done")):
+    for _kind, _state in (
+        ("train", "train"),
+        ("train", "done"),
+        ("convert", "train"),
+        ("select", "done"),
+        ("infer", "done"),
+    ):
         _words = f"{_kind}'s stage.json ({_state}): {_what}"
         add("states", _words, EITHER, odd, _kind, _state, _value, slow=_state == "train")

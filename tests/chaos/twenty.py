@@ -11,7 +11,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from orchestrator.plan.record import state_in
+from orchestrator.plan.outputs import SelectOutputs
+from orchestrator.plan.record import outputs_in, read
 from tests.chaos.answers import DAMAGES, PREDICTIONS, damage
 from tests.chaos.checkpoints import HARMS
 from tests.chaos.clocks import YEARS, date, stale
@@ -58,14 +59,18 @@ def strike(world: World, chance: random.Random, seconds: float) -> str | None:
 def harm(world: World, chance: random.Random) -> str:
     """What lies on disk is damaged while nothing runs."""
     # of a training that is done, all is on disk: the system was asked to see to that
-    going = [folder for folder in world.folder.glob("runs/*/*/train-*") if state_in(folder).get("state") != "done"]
+    going = [
+        folder
+        for folder in world.folder.glob("runs/*/*/train-*")
+        if not ((record := read(folder)) and record.state == "done")
+    ]
     unfinished = [file for folder in going for file in folder.glob("output/checkpoint-*/*.*")]
     forms = sorted(set(FORMS) - {"a folder"})
     ways: list[tuple[str, list[Path], list[str], Callable[[Path, str], object]]] = [
         ("answers", list(world.folder.glob(f"runs/*/*/*/**/{PREDICTIONS}")), sorted(DAMAGES), damage_some),
         ("a checkpoint's", unfinished, sorted(HARMS),
          lambda file, how: HARMS[how](file)),
-        ("a file of its own,", [path for name in ("stage.json", "scores.json", "selection.json", "requests.jsonl")
+        ("a file of its own,", [path for name in ("stage.json", "scores.json", "requests.jsonl")
          for path in world.folder.glob(f"runs/*/*/*/{name}")], forms, lambda file, how: FORMS[how](file)),
         ("converted data,", list(world.folder.glob("runs/*/*/convert-*/*.json*")), forms,
          lambda file, how: FORMS[how](file)),
@@ -96,8 +101,8 @@ def retrained(folder: Path, _: str) -> None:
     """A training is lost; the answers that were made from it are now somebody else's, and dated in the future."""
     key = folder.name.removeprefix("train-")
     for journal in folder.parent.glob(f"infer-*/{PREDICTIONS}"):
-        needs = state_in(journal.parent).get("inputs", {}).get("needs", {})
-        if key in needs.values():
+        record = read(journal.parent)
+        if record and key in record.inputs.get("needs", {}).values():
             with contextlib.suppress(ValueError, TypeError):  # damaged before
                 stale(journal)
             date(journal.parent, "the future")
@@ -107,9 +112,9 @@ def retrained(folder: Path, _: str) -> None:
 def weights(world: World) -> dict[str, str]:
     """Digests of the chosen checkpoints' weights, by the selection that chose them."""
     found = {}
-    for path in world.folder.glob("runs/*/*/select-*/selection.json"):
-        for file in (path.parent / json.loads(path.read_text())["path"]).glob("model.*[bs]*"):
-            found[path.parent.name] = hashlib.sha256(file.read_bytes()).hexdigest()
+    for folder in world.folder.glob("runs/*/*/select-*"):
+        for file in (folder / outputs_in(folder, SelectOutputs).path).glob("model.*[bs]*"):
+            found[folder.name] = hashlib.sha256(file.read_bytes()).hexdigest()
     return found
 
 

@@ -204,8 +204,8 @@ class World:
         runs = self.folder / "runs"
         for path in runs.glob("*/*/infer-*/predictions.jsonl"):
             found[str(path.relative_to(runs))] = sorted(set(map(_answer, path.read_bytes().splitlines())))
-        for path in runs.glob("*/*/select-*/selection.json"):
-            found[str(path.relative_to(runs))] = json.loads(path.read_text())
+        for path in runs.glob("*/*/select-*/stage.json"):
+            found[str(path.relative_to(runs))] = json.loads(path.read_text())["outputs"]
         return found
 
     def same(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.running import call
 from tests.shared import RECIPES
+from tests.stages import finish_in
 
 DEMO = RECIPES / "demo.yaml"
 
@@ -30,9 +31,7 @@ def test_files_and_processes(tmp_path: Path) -> None:
 def test_what_is_done_has_no_command(tmp_path: Path) -> None:
     (plan,) = json.loads(call("plan", DEMO, "--json", "--runs-dir", tmp_path))
     for stage in plan["jobs"][0]["stages"]:
-        folder = Path(stage["folder"])
-        folder.mkdir(parents=True)
-        (folder / "stage.json").write_text('{"state": "done"}')
+        finish_in(Path(stage["folder"]), stage["stage"], made_from={"select": "checkpoint-9"})
     said = call("plan", DEMO, "--runs-dir", tmp_path)
     assert "(6 done)" in said
     assert "cd " not in said

@@ -13,9 +13,11 @@ import pytest
 from orchestrator.cli.results import results_table
 from orchestrator.cli.view import LiveView, Rate, View, clock, make_view
 from orchestrator.errors import StageError
+from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, SelectOutputs, TrainOutputs
 from orchestrator.plan.plan import Plan
 from orchestrator.toolkits.base import Progress
 from tests.recipes import plan_of
+from tests.stages import finish
 
 ROW: dict[str, Any] = {"task": "demo", "n": 8, "acc": 50.0, "majority": 40.0}
 
@@ -39,9 +41,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.fixture
 def plan(tmp_path: Path) -> Plan:
     plan = plan_of("demo", runs=tmp_path / "runs")
-    init = plan.jobs[0].stage("init")
-    init.folder.mkdir(parents=True)
-    (init.folder / "stage.json").write_text('{"state": "done"}')
+    finish(plan.jobs[0].stage("init"))
     return plan
 
 
@@ -65,20 +65,21 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
     shown.start([plan])
     shown.skipped()
     shown.begin(convert)
-    shown.end(convert, 1.0, {"rows": {"train": 1200, "dev": 120}})
+    shown.end(convert, 1.0, ConvertOutputs(rows={"train": 1200, "dev": 120}))
     shown.begin(train)
     shown.remark("goes on from checkpoint-6")
     for done in (1, 2, 3):
         shown.progress(Progress(done, 9))
         watch.now += 29  # a line each half minute
-    shown.end(train, 87, {"steps": 9})
+    shown.end(train, 87, TrainOutputs(steps=9))
     shown.begin(select)
-    chosen = {"checkpoint": "checkpoint-9", "strategy": "dev_accuracy", "step": "9"}
-    shown.end(select, 2, chosen | {"accuracy_percent": {"9": 87.5}, "measure": "of the answers right on dev"})
-    shown.end(select, 2, chosen | {"strategy": "last", "accuracy_percent": {}})
+    last = SelectOutputs(strategy="last", checkpoint="checkpoint-9", step=9, path="")
+    compared = {"accuracy_percent": {9: 87.5}, "measure": "of the answers right on dev"}
+    shown.end(select, 2, last.model_copy(update={"strategy": "dev_accuracy", **compared}))
+    shown.end(select, 2, last)
     shown.begin(infer)
-    shown.end(infer, 2, {"requests": 240, "errors": 0})
-    shown.end(infer, 2, {"requests": 240, "errors": 3})
+    shown.end(infer, 2, InferOutputs(requests=240, errors=0))
+    shown.end(infer, 2, InferOutputs(requests=240, errors=3))
     shown.begin(score)
     shown.failed(score, StageError("it broke"))
     shown.stopped(score)
@@ -135,7 +136,7 @@ def test_a_line_that_moves(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(shown.status.status) == "[1/6] demo demo/train: starting"
     shown.progress(Progress(4, 9))
     assert str(shown.status.status) == "[1/6] demo demo/train: step 4/9"
-    shown.end(train, 3, {"steps": 9})
+    shown.end(train, 3, TrainOutputs(steps=9))
     assert shown.status is None
     shown.failed(train, StageError("no [such] :smile:"))
     shown.stopped(train)

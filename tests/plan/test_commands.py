@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from orchestrator.inside import start
-from orchestrator.machine.files import write_json
 from orchestrator.plan.commands import command_of
+from orchestrator.plan.outputs import SelectOutputs
 from tests.plan.demo import demo_plan, keys
 from tests.shared import ROOT
+from tests.stages import finish
 
 
 def test_commands(data: Path, tmp_path: Path) -> None:
@@ -26,9 +27,8 @@ def test_commands(data: Path, tmp_path: Path) -> None:
     infer = commands["infer"]
     assert infer is not None
     assert "checkpoint-<chosen by select>" in infer.files["config.json"]
-    folder = job.stage("select").folder
-    write_json(folder / "stage.json", {"state": "done"})
-    write_json(folder / "selection.json", {"path": f"../train-{keys(plan)['train']}/output/checkpoint-9"})
+    path = f"../train-{keys(plan)['train']}/output/checkpoint-9"
+    finish(job.stage("select"), outputs=SelectOutputs(strategy="last", checkpoint="checkpoint-9", step=9, path=path))
     again = command_of(plan, job.stage("infer"), "cpu")
     assert again is not None
     assert "output/checkpoint-9" in again.files["config.json"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.machine.files import write_json
 from orchestrator.plan import preflight
+from tests.stages import finish
 from tests.tables import plan_of_text, table
 
 
@@ -31,5 +31,5 @@ def test_no_gpu_for_a_large_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     plan = plan_of_text(tmp_path, text, root, auto)
     assert preflight.problems_of(plan, everything=True) == []
     # nor is scoring what another machine has answered
-    write_json(plan.jobs[0].stage("infer").folder / "stage.json", {"state": "done"})
+    finish(plan.jobs[0].stage("infer"))
     assert preflight.problems_of(plan) == []

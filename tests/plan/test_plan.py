@@ -5,15 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from orchestrator.machine.files import write_json
 from tests.plan.demo import demo_plan
+from tests.stages import finish
 
 
 def test_a_removed_training_is_wanted_only_by_what_is_not_done(data: Path, tmp_path: Path) -> None:
     plan = demo_plan(data, runs=tmp_path / "runs")
     (job,) = plan.jobs
     for stage in job.stages:
-        write_json(stage.folder / "stage.json", {"state": "done"})
+        finish(stage)
     assert job.done
     shutil.rmtree(job.stage("train").folder)
     shutil.rmtree(job.stage("convert").folder)
@@ -23,7 +23,7 @@ def test_a_removed_training_is_wanted_only_by_what_is_not_done(data: Path, tmp_p
     shutil.rmtree(job.stage("infer").folder)
     # the new weights are others: what was chosen among the old ones is chosen again
     assert [stage.kind for stage in job.todo()] == ["convert", "train", "select", "infer", "score"]
-    write_json(job.stage("train").folder / "stage.json", {"state": "done"})
+    finish(job.stage("train"))
     assert [stage.kind for stage in job.todo()] == ["infer", "score"]
-    write_json(job.stage("score").folder / "stage.json", {"state": "done"})
+    finish(job.stage("score"))
     assert [stage.kind for stage in job.todo()] == ["infer", "score"], "it is the score of the old answers"

@@ -309,7 +309,7 @@ DAMAGE = ("", "[]", "null", '{"state": "do', '{"state": 3}', '{"state": "done", 
           '{"state": "done", "outputs": []}', '{"state": "done"}\0', "\ud800")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["stage.json", "scores.json", "selection.json", "train.jsonl", "requests.jsonl"])
+@pytest.mark.parametrize("name", ["stage.json", "scores.json", "train.jsonl", "requests.jsonl"])
 def test_a_damaged_file_of_a_done_run(place: Place, calm: Place, name: str) -> None:
     place.run()
     for content in DAMAGE:
@@ -319,7 +319,7 @@ def test_a_damaged_file_of_a_done_run(place: Place, calm: Place, name: str) -> N
         place.run()
         assert answers(place.folder) == answers(calm.folder, "demo")
         assert place.rows()["demo"]["acc"] == calm.rows()["demo"]["acc"]
-        if name in ("train.jsonl", "selection.json"):
+        if name == "train.jsonl":
             assert place.results.read_bytes() == table
         assert "everything is done already" in place.run()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.machine.processes import RUN_MARK, STAGE_MARK
-from orchestrator.run import record
+from orchestrator.plan import record
 from tests.run.place import Place
 from tests.running import answers, arguments, call, records, stage_folder
 
@@ -270,7 +270,7 @@ def test_a_damaged_model_from_scratch_is_made_again(data: Path, tmp_path: Path, 
 
 def test_a_chosen_checkpoint_that_is_gone_is_told(place: Place) -> None:
     place.run(do="fail:infer", code=1)
-    chosen = json.loads((stage_folder(place.folder, "select") / "selection.json").read_text())["checkpoint"]
+    chosen = place.stage("select")["outputs"]["checkpoint"]
     shutil.rmtree(stage_folder(place.folder, "train") / "output" / chosen)
     said = place.run(code=1)
     assert f"there is no folder {chosen}" in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from orchestrator.errors import StageError
 from orchestrator.machine.files import atomic_write
@@ -18,7 +18,15 @@ from orchestrator.run.stages.context import Context
 from orchestrator.scores.answers import Parser
 
 
-def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> dict[str, Any]:
+class Answered(NamedTuple):
+    """How many requests were answered, how many of them by an error, and how many processes shared them."""
+
+    requests: int
+    errors: int
+    processes: int
+
+
+def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> Answered:
     """Have a checkpoint answer every request of a split: one process, one model load, for all the job's tasks.
 
     Raises:
@@ -51,7 +59,7 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
     # one of several processes that had a single request cannot tell that all fail, and ends well
     if given and len(errors) == len(given):
         raise StageError(f"every request failed; the first error: {errors[0]}\n    whole log: {folder / LOG}")
-    return {"requests": len(lines), "errors": len(errors), "processes": len(todo)}
+    return Answered(len(lines), len(errors), len(todo))
 
 
 def accuracy_on(context: Context, folder: Path, split: str) -> float:

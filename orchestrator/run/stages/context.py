@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.errors import StageError
+from orchestrator.errors import StageError, listed
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.identity import sizes_of
 from orchestrator.plan.plan import Job, Plan, Stage
-from orchestrator.plan.record import damaged, reopen, state_in
+from orchestrator.plan.record import damaged, read, reopen
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.toolkits.base import Command, Part, Progress
+from orchestrator.toolkits.base import Command, Part, Progress, Say, ignore
 
 AGAIN = "    run the same command again: "
 
@@ -31,7 +31,7 @@ class Context:
     launcher: Launcher
     device: str
     report: Callable[[Progress], None]
-    say: Callable[[str], None] = lambda _: None
+    say: Say = ignore
 
     @property
     def recipe(self) -> Recipe:
@@ -57,7 +57,7 @@ class Context:
         Raises:
             StageError: files of it were lost or edited; the next run makes them again.
         """
-        if names := damaged(stage.folder, state_in(stage.folder)):
+        if names := damaged(stage.folder, read(stage.folder)):
             reopen(stage.folder)
             raise StageError(
                 f"not as {stage.name} left it: {', '.join(names)} in {stage.folder}\n{AGAIN}it mends that first"
@@ -89,10 +89,8 @@ class Context:
         before = sizes_of(named)
         yield
         if changed := [video for video, old, new in zip(named, before, sizes_of(named), strict=True) if old != new]:
-            more = f" and {len(changed) - 1:,} more" if len(changed) > 1 else ""
-            raise MixedInputs(
-                f"videos were changed while they were read: {changed[0]}{more}\n{AGAIN}it does this stage again"
-            )
+            what = f"videos were changed while they were read: {listed(changed, 1)}"
+            raise MixedInputs(f"{what}\n{AGAIN}it does this stage again")
 
     def launch(
         self,

@@ -7,12 +7,12 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.leaks import leaked_ids
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.machine.files import atomic_write
+from orchestrator.plan.outputs import ConvertOutputs
 from orchestrator.plan.plan import TRAIN_SPLITS, Stage
 from orchestrator.prompts.examples import Example, examples_of, system_of
 from orchestrator.recipe.recipe import Recipe
@@ -20,7 +20,7 @@ from orchestrator.run.stages.context import Context
 from orchestrator.toolkits.released import layout_of, write_released
 
 
-def convert(context: Context, stage: Stage) -> dict[str, Any]:
+def convert(context: Context, stage: Stage) -> ConvertOutputs:
     """Write the training data in the toolkit's format; the tasks of `it` are mixed with the recipe's seed.
 
     Under the published protocol in the layout of its files, which the toolkit reads, too.
@@ -30,14 +30,14 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
     """
     recipe, trainer = context.recipe, context.plan.trainer
     layout = layout_of(trainer, recipe.modality) if recipe.released else None
-    rows: dict[str, int] = {}
     root = Path(recipe.data.root)
-    counts: dict[str, Any] = {"bad_videos": {split: {} for split in TRAIN_SPLITS}, "leaks": 0}
+    bad: dict[str, dict[str, int]] = {split: {} for split in TRAIN_SPLITS}
+    outputs = ConvertOutputs(rows={}, videos=video_folder(recipe), bad_videos=bad, leaks=0)
     for split in TRAIN_SPLITS:
         tasks = [task for task in context.job.tasks if split_file(task, split, root)]
         if not tasks:
             continue
-        examples: Iterable[Example] = chain.from_iterable(_examples(context, task, split, counts) for task in tasks)
+        examples: Iterable[Example] = chain.from_iterable(_examples(context, task, split, outputs) for task in tasks)
         if len(tasks) > 1:
             mixed = list(examples)
             random.Random(recipe.seed).shuffle(mixed)
@@ -46,20 +46,21 @@ def convert(context: Context, stage: Stage) -> dict[str, Any]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", encoding="utf-8") as file:
             if layout:
-                rows[split] = write_released(layout, examples, file)
+                outputs.rows[split] = write_released(layout, examples, file)
             else:
-                rows[split] = trainer.write_examples(examples, file, recipe.modality)
+                outputs.rows[split] = trainer.write_examples(examples, file, recipe.modality)
             file.flush()
             os.fsync(file.fileno())
-    extra = trainer.dataset_files(list(rows), recipe.modality, system=system_of(recipe, training=True) is not None)
+    system = system_of(recipe, training=True) is not None
+    extra = trainer.dataset_files(list(outputs.rows), recipe.modality, system=system)
     for name, text in extra.items():
         atomic_write(stage.folder / name, text)
     context.need_unchanged(stage)
-    return {"rows": rows, "videos": video_folder(recipe), **counts}
+    return outputs
 
 
-def _examples(context: Context, task: Task, split: str, counts: dict[str, Any]) -> Iterator[Example]:
-    """A task's examples to train on; what is left out or changed of them is counted."""
+def _examples(context: Context, task: Task, split: str, outputs: ConvertOutputs) -> Iterator[Example]:
+    """A task's examples to train on; what is left out or changed of them is counted in the outputs."""
     recipe = context.recipe
     bad = context.plan.bad_videos
 
@@ -68,9 +69,9 @@ def _examples(context: Context, task: Task, split: str, counts: dict[str, Any]) 
             data = recipe.data
             leaks = leaked_ids(task, context.job.tasks, Path(data.root), columns=data.columns)
             kept = [sample for sample in samples if sample.id not in leaks]
-            counts["leaks"] += len(samples) - len(kept)
+            outputs.leaks += len(samples) - len(kept)
             samples = kept
-        counts["bad_videos"][split][task.name] = len(bad.bad_ids(samples))
+        outputs.bad_videos[split][task.name] = len(bad.bad_ids(samples))
         return bad.usable(samples)
 
     return examples_of(recipe, task, split, chosen, training=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orchestrator.plan import commands
+from orchestrator.plan.outputs import InferOutputs
 from orchestrator.plan.plan import Stage
 from orchestrator.prompts.examples import samples_of
 from orchestrator.run.stages.answering import answer
@@ -12,7 +11,7 @@ from orchestrator.run.stages.context import Context
 from orchestrator.scores.signature import prompt_label
 
 
-def infer(context: Context, stage: Stage) -> dict[str, Any]:
+def infer(context: Context, stage: Stage) -> InferOutputs:
     """Answer the requests of the recipe's inference split."""
     checkpoint = commands.chosen_checkpoint(stage)
     split, bad = context.recipe.inference.split, context.plan.bad_videos
@@ -20,4 +19,5 @@ def infer(context: Context, stage: Stage) -> dict[str, Any]:
     # before it is seen that nothing was edited: the template may be another one when results are written
     prompts = {task.name: prompt_label(context.recipe, task) for task in context.job.tasks}
     counts = answer(context, stage, stage.folder, checkpoint, split)
-    return {**counts, "bad_videos": found, "prompts": prompts, "checkpoint": checkpoint.name if checkpoint else None}
+    name = checkpoint.name if checkpoint else None
+    return InferOutputs(**counts._asdict(), bad_videos=found, prompts=prompts, checkpoint=name)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from itertools import chain
-from typing import Any
 
 from orchestrator.machine.files import atomic_write
 from orchestrator.plan import commands
+from orchestrator.plan.outputs import InitOutputs
 from orchestrator.plan.plan import Stage
 from orchestrator.prompts.examples import corpus_split, examples_of
 from orchestrator.run.stages.context import Context
 
 
-def init(context: Context, stage: Stage) -> dict[str, Any]:
+def init(context: Context, stage: Stage) -> InitOutputs:
     """Make a model from scratch; its tokenizer is trained on the job's own training text.
 
     Raises:
@@ -31,4 +31,4 @@ def init(context: Context, stage: Stage) -> dict[str, Any]:
     # the toolkit's program leaves alone what is there, which may be damaged: else this stage would be done
     shutil.rmtree(stage.folder / "model", ignore_errors=True)
     context.launch(context.plan.trainer, [commands.init_command(context.plan)], stage.folder, lambda: None)
-    return {"texts": len(corpus)}
+    return InitOutputs(texts=len(corpus))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orchestrator.plan import commands
+from orchestrator.plan.outputs import MergeOutputs
 from orchestrator.plan.plan import Stage
 from orchestrator.run.stages.context import Context
 
 
-def merge(context: Context, stage: Stage) -> dict[str, Any]:
+def merge(context: Context, stage: Stage) -> MergeOutputs:
     """Write merged weights, as the user asked with --merge.
 
     Raises:
@@ -19,4 +18,4 @@ def merge(context: Context, stage: Stage) -> dict[str, Any]:
     context.need_unchanged(stage.input("train"))  # whose model it merges into
     context.need_weights(commands.chosen_checkpoint(stage))
     context.launch(context.plan.trainer, [commands.merge_command(context.plan, stage)], stage.folder, lambda: None)
-    return {"merged": str(stage.folder / "merged")}
+    return MergeOutputs(merged=str(stage.folder / "merged"))

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.bad_videos import SKIPPED
 from orchestrator.data.samples import Sample
 from orchestrator.errors import StageError
 from orchestrator.machine.checkout import git_commit
-from orchestrator.machine.files import read_json, write_csv, write_json
+from orchestrator.machine.files import write_csv
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
+from orchestrator.plan.outputs import InferOutputs, ScoreOutputs
 from orchestrator.plan.plan import Stage
-from orchestrator.plan.record import outputs_in, reopen
+from orchestrator.plan.record import reopen
 from orchestrator.prompts.examples import samples_of
 from orchestrator.run import journals
-from orchestrator.run.rows import SCORES, Provenance
+from orchestrator.run.entries import Entry, Provenance, Scoring, read_entries, write_entries
 from orchestrator.run.stages.context import AGAIN, Context
 from orchestrator.scores import metrics
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.oddities import oddities
-from orchestrator.scores.results import MAJORITY
 from orchestrator.scores.signature import utterances_digest
 
 
-def score(context: Context, stage: Stage) -> dict[str, Any]:
+def score(context: Context, stage: Stage) -> ScoreOutputs:
     """Parse the answers, compute the metrics, and keep the results rows; can always be done again.
 
     Raises:
@@ -37,34 +37,40 @@ def score(context: Context, stage: Stage) -> dict[str, Any]:
     asked = stage.input("infer")
     context.need_intact(asked)
     context.need_unchanged(asked, rows_only=True)
-    predictions = _predictions(asked)
+    predictions, answered = _predictions(asked), asked.outputs(InferOutputs)
     replaced = _replaced(stage)
     recipe = context.recipe
     entries = []
     for task in context.job.tasks:
         samples = samples_of(recipe, task, recipe.inference.split)
-        _need_asked(asked, task, samples, predictions)
-        entry = _score_task(stage, task, samples, predictions)
-        entry["row"] |= {
-            "run_id": context.launcher.run_id,
-            "git_commit": git_commit(),
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        entry["replaces"] = replaced
-        entry["utterances"] = utterances_digest(samples)
-        entry["prompt"] = outputs_in(asked.folder).get("prompts", {}).get(task.name)
-        entries.append(entry | {"stages": asdict(Provenance.of(recipe, stage, task))})
+        _need_asked(asked, task, samples, predictions, answered.bad_videos.get(task.name, 0))
+        found = score_task(stage.folder, task, samples, predictions)
+        row = Scoring(
+            run_id=context.launcher.run_id,
+            git_commit=git_commit(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            infer_seconds=found.seconds,
+        )
+        entry = Entry(
+            row=row,
+            scores=found.scores,
+            notes=found.notes,
+            replaces=replaced,
+            utterances=utterances_digest(samples),
+            prompt=answered.prompts.get(task.name),
+            stages=Provenance.of(recipe, stage, task),
+        )
+        entries.append(entry)
     context.need_unchanged(asked, rows_only=True)
-    write_json(stage.folder / SCORES, entries)
-    return {"rows": len(entries)}
+    write_entries(stage.folder, entries)
+    return ScoreOutputs(rows=len(entries))
 
 
 def _replaced(stage: Stage) -> list[str]:
     """The runs whose scores stood here before."""
-    entries = read_json(stage.folder / SCORES)
     try:
-        return [*entries[0].get("replaces", ()), str(entries[0]["row"]["run_id"])]
-    except (LookupError, TypeError, AttributeError):  # there is none, or it is damaged
+        return [run for entry in read_entries(stage.folder)[:1] for run in (*entry.replaces, entry.row.run_id)]
+    except StageError:
         return []
 
 
@@ -83,35 +89,40 @@ def _predictions(asked: Stage) -> dict[str, journals.Prediction]:
     return {name: predictions[name] for name in requests}
 
 
-def _need_asked(asked: Stage, task: Task, samples: Sequence[Sample], predictions: Collection[str]) -> None:
-    """See that a sample that was not asked is one whose bad video was skipped.
+def _need_asked(
+    asked: Stage, task: Task, samples: Sequence[Sample], predictions: Collection[str], skipped: int
+) -> None:
+    """See that a sample that was not asked is one of those whose bad video was skipped.
 
     Raises:
         StageError: it is none; the next run asks it.
     """
     missing = [sample.id for sample in samples if f"{task.name}/{sample.id}" not in predictions]
-    skipped = outputs_in(asked.folder).get("bad_videos", {}).get(task.name, 0)
     if missing and len(missing) != skipped:
         reopen(asked.folder)
         count = f"{len(missing):,} of {len(samples):,} samples of {task.name} were not asked"
         raise StageError(f"{count}, but {skipped:,} have a bad video that was skipped\n{AGAIN}it asks the others")
 
 
-def _score_task(
-    stage: Stage, task: Task, samples: Sequence[Sample], predictions: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+class Scored(NamedTuple):
+    """What came of scoring a task's answers; ``seconds``: what these took; ``notes``: what is odd about them."""
+
+    scores: metrics.Scores
+    seconds: float
+    notes: list[str]
+
+
+def score_task(
+    folder: Path, task: Task, samples: Sequence[Sample], predictions: Mapping[str, Mapping[str, Any]]
+) -> Scored:
     """Score one task's answers and keep each beside its label in ``<task>.csv``.
 
     Args:
-        stage: the score stage, whose folder is written to.
+        folder: the score stage's, which is written to.
         task: the task.
         samples: what was asked, with the labels.
         predictions: by ``<task>/<sample id>``: ``text`` and ``seconds``, or ``error`` where there is no answer. What
             was not asked was skipped, see `BadVideos.usable`.
-
-    Returns:
-        ``row``: the columns of the results row that are facts of this scoring; ``scores``: all of the scores;
-        ``notes``: what is odd about the answers.
     """
     parser = Parser(task.labels)
     parsed, texts = [], []
@@ -125,8 +136,7 @@ def _score_task(
         texts.append(text)
         seconds += given.get("seconds", 0.0)
         table.append([sample.id, sample.label, text, answer.label, answer.outcome, given.get("error")])
-    write_csv(stage.folder / f"{task.name}.csv", table)
+    write_csv(folder / f"{task.name}.csv", table)
     truth = [sample.label for sample in samples]
     scores = metrics.score(truth, parsed, task.labels)
-    row = {**scores.as_row(), MAJORITY: scores.majority, "infer_seconds": round(seconds, 1)}
-    return {"row": row, "scores": asdict(scores), "notes": oddities(truth, parsed, texts)}
+    return Scored(scores, round(seconds, 1), oddities(truth, parsed, texts))

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from orchestrator.errors import StageError
-from orchestrator.machine.files import write_json
-from orchestrator.plan.commands import SELECTION
+from orchestrator.plan.outputs import SelectOutputs
 from orchestrator.plan.plan import Stage
 from orchestrator.run.stages.answering import accuracy_on, answer
 from orchestrator.run.stages.context import Context
@@ -23,7 +21,7 @@ MEASURES = {
 }
 
 
-def select(context: Context, stage: Stage) -> dict[str, Any]:
+def select(context: Context, stage: Stage) -> SelectOutputs:
     """Pick the checkpoint: the first best by the toolkit's own evaluation, the last, or by real answers on dev.
 
     Raises:
@@ -60,7 +58,7 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
         errors = 0
         for checkpoint in checkpoints:
             folder = stage.folder / checkpoint.path.name
-            errors += answer(context, stage, folder, checkpoint.path, "dev")["errors"]
+            errors += answer(context, stage, folder, checkpoint.path, "dev").errors
             accuracy[checkpoint.step] = accuracy_on(context, folder, "dev")
         context.need_unchanged(stage)
         if errors:
@@ -76,16 +74,14 @@ def select(context: Context, stage: Stage) -> dict[str, Any]:
             f"step {step} is the best ({accuracy[step]:.2f} %), but its checkpoint was not kept in {trained.folder}\n"
             "    raise train.keep_checkpoints, or choose select.strategy: last"
         )
-    selection = {
-        "strategy": strategy,
-        "checkpoint": chosen.path.name,
-        "step": step,
-        "measure": MEASURES[strategy],
-        "accuracy_percent": {at: round(value, 4) for at, value in accuracy.items()},
-        "path": os.path.relpath(chosen.path, stage.folder),
-    }
-    write_json(stage.folder / SELECTION, selection)
-    return selection
+    return SelectOutputs(
+        strategy=strategy,
+        checkpoint=chosen.path.name,
+        step=step,
+        measure=MEASURES[strategy],
+        accuracy_percent={at: round(value, 4) for at, value in accuracy.items()},
+        path=os.path.relpath(chosen.path, stage.folder),
+    )
 
 
 def _first_best(context: Context, accuracy: Mapping[int, float], measure: str) -> int:

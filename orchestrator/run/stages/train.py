@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from orchestrator.data.samples import split_file
 from orchestrator.errors import StageError
-from orchestrator.machine.files import write_json
-from orchestrator.machine.logs import LOG
+from orchestrator.machine.logs import LOG, since, size_of
 from orchestrator.plan import commands
+from orchestrator.plan.outputs import ConvertOutputs, TrainOutputs
 from orchestrator.plan.plan import TRAIN_SPLITS, Stage
-from orchestrator.plan.record import STATE, outputs_in, seal, state_in
+from orchestrator.plan.record import read, write
 from orchestrator.prompts.examples import samples_of
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.convert import convert, video_folder
 from orchestrator.toolkits.base import Trainer
 
 
-def train(context: Context, stage: Stage) -> dict[str, Any]:
+def train(context: Context, stage: Stage) -> TrainOutputs:
     """Train; goes on from the newest complete checkpoint, and believes no exit status without the outputs.
 
     Raises:
@@ -28,17 +27,15 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
     trainer = context.plan.trainer
     converted = stage.input("convert")
     context.need_intact(converted)
-    outputs = outputs_in(converted.folder)
-    rows = outputs["rows"]["train"]
+    outputs = converted.outputs(ConvertOutputs)
+    rows = outputs.rows.get("train", 0)
     log = stage.folder / LOG
-    if log.exists() and not trainer.train_problems(stage.folder, log.read_text("utf-8", "replace"), rows):
+    if log.exists() and not trainer.train_problems(stage.folder, since(log), rows):
         # it was stopped between its last step and its exit
-        return {"steps": _steps(trainer, stage.folder), "resumed_from": "its last step"}
-    if outputs.get("videos") != video_folder(context.recipe):
+        return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from="its last step")
+    if outputs.videos != video_folder(context.recipe):
         # the data moved since it was converted: its files name the videos where they were
-        outputs = convert(context, converted)
-        state = state_in(converted.folder) | {"outputs": outputs, "files": seal(converted.folder, "convert")}
-        write_json(converted.folder / STATE, state)
+        _convert_again(context, converted)
     videos = list(_videos(context))
     context.need_unchanged(converted)
     context.need_unchanged(stage)
@@ -47,17 +44,22 @@ def train(context: Context, stage: Stage) -> dict[str, Any]:
         again = "begins again: it has no checkpoint to go on from"
         context.say(f"goes on from {Path(resume).name}" if resume else again)
     command = commands.train_command(context.plan, stage, context.device, resume)
-    before = log.stat().st_size if log.exists() else 0
+    before = size_of(log)
     with context.same_videos(videos):
         gpus = context.recipe.resources.processes
         context.launch(trainer, [command], stage.folder, lambda: trainer.train_progress(stage.folder), gpus)
-    with log.open("rb") as file:
-        file.seek(before)
-        problems = trainer.train_problems(stage.folder, file.read().decode("utf-8", "replace"), rows)
-    if problems:
+    if problems := trainer.train_problems(stage.folder, since(log, before), rows):
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
-    return {"steps": _steps(trainer, stage.folder), "resumed_from": resume}
+    return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from=resume)
+
+
+def _convert_again(context: Context, converted: Stage) -> None:
+    outputs = convert(context, converted)
+    if record := read(converted.folder):
+        record.outputs = outputs
+        record.seal(converted.folder)
+        write(converted.folder, record)
 
 
 def _videos(context: Context) -> Iterator[str | None]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from orchestrator.plan.outputs import Kind, Outputs
 from orchestrator.plan.plan import Stage
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.convert import convert
@@ -15,7 +15,7 @@ from orchestrator.run.stages.score import score
 from orchestrator.run.stages.select import select
 from orchestrator.run.stages.train import train
 
-WORK: Mapping[str, Callable[[Context, Stage], dict[str, Any]]] = {
+WORK: Mapping[Kind, Callable[[Context, Stage], Outputs]] = {
     "init": init,
     "convert": convert,
     "train": train,

@@ -11,24 +11,25 @@ import pytest
 
 from orchestrator.data.bad_videos import SKIPPED
 from orchestrator.launch.local import Launcher
-from orchestrator.machine.files import write_json
 from orchestrator.plan import preflight
+from orchestrator.plan.outputs import Kind
 from orchestrator.plan.plan import Plan
 from orchestrator.run.rows import results_of
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
 from tests.released_data import released_plan, three_tasks
+from tests.stages import finish
 from tests.tables import MLLM, plan_of_text, table, with_bad_videos
 
 
-def work(plan: Plan, kind: str) -> tuple[Path, dict[str, Any]]:
+def work(plan: Plan, kind: Kind) -> tuple[Path, Any]:
     """Do a stage's work as a run does it; returns its folder and outputs."""
     (job,) = plan.jobs
     stage = job.stage(kind)
     stage.folder.mkdir(parents=True, exist_ok=True)
     with Launcher() as launcher:
         outputs = WORK[kind](Context(plan, job, launcher, "cpu", lambda progress: None), stage)
-    write_json(stage.folder / "stage.json", {"state": "done", "key": stage.key, "outputs": outputs, "device": "cpu"})
+    finish(stage, outputs=outputs, device="cpu")
     return stage.folder, outputs
 
 
@@ -46,8 +47,8 @@ def test_bad_videos_in_training_files_and_requests(
     assert preflight.problems_of(plan, say=said.append) == []
     assert any("2 of 3 videos of its train split" in line and f"data.on_bad_video: {choice}" in line for line in said)
     folder, outputs = work(plan, "convert")
-    assert outputs["bad_videos"] == {"train": {"demo": 2}, "dev": {"demo": 2}}
-    assert outputs["rows"] == {"train": len(left), "dev": len(left)}
+    assert outputs.bad_videos == {"train": {"demo": 2}, "dev": {"demo": 2}}
+    assert outputs.rows == {"train": len(left), "dev": len(left)}
     rows = json.loads((folder / "train.json").read_text())
     assert [bool(row["videos"]) for row in rows] == left
 
@@ -62,7 +63,7 @@ def test_bad_videos_in_training_files_and_requests(
 
     monkeypatch.setattr(Context, "launch", answers)
     _, outputs = work(zero, "infer")
-    assert outputs["bad_videos"] == {"demo": 2}
+    assert outputs.bad_videos == {"demo": 2}
     folder, _ = work(zero, "score")
     row = results_of(zero)[0]
     assert row["bad_videos"] == f"{choice}:test=2"
@@ -87,7 +88,7 @@ def test_leaks_are_left_out_of_instruction_tuning(tmp_path: Path, exclude: bool)
     ids = {row["id"] for row in json.loads((folder / "train.json").read_text())}
     everything = {"MELD_0_1", "MELD_0_2", "MELD_0_3", "MELD-DA_0_3"}
     assert ids == (everything - {"MELD_0_1", "MELD_0_2"} if exclude else everything)
-    assert outputs["leaks"] == (2 if exclude else 0)
+    assert outputs.leaks == (2 if exclude else 0)
     if exclude:  # what is held out is part of the key
         table(root, "MELD-DA", "dev", ("MELD-DA_0_9", "Hey", "greeting"))
         again = plan_of_text(tmp_path, text, root, "select.strategy=last")
@@ -108,7 +109,7 @@ def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> 
         stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
         with Launcher() as launcher:
             done = convert(Context(plan, plan.jobs[number], launcher, "cpu", lambda progress: None), stage)
-        assert done["rows"]["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
+        assert done.rows["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
         info = json.loads((stage.folder / "dataset_info.json").read_text())
         assert info["train"]["columns"] == {"messages": "conversations", "system": "system"}
     rows = json.loads((tmp_path / "qwen2_7b_sft" / "train.json").read_text(encoding="utf-8"))

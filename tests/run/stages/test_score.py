@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import tasks
 from orchestrator.data.samples import Sample
-from orchestrator.run.stages.score import _score_task
+from orchestrator.run.stages.score import Scored, score_task
 from orchestrator.scores.files import score_file
 from orchestrator.scores.records import read_records
 from tests.run.place import Place
@@ -27,13 +26,13 @@ texts = st.lists(st.sampled_from(PIECES) | st.characters(codec=None), max_size=6
 predictions = st.one_of(texts.map(lambda text: {"text": text}), texts.map(lambda text: {"error": f"failed: {text}"}))
 
 
-def scored(folder: Path, given: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def scored(folder: Path, given: list[dict[str, Any]]) -> tuple[Scored, list[dict[str, str]]]:
     """What the stage says of these answers to MELD, whose truth is always joy, and what its table says."""
     samples = [Sample(str(at), "MELD", "test", "?", "joy", None) for at in range(len(given))]
     answers = {f"MELD/{at}": prediction for at, prediction in enumerate(given)}
-    stage: Any = SimpleNamespace(folder=folder)
-    entry = _score_task(stage, MELD, samples, answers)
-    return entry, [dict(row.fields) for row in read_records(folder / "MELD.csv").rows]
+    return score_task(folder, MELD, samples, answers), [
+        dict(row.fields) for row in read_records(folder / "MELD.csv").rows
+    ]
 
 
 @settings(deadline=None)
@@ -46,8 +45,8 @@ def test_any_answer_reads_back_as_it_was_scored(tmp_path: Path, given: list[dict
         proper = "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
         assert row["answer"] == proper
     (again,) = score_file(tmp_path / "MELD.csv", MELD)
-    assert again.scores.as_row().items() <= entry["row"].items()
-    json.loads(json.dumps(entry))
+    assert again.scores == entry.scores
+    json.loads(json.dumps(entry.notes))
 
 
 @pytest.mark.parametrize("text", ["\ud800joy\udfff", "joy\rfear", "\0joy", "\ufeffjoy", "x" * 10_000_000 + " joy"])
@@ -56,7 +55,7 @@ def test_texts_that_crashed_or_were_lost(tmp_path: Path, text: str) -> None:
     assert [row["id"] for row in table[1:]] == ["1"]
     assert table[0]["parsed"] == ("" if "fear" in text else "joy")
     (again,) = score_file(tmp_path / "MELD.csv", MELD)
-    assert again.row["acc"] == entry["row"]["acc"] == (50 if "fear" in text else 100)
+    assert again.row["acc"] == entry.scores.acc == (50 if "fear" in text else 100)
 
 
 def test_pandas_reads_the_table(tmp_path: Path) -> None:
