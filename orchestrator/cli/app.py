@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.run import RESULTS, RUNS
+
 app = typer.Typer(
     name="orchestrator",
     help="Run the MMLA benchmark (zero-shot, SFT, instruction tuning) over fine-tuning toolkits, from one recipe file."
@@ -40,11 +42,16 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a recipe key, e.g. --set train.epochs=1 (repeatable).", metavar="KEY=VALUE"),
 ]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Only this job, or this stage of it; what it needs must be done (repeatable).", metavar="JOB[/STAGE]"
+    ),
+]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
 RunsDir = Annotated[Path, typer.Option(help="Where stages keep their files.")]
 ResultsDir = Annotated[Path, typer.Option(help="Where results CSVs go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-RUNS, RESULTS = Path("runs"), Path("results")
 
 
 @app.command()
@@ -53,6 +60,7 @@ def run(
     task: Tasks = None,
     set_: Set = None,
     limit: Limit = None,
+    only: Only = None,
     runs_dir: RunsDir = RUNS,
     results_dir: ResultsDir = RESULTS,
     merge: Annotated[
@@ -67,14 +75,18 @@ def run(
     What is done already is not done again, so the same command goes on after any stop.
 
     Example: python -m orchestrator run recipes/qwen2_7b_sft.yaml --task MELD --set data.root=~/MMLA
+
+    A part of it, e.g. as one job of a scheduler: python -m orchestrator run recipes/qwen2_7b_sft.yaml --only MELD/train
     """
     from orchestrator.cli.view import make_view
     from orchestrator.recipe.load import RecipeFiles
     from orchestrator.run.run import run_recipes
 
     chosen = RecipeFiles(recipes, set_ or (), task or (), limit)
-    again = {"merge": merge, "errors_again": retry_errors}
-    raise typer.Exit(run_recipes(chosen, runs_dir, results_dir, make_view, **again))
+    code = run_recipes(
+        chosen, runs_dir, results_dir, make_view, only=only or (), merge=merge, errors_again=retry_errors
+    )
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -83,6 +95,7 @@ def plan(
     task: Tasks = None,
     set_: Set = None,
     limit: Limit = None,
+    only: Only = None,
     runs_dir: RunsDir = RUNS,
     merge: Annotated[bool, typer.Option("--merge", help="Plan merged weights, too.")] = False,
     files: Annotated[bool, typer.Option("--files", help="Also print the files that the commands read.")] = False,
@@ -98,7 +111,7 @@ def plan(
     from orchestrator.recipe.load import RecipeFiles
 
     chosen = RecipeFiles(recipes, set_ or (), task or (), limit)
-    print_plans(chosen, runs_dir, merge=merge, with_files=files, as_json=json)
+    print_plans(chosen, runs_dir, only or (), merge=merge, with_files=files, as_json=json)
 
 
 @app.command()

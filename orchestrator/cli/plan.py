@@ -14,23 +14,28 @@ from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.overview import PlanRow, gpus, loads, row_of, total_of
+from orchestrator.plan.part import parts, unmet
 from orchestrator.plan.pins import pinned
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.recipe.load import RecipeFiles
+from orchestrator.run import RUNS
 from orchestrator.toolkits.base import Command
 
 TITLES = {"gpus": "GPUs", "released_loads": "released loads", "merged_tb": "merged TB"}
 NUMBERS = ("jobs", "stages", "done", "loads", *TITLES.values())
 
 
-def print_plans(files: RecipeFiles, runs_dir: Path, *, merge: bool, with_files: bool, as_json: bool) -> None:
+def print_plans(
+    files: RecipeFiles, runs_dir: Path, only: Sequence[str], *, merge: bool, with_files: bool, as_json: bool
+) -> None:
     """Print the stages of a recipe with their exact commands and what is done already; several recipes as a table.
 
     Raises:
-        InputError: a recipe or its data is wrong.
+        InputError: a recipe or its data is wrong, or there is no such part of it.
     """
     seen: dict[str, str | None] = {}
-    plans = [pinned(make_plan(recipe, runs_dir, merge=merge, seen=seen)) for recipe in files.load()]
+    everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in files.load()]
+    plans = [pinned(plan) for plan in parts(everything, only)]
     if as_json:
         print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))
     elif len(plans) > 1 and not with_files:
@@ -39,6 +44,10 @@ def print_plans(files: RecipeFiles, runs_dir: Path, *, merge: bool, with_files: 
     else:
         for plan in plans:
             _print_plan(plan, with_files=with_files)
+    if not as_json:
+        options = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
+        for problem in unmet(plans, files, options):
+            print(f"note: {problem.message}\n    {problem.hint}")
 
 
 def overview_table(rows: Sequence[PlanRow]) -> str:

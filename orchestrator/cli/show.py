@@ -6,10 +6,9 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from orchestrator.errors import InputError
 from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.resolved import as_yaml
 from orchestrator.recipe.schema import recipe_schema
 
 
@@ -29,4 +28,4 @@ def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as
     if as_json:
         print(json.dumps(resolved, ensure_ascii=False, indent=2))
     else:
-        print(yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True), end="")
+        print(as_yaml(resolved), end="")

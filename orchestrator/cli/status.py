@@ -16,6 +16,7 @@ from orchestrator.machine.locks import is_running, unused
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, Record, read
+from orchestrator.run import RECIPE
 from orchestrator.run.journals import JournalProgress
 from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import Progress
@@ -29,7 +30,8 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
     """
     folders = run_folders(runs_dir)
     if run is not None:
-        name = Path(run).stem if run.endswith(".yaml") else run
+        kept = Path(run).name == RECIPE and Path(run).absolute().parent.name in folders
+        name = Path(run).absolute().parent.name if kept else Path(run).stem if run.endswith(".yaml") else run
         if name not in folders:
             hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
             raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")

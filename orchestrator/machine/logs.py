@@ -8,11 +8,6 @@ LOG = "log.txt"
 TAIL_BYTES = 1 << 16
 
 
-def size_of(path: Path) -> int:
-    """The bytes of a log; 0 where there is none."""
-    return path.stat().st_size if path.exists() else 0
-
-
 def since(path: Path, begin: int = 0, most: int | None = None) -> str:
     """The text of a file from byte `begin` on, at most its last bytes; empty where there is no file."""
     try:

@@ -24,10 +24,15 @@ def device_of(plan: Plan) -> str:
     return wanted
 
 
+def loads_model(plan: Plan) -> bool:
+    """Whether what is left of a plan loads the model."""
+    return any(stage.kind in LOADS for job in plan.jobs for stage in job.todo())
+
+
 def machine_problems(plan: Plan) -> list[Problem]:
     """What this machine lacks for what is left of a plan."""
     recipe = plan.recipe
-    if not any(stage.kind in LOADS for job in plan.jobs for stage in job.todo()):
+    if not loads_model(plan):
         return []
     gpus, needed = len(visible_gpus()), gpus_needed(recipe, device_of(plan))
     if gpus >= needed:

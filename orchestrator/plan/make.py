@@ -34,12 +34,16 @@ def make_plan(
         InputError: the toolkit or the prompt template does not exist.
     """
     folder = runs_dir / recipe.name
-    known = tasks(Path(recipe.data.root))
-    chosen = tuple(map(known.named, recipe.tasks))
-    groups = [(task.name, (task,)) for task in chosen] if recipe.method == "sft" else [(recipe.method, chosen)]
     seen = {} if seen is None else seen
+    groups = job_tasks(recipe).items()
     jobs = tuple(_job(_own(recipe, name), name, group, folder / name, merge, seen) for name, group in groups)
     return Plan(recipe, jobs, folder, merge)
+
+
+def job_tasks(recipe: Recipe) -> dict[str, tuple[Task, ...]]:
+    """The names of a recipe's jobs, each with its tasks."""
+    chosen = tuple(map(tasks(Path(recipe.data.root)).named, recipe.tasks))
+    return {task.name: (task,) for task in chosen} if recipe.method == "sft" else {recipe.method: chosen}
 
 
 def _changed(

@@ -82,12 +82,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class Job:
-    """What leads to one checkpoint and its scores on the job's tasks. ``recipe`` is the plan's as this job runs it."""
+    """What leads to one checkpoint and its scores on the job's tasks. ``recipe`` is the plan's as this job runs it.
+
+    ``partial``: of its stages some alone are looked at, each of which is wanted for itself.
+    """
 
     name: str
     tasks: tuple[Task, ...]
     stages: tuple[Stage, ...]
     recipe: Recipe = field(hash=False)
+    partial: bool = False
 
     @property
     def done(self) -> bool:
@@ -100,7 +104,7 @@ class Job:
         A training whose folder was removed to free the disk is done again only if something that is to run reads its
         weights. What was made from old weights or old answers is made again with them.
         """
-        wanted = {stage for stage in self.stages if stage.kind not in LARGE and not stage.done}
+        wanted = {stage for stage in self.stages if (self.partial or stage.kind not in LARGE) and not stage.done}
         for stage in reversed(self.stages):
             # scores are made from the answers alone
             readers = (other for other in wanted if other.kind != "score" and stage in other.needs)

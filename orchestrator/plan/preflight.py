@@ -15,7 +15,8 @@ from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.errors import InputError, Problem, capped, did_you_mean
 from orchestrator.machine.meter import meter
-from orchestrator.plan.devices import machine_problems
+from orchestrator.plan.devices import loads_model, machine_problems
+from orchestrator.plan.part import splits_of
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.prompts.examples import samples_of, wording_of
 from orchestrator.recipe.recipe import Recipe
@@ -112,6 +113,8 @@ def _weights(survey: Survey) -> Iterator[Problem]:
     folder = Path(path).expanduser()
     if not path or not survey.recipe.model.gpus:  # a hosted model's is the server's name for it
         return
+    if not survey.everything and not loads_model(survey.plan):
+        return
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             hint = "give the folder that holds config.json, the tokenizer and the weights"
@@ -150,11 +153,11 @@ def _similar_folder(folder: Path, recipe: Recipe) -> str:
 def _data(survey: Survey) -> Iterator[Problem]:
     """What is wrong with the rows and the prompts of each split that is used; what was read stays in the survey."""
     recipe = survey.recipe
-    splits = dict.fromkeys([*(("train", "dev") if recipe.train else ()), recipe.inference.split])
     root = Path(recipe.data.root)
-    if absent := no_data(list(dict.fromkeys(chain.from_iterable(job.tasks for job in survey.jobs))), root):
+    reading = {job: splits for job in survey.jobs if (splits := splits_of(job))}
+    if absent := no_data(list(dict.fromkeys(chain.from_iterable(job.tasks for job in reading))), root):
         yield absent
-    for job in survey.jobs:
+    for job, splits in reading.items():
         there = [task for task in job.tasks if not absent or has_data(task, root)]
         for task, split in product(there, splits):
             if split == "dev" and split_file(task, "dev", root) is None:
@@ -184,7 +187,8 @@ def _prompts(survey: Survey) -> Iterator[Problem | Note]:
     """A prompt that is the same whatever the speaker says: a mistake, but with videos perhaps what was meant."""
     recipe = survey.recipe
     asked = [(recipe.inference.split, False), *([("train", True)] if recipe.train else [])]
-    for task, (split, training) in product(dict.fromkeys(chain.from_iterable(j.tasks for j in survey.jobs)), asked):
+    used = ((task, *how) for job in survey.jobs for task in job.tasks for how in asked if how[0] in splits_of(job))
+    for task, split, training in dict.fromkeys(used):
         wording = wording_of(recipe, task, split, training=training)
         if problem := wording.prompt.unheard(wording.task):
             yield problem if recipe.modality == "text" else Note(f"{problem.where}: {problem.message}")

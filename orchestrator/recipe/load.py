@@ -52,6 +52,12 @@ class RecipeFiles:
     tasks: Sequence[str] = ()
     limit: int | None = None
 
+    def options(self) -> list[str]:
+        """What the command line changes, as its words."""
+        words = [word for text in self.overrides for word in ("--set", text)]
+        words += [word for name in self.tasks for word in ("--task", name)]
+        return words + (["--limit", str(self.limit)] if self.limit is not None else [])
+
     def load(self) -> list[Recipe]:
         """Load the recipes.
 

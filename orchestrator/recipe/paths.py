@@ -45,7 +45,7 @@ def find_files(data: dict[str, Any], root: Node, recipe: Path) -> None:
         wanted += [(("model", "parts", role), Path.exists) for role in names]
     for key, is_one in wanted:
         node, depth = find(root, key)
-        if depth != len(key) or not isinstance(node.value, str) or _shipped(key, node.value):
+        if depth != len(key) or not isinstance(node.value, str) or shipped(key, node.value):
             continue
         if found := _found(node, recipe, is_one):
             section = data
@@ -69,7 +69,7 @@ def _found(node: Node, recipe: Path, is_one: Callable[[Path], bool]) -> Path | N
         return None
 
 
-def _shipped(key: tuple[str, ...], name: str) -> bool:
+def shipped(key: tuple[str, ...], name: str) -> bool:
     """Whether a name is that of something shipped, which wins over a file of that name."""
     return name in DEEPSPEED or (key == ("prompt", "template") and "\0" not in name and _is_template(PROMPTS / name))
 

@@ -18,9 +18,7 @@ def reopen_damaged(plans: Sequence[Plan], say: Say) -> None:
     """Have stages done again whose files are not what they wrote, where something that is to run reads them."""
     for job in (job for plan in plans for job in plan.jobs):
         todo = job.todo()
-        for stage in job.stages:
-            if stage in todo or not any(stage in other.needs for other in todo):
-                continue
+        for stage in dict.fromkeys(stage for other in todo for stage in other.needs if stage not in todo):
             if names := damaged(stage.folder, read(stage.folder)):
                 say(f"{stage.name} is mended: not as it left them: {', '.join(names)} in {stage.folder}")
                 reopen(stage.folder)

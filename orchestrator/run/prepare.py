@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
-from orchestrator.benchmark.task import tasks
 from orchestrator.data.forms import VIDEO_ROOT
 from orchestrator.environments.build import build
-from orchestrator.errors import InputError, OrchestratorError, Problem
+from orchestrator.errors import InputError, OrchestratorError, Problem, visible
+from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import run_lock, without
 from orchestrator.machine.processes import end_below
+from orchestrator.plan.devices import loads_model
+from orchestrator.plan.part import tasks_of
 from orchestrator.plan.plan import Plan
+from orchestrator.recipe.load import RecipeFiles
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.resolved import written
+from orchestrator.run import RECIPE
 from orchestrator.run.listener import Listener
 from orchestrator.toolkits.base import Say
 
 RESULTS_BYTES = 1 << 18  # what a results folder must have room for
 
 
-def unpack_videos(recipes: Sequence[Recipe]) -> None:
+def unpack_videos(recipes: Sequence[Recipe], only: Sequence[str] = ()) -> None:
     """Unpack the published video archives that lie beside the data, once, where a recipe looks for the videos there.
+
+    Args:
+        recipes: whose tasks' videos are wanted.
+        only: of these the tasks of a part, see `plan.part.parts`.
 
     Raises:
         InputError: an archive is damaged or not safe to unpack.
@@ -35,9 +46,8 @@ def unpack_videos(recipes: Sequence[Recipe]) -> None:
         from orchestrator.data.archives import ensure_videos
         from orchestrator.machine.meter import meter
 
-        root = Path(recipe.data.root)
-        for task in map(tasks(root).named, recipe.tasks):
-            ensure_videos(task, root, meter(f"unpacking the videos of {task.name}"))
+        for task in tasks_of(recipe, only):
+            ensure_videos(task, Path(recipe.data.root), meter(f"unpacking the videos of {task.name}"))
 
 
 def alone(plans: Sequence[Plan], locks: ExitStack, say: Say) -> None:
@@ -52,6 +62,35 @@ def alone(plans: Sequence[Plan], locks: ExitStack, say: Say) -> None:
     for folder in held:
         if left := end_below(folder):
             say(f"ended what a killed run left running: process {', '.join(left)}")
+
+
+def keep_recipes(plans: Sequence[Plan], asked: RecipeFiles) -> None:
+    """Keep each recipe beside its run, fully resolved, so that the run can be repeated whatever became of its file.
+
+    One that says what it said stays, and with it who wrote it when.
+
+    Raises:
+        OSError: the disk refuses it.
+    """
+    changes = f" {shlex.join(asked.options())}" if asked.options() else ""
+    now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
+    for plan in plans:
+        file, recipe = plan.folder / RECIPE, plan.recipe
+        body = written(recipe, plan.folder)
+        source = recipe.source.absolute() if recipe.source else recipe.name
+        origin = visible(f"{source}{changes}").replace("\n", "<U+000A>")
+        head = f"# What is run here, fully resolved, from: {origin}\n# at {now}\n"
+        if _settings(file) != body:
+            atomic_write(file, f"{head}{body}")
+
+
+def _settings(file: Path) -> str:
+    """A kept recipe without what is said of its origin; empty where there is none."""
+    try:
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return "".join(line for line in lines if not line.startswith("#"))
 
 
 def _unwritable(folder: Path, names: Sequence[str]) -> list[Problem]:
@@ -98,7 +137,7 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         problems += [problem for problem in problems_of(plan, say=listener.line) if problem not in problems]
     if problems:
         raise InputError(problems)
-    environments = (part.environment for plan in plans for part in plan.parts)
+    environments = (part.environment for plan in plans if loads_model(plan) for part in plan.parts)
     for environment in {environment.name: environment for environment in environments}.values():
         if environment.state() != "ready":
             what = f"building the environment of {environment.name}: once, some minutes and gigabytes"

@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from orchestrator.errors import Interrupted
+from orchestrator.errors import InputError, Interrupted
 from orchestrator.machine.signals import interruptible
-from orchestrator.plan.devices import device_of
+from orchestrator.plan.devices import device_of, loads_model
 from orchestrator.plan.make import make_plan
-from orchestrator.plan.pins import pin
+from orchestrator.plan.part import parts, unmet
+from orchestrator.plan.pins import pin, pinned
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
+from orchestrator.run import RESULTS, RUNS
 from orchestrator.run.again import reopen_damaged, retry_errors
 from orchestrator.run.listener import Listener
-from orchestrator.run.prepare import alone, prepare, results_kept, unpack_videos
+from orchestrator.run.prepare import alone, keep_recipes, prepare, results_kept, unpack_videos
 from orchestrator.run.record import disk_errors
 from orchestrator.run.report import report, whole
 
@@ -27,6 +29,7 @@ def run_recipes(
     results_dir: Path,
     listen: Callable[[], Listener],
     *,
+    only: Sequence[str] = (),
     merge: bool = False,
     errors_again: bool = False,
 ) -> int:
@@ -37,20 +40,27 @@ def run_recipes(
         runs_dir: where stages keep their files.
         results_dir: where results CSVs go.
         listen: makes who is told how it goes.
+        only: the jobs and stages that are run, see `plan.part.parts`; all if none.
         merge: also write merged weights.
         errors_again: ask the requests again that ended in an error.
 
     Raises:
-        InputError: something is wrong with the input; nothing was launched.
+        InputError: something is wrong with the input, or a part needs what is not done; nothing was launched.
         Interrupted: the user stopped the run.
     """
     runs_dir, results_dir = runs_dir.expanduser(), results_dir.expanduser()
     recipes = asked.load()
-    unpack_videos(recipes)  # before planning: a stage's key holds its videos' sizes
+    unpack_videos(recipes, only)  # before planning: a stage's key holds its videos' sizes
     seen: dict[str, str | None] = {}
-    plans = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
+    everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
+    plans = parts(everything, only)
+    chosen = {plan.recipe.name for plan in plans}
     # planned now, as files may be edited while the run goes on
-    shown = [whole(asked, file, plan, seen) for file, plan in zip(asked.files, plans, strict=True)]
+    shown = [
+        whole(asked, file, plan, seen)
+        for file, plan in zip(asked.files, everything, strict=True)
+        if plan.recipe.name in chosen
+    ]
     with interruptible(), ExitStack() as locks:
         listener = listen()
         alone(plans, locks, listener.line)
@@ -59,12 +69,17 @@ def run_recipes(
             if errors_again:
                 retry_errors(plans, listener.line)
             reopen_damaged(plans, listener.line)
+        if lacking := unmet(plans, asked, _folders(runs_dir, results_dir)):
+            raise InputError(lacking)
         try:
             if all(job.done for plan in plans for job in plan.jobs):
                 listener.line("everything is done already")
             else:
                 prepare(plans, results_dir, listener)
-                failed = _run([pin(plan, listener.line) for plan in plans], listener)
+                with disk_errors():
+                    keep_recipes(shown, asked)
+                pinned_plans = [pin(plan, listener.line) if loads_model(plan) else pinned(plan) for plan in plans]
+                failed = _run(pinned_plans, listener)
         except Interrupted:
             with results_kept(runs_dir, results_dir):
                 report(shown, results_dir, listener)
@@ -72,6 +87,12 @@ def run_recipes(
         with results_kept(runs_dir, results_dir):
             report(shown, results_dir, listener)
     return 1 if failed else 0
+
+
+def _folders(runs_dir: Path, results_dir: Path) -> list[str]:
+    """The words of a command that works on these folders."""
+    folders = {"--runs-dir": (runs_dir, RUNS), "--results-dir": (results_dir, RESULTS)}
+    return [word for option, (folder, usual) in folders.items() if folder != usual for word in (option, str(folder))]
 
 
 def _run(plans: Sequence[Plan], listener: Listener) -> bool:

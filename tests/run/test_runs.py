@@ -146,3 +146,43 @@ def test_status_lists_every_stage_in_the_order_of_the_run(calm: Place) -> None:
     assert [stage["stage"] for stage in stages] == [f"{job}/{kind}" for job in ("demo", "MELD") for kind in KINDS]
     assert {stage["state"] for stage in stages} == {"done"}
     assert "12 done" in call("ls", "runs", "--runs-dir", calm.folder / "runs")
+
+
+def test_the_run_folder_holds_the_recipe_and_runs_again_from_it(
+    place: Place, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(place.folder, data, tasks="demo, MELD")
+    place.run("--set", "seed=7", "--task", "demo", "--set", "description=a\n b: # c")
+    kept = place.folder / "runs" / "echoed" / "recipe.yaml"
+    head, when, *rest = text = kept.read_text().splitlines()
+    assert head == (
+        f"# What is run here, fully resolved, from: {place.recipe} --set seed=7 "
+        "--set 'description=a<U+000A> b: # c' --task demo"
+    )
+    assert when.startswith("# at 20")
+    assert rest[0] == "name: echoed"
+    place.recipe.unlink()
+    results = ["--runs-dir", place.folder / "runs", "--results-dir", place.folder]
+    table = place.results.read_bytes()
+    said = call("run", kept, "--only", "demo", *results)
+    assert "everything is done already" in said
+    assert place.results.read_bytes() == table, "the same recipe, and so the same rows"
+    assert call("run", kept, *results).count(": done in") == 6, "MELD"
+    assert kept.read_text().splitlines() == text
+    assert call("status", kept, "--runs-dir", place.folder / "runs").startswith("echoed: not running")
+
+
+def test_the_recipe_in_the_run_folder_is_the_last(place: Place) -> None:
+    place.run("--only", "demo/init")
+    kept = place.folder / "runs" / "echoed" / "recipe.yaml"
+    first = kept.read_text()
+    place.run("--only", "demo/convert")
+    assert kept.read_text() == first
+    place.run("--set", "seed=7")
+    assert "seed: 7" in kept.read_text()
+    kept.write_bytes(b"\xff")
+    place.run("--set", "seed=8")
+    assert "seed: 8" in kept.read_text()
+    # what is wrong with the input changes nothing
+    place.run("--set", "seed=9", "--set", "data.root=nowhere", code=2)
+    assert "seed: 8" in kept.read_text()

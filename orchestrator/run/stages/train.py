@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orchestrator.data.samples import split_file
 from orchestrator.errors import StageError
-from orchestrator.machine.logs import LOG, since, size_of
+from orchestrator.machine.logs import LOG, since
 from orchestrator.plan import commands
 from orchestrator.plan.outputs import ConvertOutputs, TrainOutputs
 from orchestrator.plan.plan import TRAIN_SPLITS, Stage
@@ -44,7 +44,7 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
         again = "begins again: it has no checkpoint to go on from"
         context.say(f"goes on from {Path(resume).name}" if resume else again)
     command = commands.train_command(context.plan, stage, context.device, resume)
-    before = size_of(log)
+    before = log.stat().st_size if log.exists() else 0
     with context.same_videos(videos):
         gpus = context.recipe.resources.processes
         context.launch(trainer, [command], stage.folder, lambda: trainer.train_progress(stage.folder), gpus)
