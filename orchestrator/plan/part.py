@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from orchestrator.benchmark.task import Task
@@ -72,13 +72,13 @@ def unmet(plans: Sequence[Plan], asked: RecipeFiles, options: Sequence[str] = ()
     found = []
     for plan in plans:
         for job in (job for job in plan.jobs if job.partial):
-            if lacking := _lacking(job):
-                only = [word for stage in lacking for word in (OPTION, stage.name)]
-                file = plan.recipe.source
-                command = ["python", "-m", "orchestrator", "run", str(file), *asked.options(), *options, *only]
-                names = " and ".join(stage.name for stage in job.todo())
-                message = f"{names} cannot begin: {', '.join(stage.name for stage in lacking)} must be done before"
-                found.append(Problem(message, str(file), f"do it first: {shlex.join(command)}"))
+            if lacking := _undone(job.todo()) - set(job.stages):
+                only = [word for name in _names(lacking | _undone(lacking)) for word in (OPTION, name)]
+                file = str(plan.recipe.source)
+                command = ["python", "-m", "orchestrator", "run", file, *asked.options(), *options, *only]
+                names, before = " and ".join(_names(job.todo())), ", ".join(_names(lacking))
+                message = f"{names} cannot begin: {before} must be done before"
+                found.append(Problem(message, file, f"do it first: {shlex.join(command)}"))
     return found
 
 
@@ -106,17 +106,18 @@ def _unknown(name: str, jobs: Sequence[Job]) -> Iterator[Problem]:
         yield replace(problem, hint="add --merge") if kind == "merge" else problem
 
 
-def _lacking(job: Job) -> list[Stage]:
-    """The stages that a part of a job needs, is without, and that are not done, in the order in which they run."""
-    found: set[Stage] = set()
-
-    def look(stage: Stage) -> None:
+def _undone(stages: Iterable[Stage]) -> set[Stage]:
+    """What some stages need, and what that needs, as far as it is not done."""
+    needs = {
+        need
+        for stage in stages
+        for need in stage.needs
         # scores are made from the answers alone
-        for need in (need for need in stage.needs if stage.kind != "score" or need.kind not in LARGE):
-            if need not in job.stages and need not in found and not need.done:
-                look(need)
-                found.add(need)
+        if (stage.kind != "score" or need.kind not in LARGE) and not need.done
+    }
+    return needs | _undone(needs) if needs else needs
 
-    for stage in job.todo():
-        look(stage)
-    return sorted(found, key=lambda stage: list(OUTPUTS).index(stage.kind))
+
+def _names(stages: Iterable[Stage]) -> list[str]:
+    """Their names, in the order in which a job runs them."""
+    return [stage.name for stage in sorted(stages, key=lambda stage: list(OUTPUTS).index(stage.kind))]
