@@ -13,8 +13,8 @@ from orchestrator.cli.table import counted, table
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
 from orchestrator.plan.make import make_plan
+from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.overview import PlanRow, gpus, loads, row_of, total_of
-from orchestrator.plan.part import parts, unmet
 from orchestrator.plan.pins import pinned
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.recipe.load import RecipeFiles
@@ -35,7 +35,7 @@ def print_plans(
     """
     seen: dict[str, str | None] = {}
     everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in files.load()]
-    plans = [pinned(plan) for plan in parts(everything, only)]
+    plans = [pinned(plan) for plan in chosen(everything, only)]
     if as_json:
         print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))
     elif len(plans) > 1 and not with_files:

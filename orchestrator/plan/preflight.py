@@ -16,7 +16,7 @@ from orchestrator.data.samples import Sample, split_file
 from orchestrator.errors import InputError, Problem, capped, did_you_mean
 from orchestrator.machine.meter import meter
 from orchestrator.plan.devices import loads_model, machine_problems
-from orchestrator.plan.part import splits_of
+from orchestrator.plan.only import splits_of
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.prompts.examples import samples_of, wording_of
 from orchestrator.recipe.recipe import Recipe

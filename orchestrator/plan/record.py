@@ -25,7 +25,6 @@ STATE = "stage.json"
 SEALED: Mapping[str, tuple[str, ...]] = {
     "init": ("model/*",),
     "convert": ("train.*", "dev.*", "dataset_info.json"),
-    "select": ("selection.json",),  # of earlier versions
     "infer": ("requests.jsonl", "predictions.jsonl"),
     "score": ("scores.json",),
 }

@@ -18,7 +18,7 @@ from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import run_lock, without
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.devices import loads_model
-from orchestrator.plan.part import tasks_of
+from orchestrator.plan.only import tasks_of
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.recipe.recipe import Recipe
@@ -35,7 +35,7 @@ def unpack_videos(recipes: Sequence[Recipe], only: Sequence[str] = ()) -> None:
 
     Args:
         recipes: whose tasks' videos are wanted.
-        only: of these the tasks of a part, see `plan.part.parts`.
+        only: of these the tasks of a part, see `plan.only.chosen`.
 
     Raises:
         InputError: an archive is damaged or not safe to unpack.

@@ -11,7 +11,7 @@ from orchestrator.errors import InputError, Interrupted
 from orchestrator.machine.signals import interruptible
 from orchestrator.plan.devices import device_of, loads_model
 from orchestrator.plan.make import make_plan
-from orchestrator.plan.part import parts, unmet
+from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.pins import pin, pinned
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
@@ -40,7 +40,7 @@ def run_recipes(
         runs_dir: where stages keep their files.
         results_dir: where results CSVs go.
         listen: makes who is told how it goes.
-        only: the jobs and stages that are run, see `plan.part.parts`; all if none.
+        only: the jobs and stages that are run, see `plan.only.chosen`; all if none.
         merge: also write merged weights.
         errors_again: ask the requests again that ended in an error.
 
@@ -53,13 +53,13 @@ def run_recipes(
     unpack_videos(recipes, only)  # before planning: a stage's key holds its videos' sizes
     seen: dict[str, str | None] = {}
     everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
-    plans = parts(everything, only)
-    chosen = {plan.recipe.name for plan in plans}
+    plans = chosen(everything, only)
+    names = {plan.recipe.name for plan in plans}
     # planned now, as files may be edited while the run goes on
     shown = [
         whole(asked, file, plan, seen)
         for file, plan in zip(asked.files, everything, strict=True)
-        if plan.recipe.name in chosen
+        if plan.recipe.name in names
     ]
     with interruptible(), ExitStack() as locks:
         listener = listen()

@@ -17,7 +17,7 @@ from orchestrator.recipe.recipe import Recipe
 OPTION = "--only"
 
 
-def parts(plans: Sequence[Plan], names: Sequence[str]) -> list[Plan]:
+def chosen(plans: Sequence[Plan], names: Sequence[str]) -> list[Plan]:
     """What of some plans is chosen; a plan without any of it is left out.
 
     Args:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.plan.part import parts, splits_of, tasks_of, unmet
+from orchestrator.plan.only import chosen, splits_of, tasks_of, unmet
 from orchestrator.plan.preflight import problems_of
 from orchestrator.recipe.load import RecipeFiles
 from tests.plan.demo import demo_plan
@@ -18,20 +18,20 @@ from tests.stages import finish
 
 def test_jobs_and_stages_are_chosen_in_the_order_of_the_plan() -> None:
     plan = plan_of("qwen2_7b_sft", merge=True)
-    (part,) = parts([plan], ["MELD/merge", "MIntRec2.0", "MELD/train", "MELD/train"])
+    (part,) = chosen([plan], ["MELD/merge", "MIntRec2.0", "MELD/train", "MELD/train"])
     assert [(job.name, job.partial, [stage.kind for stage in job.stages]) for job in part.jobs] == [
         ("MIntRec2.0", False, ["convert", "train", "select", "merge", "infer", "score"]),
         ("MELD", True, ["train", "merge"]),
     ]
     # a job whole, whatever else is said of it
-    (part,) = parts([plan], ["MELD/merge", "MELD"])
+    (part,) = chosen([plan], ["MELD/merge", "MELD"])
     assert [(job.partial, len(job.stages)) for job in part.jobs] == [(False, 6)]
-    assert parts([plan], []) == [plan]
+    assert chosen([plan], []) == [plan]
 
 
 def test_all_that_is_no_part_is_told_at_once() -> None:
     with pytest.raises(InputError) as error:
-        parts([plan_of("qwen2_7b_it"), plan_of("qwen2_7b_zero_shot")], ["it/convert", "its", "zero_shot/convert"])
+        chosen([plan_of("qwen2_7b_it"), plan_of("qwen2_7b_zero_shot")], ["it/convert", "its", "zero_shot/convert"])
     assert [(problem.where, problem.message) for problem in error.value.problems] == [
         ("--only its", "unknown job `its`"),
         ("--only zero_shot/convert", "unknown stage of zero_shot `convert`"),
@@ -60,7 +60,7 @@ def test_tasks_whose_videos_are_unpacked() -> None:
 def test_splits_that_a_stage_reads(data: Path, tmp_path: Path, kind: str, strategy: str, splits: list[str]) -> None:
     plan = demo_plan(data, f"select.strategy={strategy}", runs=tmp_path)
     assert splits_of(plan.jobs[0]) == ["train", "dev", "test"]
-    (part,) = parts([plan], [f"demo/{kind}"])
+    (part,) = chosen([plan], [f"demo/{kind}"])
     assert splits_of(part.jobs[0]) == splits
     finish(part.jobs[0].stages[0])
     assert splits_of(part.jobs[0]) == []
@@ -73,7 +73,7 @@ def test_weights_and_gpus_are_looked_at_where_the_model_is_loaded(data: Path, tm
     plan = demo_plan(data, *own, runs=tmp_path)
 
     def said(*names: str) -> list[str]:
-        (part,) = parts([plan], names)
+        (part,) = chosen([plan], names)
         return [problem.message for problem in problems_of(part)]
 
     assert said("demo/convert") == said("demo/score") == []
@@ -85,7 +85,7 @@ def test_the_command_for_what_is_lacking(data: Path, tmp_path: Path) -> None:
     plan = demo_plan(data, runs=tmp_path)
     asked = RecipeFiles([RECIPES / "demo.yaml"], ["description=it's so"], ["demo"], 3)
     assert unmet([plan], asked) == []
-    (part,) = parts([plan], ["demo/select", "demo/convert", "demo/score"])
+    (part,) = chosen([plan], ["demo/select", "demo/convert", "demo/score"])
     (problem,) = unmet([part], asked, ["--runs-dir", "my runs"])
     begun, before = problem.message.split(" cannot begin: ")
     assert begun == "demo/convert and demo/select and demo/score"
