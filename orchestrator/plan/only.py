@@ -38,8 +38,8 @@ def chosen(plans: Sequence[Plan], names: Sequence[str]) -> list[Plan]:
 
 def tasks_of(recipe: Recipe, names: Sequence[str]) -> list[Task]:
     """The tasks that a part of a recipe's plan is about."""
-    chosen = {name.partition("/")[0] for name in names}
-    return [task for job, group in job_tasks(recipe).items() if job in chosen or not names for task in group]
+    jobs = {name.partition("/")[0] for name in names}
+    return [task for job, group in job_tasks(recipe).items() if job in jobs or not names for task in group]
 
 
 def splits_of(job: Job) -> list[str]:

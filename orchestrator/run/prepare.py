@@ -17,7 +17,7 @@ from orchestrator.errors import InputError, OrchestratorError, Problem, visible
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import run_lock, without
 from orchestrator.machine.processes import end_below
-from orchestrator.plan.devices import loads_model
+from orchestrator.plan.devices import LOADS
 from orchestrator.plan.only import tasks_of
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import RecipeFiles
@@ -137,7 +137,8 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         problems += [problem for problem in problems_of(plan, say=listener.line) if problem not in problems]
     if problems:
         raise InputError(problems)
-    environments = (part.environment for plan in plans if loads_model(plan) for part in plan.parts)
+    starting = ((plan, stage.kind) for plan in plans for job in plan.jobs for stage in job.todo())
+    environments = [plan.part(kind).environment for plan, kind in starting if kind in LOADS]
     for environment in {environment.name: environment for environment in environments}.values():
         if environment.state() != "ready":
             what = f"building the environment of {environment.name}: once, some minutes and gigabytes"
