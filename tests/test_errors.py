@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.errors import InputError, Problem, capped, hidden_hint, one_of, unknown, visible
+from orchestrator.errors import InputError, Problem, capped, hidden_hint, listed, one_of, unknown, visible
 
 
 def test_the_first_problems_and_how_many_more() -> None:
@@ -10,6 +10,8 @@ def test_the_first_problems_and_how_many_more() -> None:
     assert capped(problems[:20], "x.tsv") == problems[:20]
     assert capped(problems, "x.tsv") == [*problems[:20], Problem("and 1,005 more problems", "x.tsv")]
     assert capped(problems, most=1024, what="videos")[-1] == Problem("and 1 more videos")
+    assert listed(["a", "b"], 2) == "a, b"
+    assert listed([str(number) for number in range(1_500)], 2) == "0, 1 and 1,498 more"
 
 
 def test_a_name_that_is_not_there() -> None:
