@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from tests.shared import MMLA, RECIPES, ROOT
 
@@ -45,6 +44,7 @@ def per_stage(folder: Path, count: int = 20) -> float:
     from orchestrator.cli.view import View
     from orchestrator.launch.local import Launcher
     from orchestrator.plan.make import make_plan
+    from orchestrator.plan.outputs import Outputs, SelectOutputs
     from orchestrator.plan.plan import Stage
     from orchestrator.recipe.load import load_recipe
     from orchestrator.run import schedule
@@ -54,9 +54,9 @@ def per_stage(folder: Path, count: int = 20) -> float:
     plan = make_plan(load_recipe(RECIPES / "demo.yaml"), folder)
     job = plan.jobs[0]
 
-    def work(context: Context, stage: Stage) -> dict[str, Any]:
-        context.launch([Command(("true",))], stage.folder, lambda: None)
-        return {"strategy": "none", "checkpoint": "none", "accuracy_percent": {}}
+    def work(context: Context, stage: Stage) -> Outputs:
+        context.launch(context.plan.engine, [Command(("true",))], stage.folder, lambda: None)
+        return SelectOutputs(strategy="none", checkpoint="none", step=0, path="")
 
     before, schedule.WORK = schedule.WORK, {"select": work}
     quiet = View()
@@ -66,7 +66,7 @@ def per_stage(folder: Path, count: int = 20) -> float:
             context = Context(plan, job, launcher, "cpu", lambda progress: None)
             start = time.perf_counter()
             for number in range(count):
-                schedule._run_stage(context, job, Stage("select", "x", folder / str(number), "", {}), quiet)
+                schedule._run_stage(context, Stage("select", "x", folder / str(number), "", {}), quiet)
             total = time.perf_counter() - start
     finally:
         schedule.WORK = before
