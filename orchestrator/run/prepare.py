@@ -64,13 +64,10 @@ def alone(plans: Sequence[Plan], locks: ExitStack, say: Say) -> None:
             say(f"ended what a killed run left running: process {', '.join(left)}")
 
 
-def keep_recipes(plans: Sequence[Plan], asked: RecipeFiles) -> None:
+def keep_recipes(plans: Sequence[Plan], asked: RecipeFiles, say: Say) -> None:
     """Keep each recipe beside its run, fully resolved, so that the run can be repeated whatever became of its file.
 
-    One that says what it said stays, and with it who wrote it when.
-
-    Raises:
-        OSError: the disk refuses it.
+    One that says what it said stays, and with it who wrote it when. Where the disk refuses it, the run goes on without.
     """
     changes = f" {shlex.join(asked.options())}" if asked.options() else ""
     now = datetime.now(UTC).isoformat(sep=" ", timespec="seconds")
@@ -80,8 +77,11 @@ def keep_recipes(plans: Sequence[Plan], asked: RecipeFiles) -> None:
         source = recipe.source.absolute() if recipe.source else recipe.name
         origin = visible(f"{source}{changes}").replace("\n", "<U+000A>")
         head = f"# What is run here, fully resolved, from: {origin}\n# at {now}\n"
-        if _settings(file) != body:
-            atomic_write(file, f"{head}{body}")
+        try:
+            if _settings(file) != body:
+                atomic_write(file, f"{head}{body}")
+        except OSError as error:
+            say(f"note: the recipe cannot be kept in {file}: {error.strerror}")
 
 
 def _settings(file: Path) -> str:

@@ -76,8 +76,7 @@ def run_recipes(
                 listener.line("everything is done already")
             else:
                 prepare(plans, results_dir, listener)
-                with disk_errors():
-                    keep_recipes(shown, asked)
+                keep_recipes(shown, asked, listener.line)
                 pinned_plans = [pin(plan, listener.line) if loads_model(plan) else pinned(plan) for plan in plans]
                 failed = _run(pinned_plans, listener)
         except Interrupted:

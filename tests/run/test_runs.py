@@ -183,6 +183,11 @@ def test_the_recipe_in_the_run_folder_is_the_last(place: Place) -> None:
     kept.write_bytes(b"\xff")
     place.run("--set", "seed=8")
     assert "seed: 8" in kept.read_text()
+    kept.unlink()
+    kept.mkdir()
+    assert f"note: the recipe cannot be kept in {kept}: Is a directory" in place.run("--set", "seed=8", "--limit", "9")
+    kept.rmdir()
+    place.run("--set", "seed=8", "--limit", "8")
     # what is wrong with the input changes nothing
     place.run("--set", "seed=9", "--set", "data.root=nowhere", code=2)
     assert "seed: 8" in kept.read_text()
