@@ -99,7 +99,6 @@ values: st.SearchStrategy[Any] = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["a", "b", "1e5", "no", "null", "0"]), values, max_size=4))
 def test_any_values_read_back(data: dict[str, Any]) -> None:
-    problems: list[Any] = []
-    found = plain(read(as_yaml(data), lambda line, column: f"{line}:{column}", problems)) or {}
-    assert problems == []
-    assert json.dumps(found) == json.dumps(data)
+    found = read(as_yaml(data), lambda line, column: f"{line}:{column}")
+    assert found.all_problems == []
+    assert json.dumps(plain(found.root) or {}) == json.dumps(data)
