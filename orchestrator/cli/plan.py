@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.table import counted, table
+from orchestrator.cli.table import counted, table, wrapped
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
 from orchestrator.plan.make import make_plan
@@ -17,6 +17,7 @@ from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.overview import PlanRow, gpus, loads, row_of, total_of
 from orchestrator.plan.pins import pinned
 from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.plan.why import Again, again, notes, version_notes
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run import RUNS
 from orchestrator.toolkits.base import Command
@@ -40,6 +41,8 @@ def print_plans(
         print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))
     elif len(plans) > 1 and not with_files:
         print(overview_table([row_of(plan) for plan in plans]))
+        for note in (note for plan in plans for note in notes(plan)):
+            print(wrapped(note, "note: "))
         print("One recipe alone, or --files, shows the stages and their commands.")
     else:
         for plan in plans:
@@ -75,6 +78,10 @@ def _wanted(plan: Plan) -> set[Stage]:
     return {stage for job in plan.jobs for stage in job.todo()}
 
 
+def _before(plan: Plan, wanted: Set[Stage]) -> dict[Stage, Again]:
+    return {one.stage: one for job in plan.jobs for one in again(job, wanted)}
+
+
 def _print_plan(plan: Plan, *, with_files: bool) -> None:
     recipe, device, wanted, stages = plan.recipe, device_of(plan), _wanted(plan), list(plan.stages)
     print(
@@ -82,8 +89,13 @@ def _print_plan(plan: Plan, *, with_files: bool) -> None:
         f"{counted(len(plan.jobs), 'job')}, {counted(len(stages), 'stage')} ({len(stages) - len(wanted)} done), "
         f"{counted(loads(plan), 'model load')}"
     )
+    for note in version_notes(plan):
+        print(wrapped(note, "note: "))
+    before = _before(plan, wanted)
     for stage in stages:
         print(f"  {'to do' if stage in wanted else 'done':5}  {stage.name:<28} {stage.folder}")
+        if stage in before and before[stage].reasons:
+            print(wrapped("; ".join(before[stage].reasons), "         why: "))
         command = command_of(plan, stage, device) if stage in wanted else None
         if command is None:
             continue
@@ -97,14 +109,20 @@ def _print_plan(plan: Plan, *, with_files: bool) -> None:
             print("".join(f"           {line}\n" for line in text.splitlines()), end="")
 
 
+def _again_data(one: Again) -> dict[str, Any]:
+    return {"instead_of": str(one.folder), "made_by": one.version or "this version", "why": list(one.reasons)}
+
+
 def _plan_data(plan: Plan) -> dict[str, Any]:
     device, wanted = device_of(plan), _wanted(plan)
+    before = _before(plan, wanted)
 
     def stage_data(stage: Stage) -> dict[str, Any]:
         command = command_of(plan, stage, device) or Command(())
         started = {"argv": list(command.argv), "env": dict(command.env), "files": dict(command.files)}
         done = stage not in wanted
-        return {"stage": stage.kind, "key": stage.key, "folder": str(stage.folder), "done": done, **started}
+        found = {"stage": stage.kind, "key": stage.key, "folder": str(stage.folder), "done": done, **started}
+        return found | ({"again": _again_data(before[stage])} if stage in before else {})
 
     def job_data(job: Job) -> dict[str, Any]:
         tasks = [task.name for task in job.tasks]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.table import table
+from orchestrator.cli.table import table, wrapped
 from orchestrator.cli.view import amount
 from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, did_you_mean
@@ -16,6 +17,7 @@ from orchestrator.machine.locks import is_running, unused
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, Record, read
+from orchestrator.plan.why import named, version_of
 from orchestrator.run import RECIPE
 from orchestrator.run.journals import JournalProgress
 from orchestrator.toolkits import registry
@@ -45,7 +47,10 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
         return
     for name, folder in folders.items():
         print(f"{name}: {'running' if is_running(folder) else 'not running'}")
-        print(table(stages_on_disk(folder)) + "\n")
+        print(table(stages_on_disk(folder)))
+        for note in _of_other_versions(folder):
+            print(wrapped(note, "note: "))
+        print()
     if not folders:
         print(f"no runs in {runs_dir}")
 
@@ -60,6 +65,21 @@ def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
     running = is_running(folder)
     records = [(path.parent, _readable(path.parent)) for path in folder.glob(f"*/*/{STATE}")]
     return [_row(path, record, running) for path, record in sorted(records, key=lambda entry: _began(entry[1]))]
+
+
+def _of_other_versions(folder: Path) -> Iterator[str]:
+    """What is said of jobs whose stages earlier versions made, and that this one has not begun to do again."""
+    made: dict[str, list[str]] = {}
+    for job in sorted(path for path in folder.glob("*/") if path.is_dir()):
+        records = [record for path in job.glob(f"*/{STATE}") if (record := read(path.parent))]
+        versions = {version_of(record.inputs) for record in records}
+        if records and "" not in versions:
+            made.setdefault(" and ".join(sorted(versions)), []).append(job.name)
+    for version, jobs in made.items():
+        yield (
+            f"{named(jobs)}: made by {version}: its keys mean other things; a run does it again and leaves what is "
+            "there (`plan` says what)"
+        )
 
 
 def _readable(folder: Path) -> Record | None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+WIDTH = 80  # of what is text; paths and commands are as long as they are
 
 
 def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str:
@@ -32,3 +35,10 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
 def counted(number: int, what: str) -> str:
     """A number of things in words: 1 job, 1,101 stages."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def wrapped(text: str, head: str) -> str:
+    """Text behind a head, in lines of a terminal; paths stay whole for who copies them."""
+    indent = " " * len(head)
+    options: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
+    return textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=indent, **options)

@@ -96,11 +96,6 @@ def digest(value: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def source_digest(*paths: Path) -> str:
-    """One digest over the contents of source files."""
-    return digest([hashlib.sha256(path.read_bytes()).hexdigest() for path in paths])
-
-
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSON-lines file; a torn last line (a writer was killed) is left out."""
     with path.open("rb") as file:

@@ -34,20 +34,20 @@ def of_file(path: Path) -> str:
 
 def of_model(model: ModelSpec) -> dict[str, Any]:
     """Which weights a model has: hub id and revision, or a folder's content wherever it is stored."""
-    found = _of_weights(model.path)
-    if model.path is not None and "path" in found:
+    found = _of_weights(model.path) if model.path else {}
+    if "path" in found and model.revision:
         found["revision"] = model.revision
     if model.parts:
         found["parts"] = {role: _of_weights(path) for role, path in sorted(model.parts.items())}
     return found
 
 
-def _of_weights(path: str | None) -> dict[str, Any]:
+def _of_weights(path: str) -> dict[str, Any]:
     """A hub id as it stands; a file or a folder by content."""
-    local = Path(path).expanduser() if path else None
-    if local and local.is_file():
+    local = Path(path).expanduser()
+    if local.is_file():
         return {"file": of_file(local)}
-    if local and local.is_dir():
+    if local.is_dir():
         # not what people or tools wrote about it
         files = (file for file in local.iterdir() if file.name[0] != "." and file.suffix.lower() != ".md")
         return {"files": {file.name: of_file(file) for file in sorted(files) if file.is_file()}}

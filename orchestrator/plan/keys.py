@@ -1,7 +1,8 @@
 """What the output of each kind of stage depends on, and the key that is its hash.
 
 A stage's key is a hash of everything that can change its output and of nothing else; a stage that needs another
-takes the other's key into its own, so a change runs again exactly what depends on it.
+takes the other's key into its own, so a change runs again exactly what depends on it. Programs count by what they do
+(`machine.meaning`), settings where they are not at their default (`recipe.given`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from orchestrator.benchmark.task import Task
 from orchestrator.data.forms import ALIASES, ColumnNames
 from orchestrator.data.leaks import HELD_OUT
 from orchestrator.data.samples import file_digest, split_file
-from orchestrator.machine.files import digest, source_digest
+from orchestrator.machine.files import digest, read_json
+from orchestrator.machine.meaning import meaning
 from orchestrator.plan import identity
 from orchestrator.plan.plan import TRAIN_SPLITS
 from orchestrator.prompts.examples import corpus_split, wording_inputs
+from orchestrator.recipe.given import given
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import answers, metrics
 from orchestrator.toolkits import registry
@@ -26,10 +29,15 @@ from orchestrator.toolkits.base import Part
 from orchestrator.toolkits.released import VERSION as LAYOUT_VERSION
 
 KEY_LENGTH = 12
+# the scheme of the keys, and part of each: raised when they come to mean other things. Everything is done again then,
+# and said to be (`why.py`); keep to the versions of single things where those will do
+KEYS = 2
 # raised when the same inputs give other training files
 CONVERSION_VERSION = 2
 # raised when other things are kept of a score
 ENTRY_VERSION = 2
+# of a model: what it is called, what it needs, and what counts by content (`identity.of_model`) or by other inputs
+_NO_SETTINGS = ("name", "path", "revision", "toolkit", "type", "params_b", "gpus", "parts", "init")
 
 
 def key_of(inputs: object) -> str:
@@ -43,6 +51,11 @@ def _columns(task: Task, columns: ColumnNames) -> ColumnNames:
         return columns
     found = {name: columns.get(f"{task.name}.{name}", columns.get(name)) for name in ALIASES}
     return {name: column for name, column in found.items() if column is not None} or None
+
+
+def _filled(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what says nothing, so that an input which is new changes the key of nobody who does not use it."""
+    return {name: value for name, value in inputs.items() if value not in (None, {}, [], ())}
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,7 @@ class Inputs:
     def _programs(self, kind: str) -> dict[str, Any]:
         """What runs: the environment, and the programs that a kind of stage starts with."""
         part = self.part(kind)
-        return {"toolkit": part.environment.lock_digest, "runner": source_digest(*part.sources(kind))}
+        return {"lock": part.environment.lock_digest, "programs": meaning(part.sources(kind))}
 
     def _files(self, group: tuple[Task, ...], *splits: str, videos: bool = True) -> list[dict[str, Any]]:
         root = Path(self.recipe.data.root)
@@ -70,14 +83,14 @@ class Inputs:
         for task in group:
             entry: dict[str, Any] = {"task": task.name, "word": task.word, "labels": task.labels}
             entry["columns"] = _columns(task, self.recipe.data.columns)
+            if videos and self.recipe.on_bad_video != "fail":
+                entry["on_bad_video"] = self.recipe.on_bad_video
             for split in splits:
                 path = split_file(task, split, root)
-                if videos and self.recipe.modality == "video":
-                    entry["on_bad_video"] = self.recipe.data.on_bad_video
                 entry[split] = file_digest(path) if path else None
                 if path and videos and self.recipe.modality == "video":
                     entry[f"{split}_videos"] = identity.of_videos(task, split, self.recipe, self.seen)
-            found.append(entry)
+            found.append(_filled(entry))
         return found
 
     def rows(self, group: tuple[Task, ...]) -> list[dict[str, Any]]:
@@ -85,19 +98,16 @@ class Inputs:
         return self._files(group, self.recipe.inference.split, videos=False)
 
     def of(self, kind: str, group: tuple[Task, ...]) -> dict[str, Any]:
-        """The inputs of a kind of stage of the job that these tasks make."""
-        found: dict[str, Any] = getattr(self, kind)(group)
-        return found
+        """The inputs of a kind of stage of the job that these tasks make, without those that say nothing."""
+        return {"stage": kind, "keys": KEYS, **_filled(getattr(self, kind)(group))}
 
     def init(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """A model from scratch: its configuration and the text that its tokenizer learns from."""
-        init = self.recipe.model.init
-        assert init is not None
+        corpus = (self._files((task,), corpus_split(self.recipe, task), videos=False) for task in group)
         return {
-            "config": init.config,
-            "vocab_size": init.vocab_size,
+            "init": given(self.recipe.model.init),
             "seed": self.recipe.seed,
-            "corpus": [self._files((task,), corpus_split(self.recipe, task), videos=False) for task in group],
+            "corpus": [entry for entries in corpus for entry in entries],
             "limit": self.recipe.data.limit,
             **wording_inputs(self.recipe, group, ("train",), training=True),
             **self._programs("init"),
@@ -106,62 +116,68 @@ class Inputs:
     def convert(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """Training files: data, prompt, layout and, where tasks are mixed, the seed."""
         return {
-            "version": CONVERSION_VERSION,
+            "conversion": CONVERSION_VERSION,
             "toolkit": self.part("convert").name,
             "data": self._files(group, *TRAIN_SPLITS),
             "limit": self.recipe.data.limit,
             "exclude_leaks": self._files(group, *HELD_OUT, videos=False) if self.recipe.it.exclude_leaks else None,
             # only mixing several tasks uses the seed
             "seed": self.recipe.seed if len(group) > 1 else None,
-            **({"layout": LAYOUT_VERSION} if self.recipe.released else {}),
+            "layout": LAYOUT_VERSION if self.recipe.released else None,
             **wording_inputs(self.recipe, group, TRAIN_SPLITS, training=True),
         }
 
     def _model(self) -> dict[str, Any]:
-        model = self.recipe.model
         return {
-            "model": identity.of_model(model),
-            "template": model.template,
-            "trust_remote_code": model.trust_remote_code,
-            "attention": model.attention,
-            "video": self.recipe.video.model_dump(exclude_none=True) if self.recipe.modality == "video" else None,
+            "weights": identity.of_model(self.recipe.model),
+            "model": given(self.recipe.model, _NO_SETTINGS),
             "env": self.recipe.resources.decisive_env,
         }
+
+    def _video(self, *, training: bool) -> dict[str, Any]:
+        """How clips are shown; where training has its own way it follows no other."""
+        video = self.recipe.video
+        if self.recipe.modality != "video":
+            return {}
+        return {"training": given(video.training)} if training and video.training else given(video, ("training",))
 
     def train(self, _group: tuple[Task, ...]) -> dict[str, Any]:
         """A training: model, settings, programs."""
         train = self.recipe.training
-        selection = self.recipe.select.strategy
         deepspeed = self.part("train").environment.deepspeed_file(train.deepspeed) if train.deepspeed else None
         return {
             **self._model(),
+            "video": self._video(training=True),
             # how evaluation is batched changes no weights
-            "train": train.model_dump(mode="json", exclude={"eval_batch_size", "deepspeed", "per_task"}),
-            "deepspeed": source_digest(deepspeed) if deepspeed else train.deepspeed,
+            "train": given(train, ("eval_batch_size", "deepspeed", "per_task")),
+            "deepspeed": digest(read_json(deepspeed)) if deepspeed else train.deepspeed,
             "seed": self.recipe.seed,
             **self._programs("train"),
             # which checkpoints are kept follows from how one is chosen
-            "keep": selection,
+            "select": given(self.recipe.select),
         }
 
     def select(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """A selection: its strategy, and what answers on dev depend on."""
-        strategy = self.recipe.select.strategy
-        return {"strategy": strategy, **(self._answers(group, "dev") if strategy == "dev_accuracy" else {})}
+        asks = self.recipe.select.strategy == "dev_accuracy"
+        return {"select": given(self.recipe.select), **(self._answers(group, "dev") if asks else {})}
 
     def _answers(self, group: tuple[Task, ...], split: str) -> dict[str, Any]:
-        inference = self.recipe.inference
-        # samples are drawn by batch; greedy answers do not depend on how they are batched
-        how = {"split"} if inference.temperature > 0 else {"split", "batch_size"}
-        decoding = inference.model_dump(mode="json", exclude=how)
+        recipe = self.recipe
+        sampled = recipe.inference.temperature > 0
         return {
             **self._model(),
-            **wording_inputs(self.recipe, group, (split,)),
+            "video": self._video(training=False),
+            **wording_inputs(recipe, group, (split,)),
+            # what stands for the video in a question
+            "media": recipe.released.media if recipe.released and recipe.modality == "video" else None,
             "data": self._files(group, split),
             "split": split,
-            "limit": self.recipe.data.limit,
-            "decoding": decoding,
-            "seed": self.recipe.seed if inference.temperature > 0 else None,
+            "limit": recipe.data.limit,
+            "inference": given(recipe.inference, ("split", "batch_size")),
+            # samples are drawn by batch; greedy answers do not depend on how they are batched
+            "batch_size": recipe.inference.batch_size if sampled else None,
+            "seed": recipe.seed if sampled else None,
             **self._programs("infer"),
         }
 
@@ -180,4 +196,4 @@ class Inputs:
 
     def merge(self, _group: tuple[Task, ...]) -> dict[str, Any]:
         """Merged weights."""
-        return {"toolkit": self.part("merge").environment.lock_digest}
+        return {"lock": self.part("merge").environment.lock_digest}

@@ -76,7 +76,7 @@ def _job(
 
     def add(kind: Kind, *needs: Stage | None) -> Stage:
         needed = tuple(stage for stage in needs if stage is not None)
-        everything = {"stage": kind, **inputs.of(kind, group), "needs": {stage.kind: stage.key for stage in needed}}
+        everything = {**inputs.of(kind, group), "needs": {stage.kind: stage.key for stage in needed}}
         key = key_of(everything)
         changed = partial(_changed, recipe, kind, group, everything)
         stage = Stage(kind, name, folder / f"{kind}-{key}", key, everything, needed, changed)

@@ -16,17 +16,15 @@ from orchestrator.benchmark.model import ModelSpec
 from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.machine.files import digest
 from orchestrator.recipe import released
+from orchestrator.recipe.given import given
 from orchestrator.recipe.sections import Data, Inference, InstructionTuning, Modality, Prompt, Resources, Select, Video
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
 Method = Literal["zero_shot", "sft", "it"]
 # where things are, and how fast they go: equal recipes on two machines differ in these
-_PLACE: dict[str, Any] = {
-    "description": True,
-    "data": {"root", "video_root"},
-    "resources": True,
-    "inference": {"batch_size"},
-}
+_PLACE = ("description", "resources", "data.root", "data.video_root", "inference.batch_size", "train")
+# of a training: how evaluation is batched changes no weights; rows of tasks are told as what they come to
+_PACE = ("eval_batch_size", "per_task")
 
 
 class Recipe(Section):
@@ -146,7 +144,13 @@ class Recipe(Section):
 
     @property
     def digest(self) -> str:
-        """SHA-256 (hex) of what a recipe asks for, wherever its data lies and whatever machine runs it."""
-        found = self.model_dump(mode="json", exclude=_PLACE)
-        env = self.resources.decisive_env
-        return digest(found | ({"env": env} if env else {}))
+        """SHA-256 (hex) of what a recipe asks for, wherever its data lies and whatever machine runs it.
+
+        What is written out as it is anyway counts like what is left out.
+        """
+        train, rows = given(self.train, _PACE), {}
+        if self.train and self.train.per_task:
+            own = {task: given(self.train_for(task), _PACE) for task in self.tasks}
+            rows = {task: settings for task, settings in own.items() if settings != train}
+        more = {"train": train, "per_task": rows, "env": self.resources.decisive_env}
+        return digest(given(self, _PLACE) | {name: value for name, value in more.items() if value})

@@ -121,7 +121,7 @@ class Train(_Training):
         """The settings with a task's row over them (mappings key by key), and no rows of any task."""
         row = self.per_task.get(task)
         own = self.model_dump(exclude={"per_task"})
-        return Train.model_validate(_over(own, row.model_dump()) if row else own)
+        return type(self).model_validate(_over(own, row.model_dump()) if row else own)
 
 
 def _over(base: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:

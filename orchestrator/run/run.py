@@ -14,6 +14,7 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.pins import pin, pinned
 from orchestrator.plan.plan import Plan
+from orchestrator.plan.why import notes
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run import RESULTS, RUNS
 from orchestrator.run.again import reopen_damaged, retry_errors
@@ -75,6 +76,8 @@ def run_recipes(
             if all(job.done for plan in plans for job in plan.jobs):
                 listener.line("everything is done already")
             else:
+                for note in (note for plan in plans for note in notes(plan)):
+                    listener.line(f"note: {note}")
                 prepare(plans, results_dir, listener)
                 keep_recipes(shown, asked, listener.line)
                 pinned_plans = [pin(plan, listener.line) if loads_model(plan) else pinned(plan) for plan in plans]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.machine.locks import is_running, run_lock
+from orchestrator.plan.keys import KEYS
 from tests.running import call
 
 
@@ -14,6 +15,7 @@ def write_stage(folder: Path, kind: str, state: str, at: str, **more: Any) -> Pa
     stage = folder / "demo" / f"{kind}-0"
     stage.mkdir(parents=True, exist_ok=True)
     content = {"state": state, "job": "demo", "stage": kind, "attempts": [{"started_at": at}], "seconds": 1.0}
+    content["inputs"] = {"keys": KEYS}
     (stage / "stage.json").write_text(json.dumps(content | more))
     return stage
 

@@ -9,16 +9,21 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, create_model
 
 from orchestrator.benchmark.task import SPLITS, tasks
+from orchestrator.machine.meaning import forget_meanings, meaning
+from orchestrator.plan import keys as keys_module
+from orchestrator.plan.keys import KEYS
 from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
-from tests.plan.demo import changed, demo_plan
-from tests.recipes import write_rows
+from orchestrator.recipe.recipe import Recipe
+from tests.plan.demo import changed, demo_plan, keys
+from tests.recipes import shipped, write_rows
 from tests.shared import RECIPES, ROOT
 
 HERE = Path(__file__).resolve().parent
@@ -113,6 +118,125 @@ def test_a_variable_that_counts_is_part_of_the_digest(data: Path) -> None:
     ]
     assert digests[0] == digests[1] == demo_plan(data).recipe.digest
     assert len(set(digests)) == 3
+
+
+# every section of a recipe whose settings go into keys or the digest; "" is the recipe
+SECTIONS = ("", "model", "model.init", "data", "prompt", "it", "train", "train.lora", "select", "inference", "video",
+            "video.training")  # fmt: skip
+
+
+def at(recipe: Recipe, place: str) -> BaseModel | None:
+    """A section of a recipe; ``None`` where it has none."""
+    found: BaseModel | None = recipe
+    for name in filter(None, place.split(".")):
+        found = found and getattr(found, name)
+    return found
+
+
+def put(recipe: Recipe, place: str, section: BaseModel) -> Recipe:
+    """The recipe with another section in its place."""
+    while place:
+        above, _, name = place.rpartition(".")
+        holder = at(recipe, above)
+        assert holder is not None
+        place, section = above, holder.model_copy(update={name: section})
+    assert isinstance(section, Recipe)
+    return section
+
+
+def with_new_setting(recipe: Recipe, place: str, section: BaseModel) -> Recipe:
+    """The recipe with one setting more in a section, at its default, as a later version may have it."""
+    later = create_model(f"Later{type(section).__name__}", __base__=type(section), brand_new=(int, 7))
+    return put(recipe, place, later.model_construct(section.model_fields_set, **dict(section)))
+
+
+@pytest.mark.parametrize(
+    ("name", "override", "count"),
+    [("demo", "train.per_task={demo: {epochs: 2}}", 11), ("qwen2_7b_it", "it.exclude_leaks=true", 10),
+     ("llava_video_7b_sft", "video.training={frames: 9}", 11), ("qwen2_7b_zero_shot", "prompt.history=[[a, b]]", 8)],
+)  # fmt: skip
+def test_a_new_setting_changes_nobodys_key(name: str, override: str, count: int, data: Path, tmp_path: Path) -> None:
+    recipe = shipped(name, f"data.root={data}", "tasks=[demo]", override)
+    before = make_plan(recipe, tmp_path)
+    found = [(place, section) for place in SECTIONS if (section := at(recipe, place))]
+    assert len(found) == count
+    for place, section in found:
+        later = with_new_setting(recipe, place, section)
+        assert vars(at(later, place))["brand_new"] == 7
+        assert changed(before, make_plan(later, tmp_path)) == set(), place
+        assert recipe.digest == later.digest, place
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["train.learning_rate=1e-4", "train.lora={rank: 8}", "inference.temperature=0", "seed=42",
+     "inference.max_new_tokens=32", "model.attention=auto", "model.trust_remote_code=false", "data.limit=null",
+     "model.init.vocab_size=3000", "prompt.history=[]", "prompt.system=null", "select.strategy=best_eval",
+     "video.frames=4", "data.on_bad_video=fail", "resources.env={}", "train.warmup_ratio=0", "protocol=mmla"],
+)  # fmt: skip
+def test_a_default_that_is_written_out_counts_as_left_out(data: Path, override: str) -> None:
+    section, _, name = override.partition("=")[0].rpartition(".")
+    written = demo_plan(data, override)
+    holder = at(written.recipe, section)
+    assert holder is not None
+    assert name in holder.model_fields_set
+    left_out = type(holder)(**{field: value for field, value in dict(holder).items() if field != name})
+    recipe = put(written.recipe, section, left_out)
+    assert keys(make_plan(recipe, Path("runs"))) == keys(written)
+    assert recipe.digest == written.recipe.digest
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "again"),
+    [
+        ("\nimport sys\n", "\nimport sys  # a remark\nimport os\n", set()),
+        ("\ndef ", "\n\n# a remark\ndef ", set()),
+        ("if ", "if not ", {"infer", "score"}),
+    ],
+)
+def test_a_program_counts_by_what_it_does(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, again: set[str]
+) -> None:
+    before = demo_plan(data)
+
+    def elsewhere(paths: Iterable[Path]) -> str:
+        """Of copies in another folder, in another order, of which the answerer's loop is edited."""
+        copies = [Path(shutil.copy(path, tmp_path / f"new_{path.name}")) for path in reversed(list(paths))]
+        for copy in copies:
+            if copy.name == "new_loop.py":
+                assert old in copy.read_text()
+                copy.write_text(copy.read_text().replace(old, new, 1))
+        forget_meanings()
+        return meaning(copies)
+
+    monkeypatch.setattr(keys_module, "meaning", elsewhere)
+    assert changed(before, demo_plan(data)) == again
+
+
+def test_the_deepspeed_file_counts_by_what_it_says(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    plans = []
+    for text in ('{"a": 1, "b": [2]}', '{\n  "b": [2],\n  "a": 1\n}\n', '{"a": 1, "b": [3]}'):
+        file.write_text(text)
+        plans.append(demo_plan(data, f"train.deepspeed={file}"))
+    assert changed(plans[0], plans[1]) == set()
+    assert changed(plans[0], plans[2]) == ALL - {"init", "convert"}
+
+
+def test_how_training_shows_videos_is_its_own_matter(data: Path) -> None:
+    video = ("model=tiny_qwen2_vl", "data.modality=video", "video.training={frames: 9}")
+    before = demo_plan(data, *video)
+    assert changed(before, demo_plan(data, *video, "video.training.frames=8")) == {"train", "select", "infer", "score"}
+    assert changed(before, demo_plan(data, *video, "video.frames=3")) == {"infer", "score"}
+    # as by default is not as in inference
+    assert "train" in changed(demo_plan(data, *video[:2]), demo_plan(data, *video[:2], "video.training={}"))
+
+
+def test_every_key_says_of_which_scheme_it_is(data: Path) -> None:
+    for stage in demo_plan(data).stages:
+        assert stage.inputs["keys"] == KEYS
+        assert stage.inputs["stage"] == stage.kind
+        assert not [name for name, value in stage.inputs.items() if value in (None, (), [])]
 
 
 if __name__ == "__main__":

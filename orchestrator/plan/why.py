@@ -1,0 +1,147 @@
+"""Why a stage is done again that was done before: another value, or keys that mean other things by now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orchestrator.plan.differences import differences
+from orchestrator.plan.keys import KEYS, key_of
+from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.plan.record import STATE, state_in
+
+_MOST_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Again:
+    """A stage that is to run, and what was made before in its place.
+
+    Attributes:
+        stage: the one that is to run.
+        folder: of the newest one of its kind in its job, with another key.
+        finished: whether that one was finished.
+        version: "an earlier version" where that made it, so that the keys cannot be compared; else empty.
+        reasons: what differs, in words: "train.learning_rate 0.0001 -> 5e-05", "because train is done again".
+    """
+
+    stage: Stage
+    folder: Path
+    finished: bool
+    version: str
+    reasons: tuple[str, ...]
+
+
+def version_of(state: Mapping[str, Any]) -> str:
+    """Which version made a stage, by its ``stage.json``, where its key means other things; else empty."""
+    number = state.get("inputs", {}).get("keys", 1)  # before there were numbers: 1
+    if number == KEYS:
+        return ""
+    return "a later version" if isinstance(number, int) and number > KEYS else "an earlier version"
+
+
+def again(job: Job, todo: Collection[Stage] | None = None) -> list[Again]:
+    """The stages of a job that are to run though there is one of their kind, with another key.
+
+    ``todo``: what the job is to run, where that is known already.
+    """
+    todo = job.todo() if todo is None else todo
+    found: list[Again] = []
+    derived: set[str] = set()  # kinds that differ by what they need alone
+    for stage in job.stages:
+        if stage not in todo or _is_finished(state_in(stage.folder)) or not (before := _before(stage)):
+            continue
+        folder, state = before
+        reasons: list[str] = []
+        version, then = version_of(state), state["inputs"]
+        if not version and key_of(then) != state.get("key"):
+            reasons = ["what it was made of is not known: its stage.json was edited"]
+        elif not version:
+            reasons = differences(then, json.loads(json.dumps(stage.inputs)))  # as it is in a file: lists, no tuples
+            others = [need for need in job.stages if need in stage.needs and then["needs"].get(need.kind) != need.key]
+            if others and not reasons:
+                derived.add(stage.kind)
+            reasons += _because([need for need in others if need.kind not in derived] or others, todo)
+        found.append(Again(stage, folder, _is_finished(state), version, tuple(reasons)))
+    return found
+
+
+def _because(needs: Sequence[Stage], todo: Collection[Stage]) -> Iterator[str]:
+    for what, kinds in (
+        ("done again", [need.kind for need in needs if need in todo]),
+        ("another", [need.kind for need in needs if need not in todo]),
+    ):
+        if kinds:
+            yield f"because {' and '.join(kinds)} {'is' if len(kinds) == 1 else 'are'} {what}"
+
+
+def _is_finished(state: Mapping[str, Any]) -> bool:
+    return state.get("state") in ("done", "reopened")
+
+
+def _before(stage: Stage) -> tuple[Path, dict[str, Any]] | None:
+    """The newest stage of a kind that was made with another key, and what it says of itself; a finished one first.
+
+    Of those that were not finished, a training counts, whose checkpoints are hours of work.
+    """
+    found: list[tuple[bool, str, Path, dict[str, Any]]] = []
+    for file in stage.folder.parent.glob(f"{stage.kind}-*/{STATE}"):
+        state = state_in(file.parent)
+        if file.parent != stage.folder and (_is_finished(state) or (state and stage.kind == "train")):
+            began = state["attempts"][-1]["started_at"] if state["attempts"] else ""
+            found.append((_is_finished(state), began, file.parent, state))
+    return max(found, key=lambda one: one[:3])[2:] if found else None
+
+
+def notes(plan: Plan) -> list[str]:
+    """What is to be said before a plan is run: what was trained, or made by an earlier version, and is done again."""
+    if not plan.folder.is_dir():
+        return []
+    alike: dict[tuple[Any, ...], list[Again]] = {}
+    for one in (one for job in plan.jobs for one in again(job)):
+        if one.stage.kind == "train" and not one.version and not state_in(one.stage.folder):
+            alike.setdefault((one.finished, *one.reasons), []).append(one)
+    found = version_notes(plan)
+    for (finished, *reasons), those in alike.items():
+        how = "is trained again" if finished else "begins to train anew"
+        found.append(f"{plan.recipe.name} {_jobs(those)} {how}: {'; '.join(reasons)} ({_stays(those)})")
+    return found
+
+
+def version_notes(plan: Plan) -> list[str]:
+    """What is to be said of jobs that earlier versions made, and that this one has not begun to do again.
+
+    It is said once of a recipe; of a job's stages the one that takes longest is named.
+    """
+    alike: dict[tuple[str, str], list[Again]] = {}
+    for job in plan.jobs:
+        if any(state_in(stage.folder) for stage in job.stages):
+            continue
+        made = {one.stage.kind: one for one in again(job) if one.version}
+        if kind := next((kind for kind in ("train", "infer", *made) if kind in made), None):
+            alike.setdefault((made[kind].version, kind), []).append(made[kind])
+    return [
+        f"{plan.recipe.name} {_jobs(those)}: made by {version}: its keys mean other things; `{kind}` is done again "
+        f"({_stays(those)})"
+        for (version, kind), those in alike.items()
+    ]
+
+
+def _stays(found: Sequence[Again]) -> str:
+    folder = found[0].folder
+    if len(found) == 1:
+        return f"its folder stays: {folder}"
+    return f"their folders stay: {folder.parent.parent}/*/{found[0].stage.kind}-*"
+
+
+def _jobs(found: Sequence[Again]) -> str:
+    return named([one.stage.job for one in found])
+
+
+def named(names: Sequence[str]) -> str:
+    """Some names; of many the first, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
