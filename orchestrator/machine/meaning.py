@@ -12,6 +12,7 @@ import ast
 import hashlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ _IDLE_FIELDS = {"annotation", "ctx", "kind", "returns", "simple", "type_comment"
 _TELLING = {"ClassVar", "InitVar", "KW_ONLY"}
 _HUGE = 1 << 10000  # Python refuses to write larger numbers in decimal
 
-_read: dict[Path, _Parts] = {}
+_together: dict[frozenset[Path], str] = {}
 
 
 def meaning(paths: Iterable[Path]) -> str:
@@ -40,21 +41,21 @@ def meaning(paths: Iterable[Path]) -> str:
     Raises:
         InputError: a file cannot be read, or is no Python that this version knows.
     """
-    definitions: list[bytes] = []
-    rest: list[bytes] = []
-    for path in {path.resolve() for path in paths}:
-        if path not in _read:
-            _read[path] = _parts(path)
-        definitions += _read[path][0]
-        rest.append(_read[path][1])
-    return _sha256([sorted(definitions), sorted(filter(None, rest))]).hex()
+    files = frozenset(paths)
+    if files not in _together:
+        parts = [_parts(path) for path in files]
+        definitions = sorted(one for found, _ in parts for one in found)
+        _together[files] = _sha256([definitions, sorted(rest for _, rest in parts if rest)]).hex()
+    return _together[files]
 
 
 def forget_meanings() -> None:
     """Have `meaning` read every file again."""
-    _read.clear()
+    _parts.cache_clear()
+    _together.clear()
 
 
+@cache
 def _parts(path: Path) -> _Parts:
     try:
         with warnings.catch_warnings():

@@ -6,7 +6,8 @@ something else under the same key; therefore `FORMER` keeps the defaults at whic
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,10 +19,14 @@ FORMER: dict[str, Any] = {}
 
 def usual(section: type[BaseModel], name: str) -> Any:
     """The value of a field at which it is left out; a required one has none (``...``)."""
+    default = _default(section, name)
+    return FORMER.get(f"{section.__name__}.{name}", default) if FORMER else default
+
+
+@cache
+def _default(section: type[BaseModel], name: str) -> Any:
     field = section.model_fields[name]
-    if field.is_required():
-        return ...
-    return FORMER.get(f"{section.__name__}.{name}", field.get_default(call_default_factory=True))
+    return ... if field.is_required() else field.get_default(call_default_factory=True)
 
 
 def given(section: BaseModel | None, leave_out: Collection[str] = ()) -> dict[str, Any]:
@@ -33,9 +38,8 @@ def given(section: BaseModel | None, leave_out: Collection[str] = ()) -> dict[st
     """
     if section is None:
         return {}
-    kind = type(section)
-    found: dict[str, Any] = {}
-    written: Mapping[str, Any] = section.model_dump(mode="json", exclude=set(leave_out))
+    kind, found = type(section), {}
+    plain = []
     for name, field in kind.model_fields.items():
         if name in leave_out or field.exclude:
             continue
@@ -46,5 +50,5 @@ def given(section: BaseModel | None, leave_out: Collection[str] = ()) -> dict[st
             if within or not isinstance(default, BaseModel):
                 found[name] = within
         elif default is ... or value != default:
-            found[name] = written[name]
-    return found
+            plain.append(name)
+    return found | section.model_dump(mode="json", include=set(plain)) if plain else found

@@ -80,7 +80,7 @@ def test_data_edited_while_a_run_goes_on_stops_it(
     said = own.run(code=1)
     assert f"demo/{stops}: FAILED" in said
     assert "was planned for was changed since the run began" in said
-    assert f"demo's {split} data" in said
+    assert f"the {split} data of demo" in said
     assert "run the same command again" in said
     assert not own.results.exists()
     path.write_bytes(before)
