@@ -28,6 +28,7 @@ _BLOCKS = {"body", "orelse", "finalbody"}
 _IDLE_FIELDS = {"annotation", "ctx", "kind", "returns", "simple", "type_comment", "type_ignores", "type_params"}
 # annotations of a class's attribute that say what becomes of it
 _TELLING = {"ClassVar", "InitVar", "KW_ONLY"}
+_DEEP = "this is no Python that can be read: nested too deeply"
 _HUGE = 1 << 10000  # Python refuses to write larger numbers in decimal
 
 _together: dict[frozenset[Path], str] = {}
@@ -51,23 +52,22 @@ def meaning(paths: Iterable[Path]) -> str:
 
 def forget_meanings() -> None:
     """Have `meaning` read every file again."""
+    syntax.cache_clear()
     _parts.cache_clear()
     _together.clear()
 
 
 @cache
-def _parts(path: Path) -> _Parts:
+def syntax(path: Path) -> ast.Module:
+    """The syntax tree of a Python file, read once in this process; nobody may change it.
+
+    Raises:
+        InputError: it cannot be read, or is no Python that this version knows.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd escapes: whoever runs it is told
-            body = list(_statements(ast.parse(path.read_bytes()).body))
-        # of two definitions of one name the last counts: their order is kept
-        named: dict[str, list[Any]] = {}
-        for node in body:
-            if isinstance(node, _DEFINITIONS):
-                named.setdefault(node.name, []).append(_plain(node))
-        rest = [_plain(node) for node in body if not isinstance(node, _DEFINITIONS)]
-        return [_sha256(forms) for forms in named.values()], _sha256(rest) if rest else b""
+            return ast.parse(path.read_bytes())
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", str(path)) from error
     except (SyntaxError, ValueError) as error:
@@ -76,7 +76,22 @@ def _parts(path: Path) -> _Parts:
         hint = "a program that stages run was damaged: put it back (`git status` names what was edited)"
         raise InputError(f"this is no Python: {what}", f"{path}:{line}" if line else str(path), hint) from error
     except (RecursionError, MemoryError) as error:
-        raise InputError("this is no Python that can be read: nested too deeply", str(path)) from error
+        raise InputError(_DEEP, str(path)) from error
+
+
+@cache
+def _parts(path: Path) -> _Parts:
+    body = list(_statements(syntax(path).body))
+    try:
+        # of two definitions of one name the last counts: their order is kept
+        named: dict[str, list[Any]] = {}
+        for node in body:
+            if isinstance(node, _DEFINITIONS):
+                named.setdefault(node.name, []).append(_plain(node))
+        rest = [_plain(node) for node in body if not isinstance(node, _DEFINITIONS)]
+        return [_sha256(forms) for forms in named.values()], _sha256(rest) if rest else b""
+    except (RecursionError, MemoryError) as error:
+        raise InputError(_DEEP, str(path)) from error
 
 
 def _sha256(value: object) -> bytes:

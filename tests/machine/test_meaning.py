@@ -16,7 +16,7 @@ from tests.shared import ROOT
 
 # of program.txt under CPython 3.11.2, 3.12.1 and 3.13.2
 EVERYWHERE = "fb3db7cab1fd2b22af20615a230c4cf71664757c193645a16217b52e4eae4fa2"
-PROGRAMS = sorted((ROOT / "orchestrator" / "runners").glob("*.py"))
+PROGRAMS = sorted((ROOT / "orchestrator").glob("**/inside/[!_]*.py"))
 
 PROGRAM = '''\
 """What it is for."""
@@ -241,7 +241,7 @@ def test_a_file_is_read_once_until_it_is_to_be_forgotten(tmp_path: Path) -> None
     assert meaning([path]) != before
 
 
-@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: f"{path.parent.parent.stem}-{path.stem}")
 def test_our_programs_mean_what_they_do(tmp_path: Path, path: Path) -> None:
     """Written anew from the syntax alone, without comments, layout and parentheses."""
     text = path.read_text()

@@ -201,9 +201,12 @@ def test_a_program_counts_by_what_it_does(
 
     def elsewhere(paths: Iterable[Path]) -> str:
         """Of copies in another folder, in another order, of which the answerer's loop is edited."""
-        copies = [Path(shutil.copy(path, tmp_path / f"new_{path.name}")) for path in reversed(list(paths))]
+        copies = [
+            Path(shutil.copy(path, tmp_path / f"{number}_{path.name}"))
+            for number, path in enumerate(reversed([*paths]))
+        ]
         for copy in copies:
-            if copy.name == "new_loop.py":
+            if copy.name.endswith("_loop.py"):
                 assert old in copy.read_text()
                 copy.write_text(copy.read_text().replace(old, new, 1))
         forget_meanings()
