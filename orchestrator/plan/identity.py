@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.model import ModelSpec
 from orchestrator.benchmark.task import Task
+from orchestrator.environments.environment import Environment
 from orchestrator.errors import InputError
 from orchestrator.machine.files import digest
 from orchestrator.prompts.examples import samples_of
 from orchestrator.recipe.recipe import Recipe
 
+REMARK = re.compile(r"(^|\s)#.*")  # and not what is behind the # of an address
 BLOCK_BYTES, BLOCKS = 1 << 16, 64
 
 
@@ -30,6 +34,22 @@ def of_file(path: Path) -> str:
                 file.seek((size - BLOCK_BYTES) * number // (BLOCKS - 1))
                 seen.update(file.read(BLOCK_BYTES))
     return seen.hexdigest()
+
+
+def of_environment(environment: Environment) -> str:
+    """A digest of what is installed: the lock without its remarks, Python's version, the toolkit's release or commit.
+
+    Raises:
+        InputError: there is no lock.
+    """
+    source = {name: environment.source[name] for name in ("pypi", "commit") if name in environment.source}
+    return digest([_locked(environment.lock, environment.lock_digest), environment.python_version, source])
+
+
+@cache
+def _locked(lock: Path, _digest: str) -> list[str]:
+    lines = (REMARK.sub("", line).strip() for line in lock.read_text(encoding="utf-8").splitlines())
+    return list(filter(None, lines))
 
 
 def of_model(model: ModelSpec) -> dict[str, Any]:

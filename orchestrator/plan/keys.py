@@ -75,7 +75,7 @@ class Inputs:
     def _programs(self, kind: str) -> dict[str, Any]:
         """What runs: the environment, and the programs that a kind of stage starts with."""
         part = self.part(kind)
-        return {"lock": part.environment.lock_digest, "programs": meaning(part.sources(kind))}
+        return {"lock": identity.of_environment(part.environment), "programs": meaning(part.sources(kind))}
 
     def _files(self, group: tuple[Task, ...], *splits: str, videos: bool = True) -> list[dict[str, Any]]:
         root = Path(self.recipe.data.root)
@@ -196,4 +196,4 @@ class Inputs:
 
     def merge(self, _group: tuple[Task, ...]) -> dict[str, Any]:
         """Merged weights."""
-        return {"lock": self.part("merge").environment.lock_digest}
+        return {"lock": identity.of_environment(self.part("merge").environment)}

@@ -35,9 +35,28 @@ class Again:
     reasons: tuple[str, ...]
 
 
-def version_of(state: Mapping[str, Any]) -> str:
-    """Which version made a stage, by its ``stage.json``, where its key means other things; else empty."""
-    number = state.get("inputs", {}).get("keys", 1)  # before there were numbers: 1
+@dataclass(frozen=True)
+class _Made:
+    """What a stage's folder says of a stage that was begun there."""
+
+    folder: Path
+    finished: bool
+    began: str
+    key: str
+    inputs: Mapping[str, Any]
+
+
+def _made(folder: Path) -> _Made | None:
+    state = state_in(folder)
+    if not state:
+        return None
+    began = state["attempts"][-1]["started_at"] if state["attempts"] else ""
+    return _Made(folder, state["state"] in ("done", "reopened"), began, state.get("key", ""), state["inputs"])
+
+
+def version_of(inputs: Mapping[str, Any]) -> str:
+    """Which version made a stage, by what its key is of, where keys mean other things now; else empty."""
+    number = inputs.get("keys", 1)  # before there were numbers: 1
     if number == KEYS:
         return ""
     return "a later version" if isinstance(number, int) and number > KEYS else "an earlier version"
@@ -52,12 +71,12 @@ def again(job: Job, todo: Collection[Stage] | None = None) -> list[Again]:
     found: list[Again] = []
     derived: set[str] = set()  # kinds that differ by what they need alone
     for stage in job.stages:
-        if stage not in todo or _is_finished(state_in(stage.folder)) or not (before := _before(stage)):
+        own = _made(stage.folder)
+        if stage not in todo or (own and own.finished) or not (before := _before(stage)):
             continue
-        folder, state = before
         reasons: list[str] = []
-        version, then = version_of(state), state["inputs"]
-        if not version and key_of(then) != state.get("key"):
+        version, then = version_of(before.inputs), before.inputs
+        if not version and key_of(then) != before.key:
             reasons = ["what it was made of is not known: its stage.json was edited"]
         elif not version:
             reasons = differences(then, json.loads(json.dumps(stage.inputs)))  # as it is in a file: lists, no tuples
@@ -65,7 +84,7 @@ def again(job: Job, todo: Collection[Stage] | None = None) -> list[Again]:
             if others and not reasons:
                 derived.add(stage.kind)
             reasons += _because([need for need in others if need.kind not in derived] or others, todo)
-        found.append(Again(stage, folder, _is_finished(state), version, tuple(reasons)))
+        found.append(Again(stage, before.folder, before.finished, version, tuple(reasons)))
     return found
 
 
@@ -78,22 +97,15 @@ def _because(needs: Sequence[Stage], todo: Collection[Stage]) -> Iterator[str]:
             yield f"because {' and '.join(kinds)} {'is' if len(kinds) == 1 else 'are'} {what}"
 
 
-def _is_finished(state: Mapping[str, Any]) -> bool:
-    return state.get("state") in ("done", "reopened")
-
-
-def _before(stage: Stage) -> tuple[Path, dict[str, Any]] | None:
-    """The newest stage of a kind that was made with another key, and what it says of itself; a finished one first.
+def _before(stage: Stage) -> _Made | None:
+    """The newest stage of a kind that was made with another key; a finished one first.
 
     Of those that were not finished, a training counts, whose checkpoints are hours of work.
     """
-    found: list[tuple[bool, str, Path, dict[str, Any]]] = []
-    for file in stage.folder.parent.glob(f"{stage.kind}-*/{STATE}"):
-        state = state_in(file.parent)
-        if file.parent != stage.folder and (_is_finished(state) or (state and stage.kind == "train")):
-            began = state["attempts"][-1]["started_at"] if state["attempts"] else ""
-            found.append((_is_finished(state), began, file.parent, state))
-    return max(found, key=lambda one: one[:3])[2:] if found else None
+    folders = (file.parent for file in stage.folder.parent.glob(f"{stage.kind}-*/{STATE}"))
+    made = [one for folder in folders if folder != stage.folder and (one := _made(folder))]
+    found = [one for one in made if one.finished or stage.kind == "train"]
+    return max(found, key=lambda one: (one.finished, one.began), default=None)
 
 
 def notes(plan: Plan) -> list[str]:
@@ -102,7 +114,7 @@ def notes(plan: Plan) -> list[str]:
         return []
     alike: dict[tuple[Any, ...], list[Again]] = {}
     for one in (one for job in plan.jobs for one in again(job)):
-        if one.stage.kind == "train" and not one.version and not state_in(one.stage.folder):
+        if one.stage.kind == "train" and not one.version and not _made(one.stage.folder):
             alike.setdefault((one.finished, *one.reasons), []).append(one)
     found = version_notes(plan)
     for (finished, *reasons), those in alike.items():
@@ -118,7 +130,7 @@ def version_notes(plan: Plan) -> list[str]:
     """
     alike: dict[tuple[str, str], list[Again]] = {}
     for job in plan.jobs:
-        if any(state_in(stage.folder) for stage in job.stages):
+        if any(_made(stage.folder) for stage in job.stages):
             continue
         made = {one.stage.kind: one for one in again(job) if one.version}
         if kind := next((kind for kind in ("train", "infer", *made) if kind in made), None):
