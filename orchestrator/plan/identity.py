@@ -48,7 +48,7 @@ def of_environment(environment: Environment) -> str:
 
 @cache
 def _locked(lock: Path, _digest: str) -> list[str]:
-    lines = (REMARK.sub("", line).strip() for line in lock.read_text(encoding="utf-8").splitlines())
+    lines = (REMARK.sub("", line).strip() for line in lock.read_text("utf-8", "surrogateescape").splitlines())
     return list(filter(None, lines))
 
 

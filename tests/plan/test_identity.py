@@ -94,6 +94,14 @@ def test_where_a_commit_is_taken_from_does_not_count(tmp_path: Path) -> None:
     assert one == mirror != other
 
 
+def test_a_damaged_lock_is_another_one(tmp_path: Path) -> None:
+    digests = set()
+    for content in (LOCK.encode(), LOCK.encode() + b"\xff", LOCK.encode() + b"\xfe"):
+        (tmp_path / "requirements.lock").write_bytes(content)
+        digests.add(identity.of_environment(Environment("x", tmp_path, "3.11", {}, "")))
+    assert len(digests) == 3
+
+
 def test_no_lock_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read the lock"):
         identity.of_environment(Environment("x", tmp_path, "3.11", {}, ""))
