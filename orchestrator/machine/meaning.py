@@ -23,7 +23,7 @@ _Parts = tuple[list[bytes], bytes]
 
 _IDLE = (ast.Import, ast.ImportFrom, ast.Pass)
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_BLOCKS = {"body", "orelse", "finalbody"}
+_BLOCKS = {"body", "orelse", "finalbody", "handlers", "cases"}
 # fields of types, of what follows from the place, and of what Python notes for tools
 _IDLE_FIELDS = {"annotation", "ctx", "kind", "returns", "simple", "type_comment", "type_ignores", "type_params"}
 # annotations of a class's attribute that say what becomes of it
@@ -77,6 +77,21 @@ def syntax(path: Path) -> ast.Module:
         raise InputError(f"this is no Python: {what}", f"{path}:{line}" if line else str(path), hint) from error
     except (RecursionError, MemoryError) as error:
         raise InputError(_DEEP, str(path)) from error
+
+
+def imports(path: Path) -> Iterator[ast.Import | ast.ImportFrom]:
+    """The import statements of a Python file, wherever they stand in it.
+
+    Raises:
+        InputError: as `syntax`.
+    """
+    todo: list[ast.AST] = [syntax(path)]
+    for node in todo:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node
+        for name in _BLOCKS:
+            within = getattr(node, name, None)
+            todo += within if isinstance(within, list) else []
 
 
 @cache

@@ -71,8 +71,7 @@ def again(job: Job, todo: Collection[Stage] | None = None) -> list[Again]:
     found: list[Again] = []
     derived: set[str] = set()  # kinds that differ by what they need alone
     for stage in job.stages:
-        own = _made(stage.folder)
-        if stage not in todo or (own and own.finished) or not (before := _before(stage)):
+        if stage not in todo or _was_done(stage, job) or not (before := _before(stage)):
             continue
         reasons: list[str] = []
         version, then = version_of(before.inputs), before.inputs
@@ -86,6 +85,12 @@ def again(job: Job, todo: Collection[Stage] | None = None) -> list[Again]:
             reasons += _because([need for need in others if need.kind not in derived] or others, todo)
         found.append(Again(stage, before.folder, before.finished, version, tuple(reasons)))
     return found
+
+
+def _was_done(stage: Stage, job: Job) -> bool:
+    """Whether it is done again for other reasons than its key: it, or what was made from it, is or was there."""
+    own = _made(stage.folder)
+    return bool(own and own.finished) or any(stage in other.needs and _made(other.folder) for other in job.stages)
 
 
 def _because(needs: Sequence[Stage], todo: Collection[Stage]) -> Iterator[str]:

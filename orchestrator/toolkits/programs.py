@@ -11,7 +11,7 @@ from typing import Any
 
 from orchestrator.environments.environment import Environment
 from orchestrator.inside import start
-from orchestrator.machine.meaning import syntax
+from orchestrator.machine.meaning import imports
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Command
 
@@ -48,7 +48,7 @@ def sources_of(*programs: Path) -> tuple[Path, ...]:
 def _imported(file: Path) -> Iterator[Path]:
     """The files of `INSIDE` that a file names where it imports."""
     roots = {above[0].name: above[0].parent for one in (start.HERE, file) if (above := start.packages_above(one))}
-    for node in ast.walk(syntax(file)):
+    for node in imports(file):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

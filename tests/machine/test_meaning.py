@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.machine.meaning import forget_meanings, meaning
+from orchestrator.machine.meaning import forget_meanings, imports, meaning
 from tests.shared import ROOT
 
 # of program.txt under CPython 3.11.2, 3.12.1 and 3.13.2
@@ -231,6 +231,16 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     forget_meanings()
     with pytest.raises(InputError, match="this is no Python"):
         meaning([tmp_path / "0.py"])
+
+
+def test_imports_are_found_wherever_they_stand(tmp_path: Path) -> None:
+    for path in (*PROGRAMS, Path(__file__).with_name("program.txt")):
+        wanted = [
+            node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        assert sorted(map(ast.unparse, imports(path))) == sorted(map(ast.unparse, wanted))
+    of(tmp_path, "match 1:\n    case 1:\n        try: pass\n        except A:\n            import found\n")
+    assert [ast.unparse(node) for node in imports(tmp_path / "0.py")] == ["import found"]
 
 
 def test_a_file_is_read_once_until_it_is_to_be_forgotten(tmp_path: Path) -> None:

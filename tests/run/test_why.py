@@ -104,6 +104,19 @@ def test_data_and_what_is_done_already(place: Place, tmp_path: Path, data: Path)
     assert why(mine)["train"]["why"] == ["because convert is another"]
 
 
+def test_what_was_removed_is_not_told_as_another_value(done: Place) -> None:
+    done.run(*SLOWER)
+    for train in done.folder.glob("runs/*/*/train-*"):
+        if json.loads((train / "stage.json").read_text())["inputs"]["train"].get("learning_rate"):
+            shutil.rmtree(train)
+    more = (*SLOWER, "--set", "inference.max_new_tokens=9")
+    assert {kind: one["why"] for kind, one in why(done, *more).items()} == {
+        "infer": ["inference.max_new_tokens 32 -> 9"],
+        "score": ["because infer is done again"],
+    }
+    assert "trained again" not in done.run(*more)
+
+
 def test_a_training_that_was_not_finished_is_told_too(place: Place) -> None:
     place.run(do="fail:train=5", code=1)
     assert why(place) == {}, "it goes on"
