@@ -115,13 +115,12 @@ def _before(stage: Stage) -> _Made | None:
 
 def notes(plan: Plan) -> list[str]:
     """What is to be said before a plan is run: what was trained, or made by an earlier version, and is done again."""
-    if not plan.folder.is_dir():
-        return []
-    alike: dict[tuple[Any, ...], list[Again]] = {}
-    for one in (one for job in plan.jobs for one in again(job)):
-        if one.stage.kind == "train" and not one.version and not _made(one.stage.folder):
-            alike.setdefault((one.finished, *one.reasons), []).append(one)
     found = version_notes(plan)
+    alike: dict[tuple[Any, ...], list[Again]] = {}
+    for stage, job in _longest(plan):
+        for one in again(job):
+            if one.stage is stage and stage.kind == "train" and not one.version:
+                alike.setdefault((one.finished, *one.reasons), []).append(one)
     for (finished, *reasons), those in alike.items():
         how = "is trained again" if finished else "begins to train anew"
         found.append(f"{plan.recipe.name} {_jobs(those)} {how}: {'; '.join(reasons)} ({_stays(those)})")
@@ -134,17 +133,26 @@ def version_notes(plan: Plan) -> list[str]:
     It is said once of a recipe; of a job's stages the one that takes longest is named.
     """
     alike: dict[tuple[str, str], list[Again]] = {}
-    for job in plan.jobs:
-        if any(_made(stage.folder) for stage in job.stages):
-            continue
-        made = {one.stage.kind: one for one in again(job) if one.version}
-        if kind := next((kind for kind in ("train", "infer", *made) if kind in made), None):
-            alike.setdefault((made[kind].version, kind), []).append(made[kind])
+    for stage, job in _longest(plan):
+        todo = job.todo()
+        made = {one.stage.kind: one for one in again(job, todo) if one.version}
+        if stage in todo and made:
+            one = made.get(stage.kind) or made.get("infer") or next(iter(made.values()))
+            alike.setdefault((one.version, stage.kind), []).append(one)
     return [
         f"{plan.recipe.name} {_jobs(those)}: made by {version}: its keys mean other things; `{kind}` is done again "
         f"({_stays(those)})"
         for (version, kind), those in alike.items()
     ]
+
+
+def _longest(plan: Plan) -> Iterator[tuple[Stage, Job]]:
+    """Of each job the stage that takes longest, the training or the answers, where that was not begun."""
+    for job in plan.jobs if plan.folder.is_dir() else ():
+        stages = {stage.kind: stage for stage in job.stages}
+        stage = stages.get("train") or stages["infer"]
+        if not stage.folder.is_dir():
+            yield stage, job
 
 
 def _stays(found: Sequence[Again]) -> str:

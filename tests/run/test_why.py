@@ -155,6 +155,23 @@ def RECIPE_OF_ANOTHER_NAME(place: Place) -> Path:
     return other
 
 
+def test_it_is_told_until_the_training_has_begun(done: Place) -> None:
+    by_version(done, None)
+    told = "made by an earlier version: its keys mean other things; `train` is done again"
+    assert told in done.run(do="fail:init", code=1)
+    assert told in done.run("--set", "seed=1", do="fail:train=5", code=1)
+    # which also wrote the training files
+    assert told in done.run(do="fail:train=5", code=1)
+    assert "made by" not in done.run()
+
+
+def test_the_answers_of_a_training_that_was_removed_are_told(done: Place) -> None:
+    by_version(done, None)
+    shutil.rmtree(stage_folder(done.folder, "train"))
+    infer = stage_folder(done.folder, "infer")
+    assert f"`train` is done again (its folder stays: {infer})" in done.run()
+
+
 def test_several_jobs_are_told_in_one_line(place: Place, data: Path) -> None:
     place = Place(place.folder, data, tasks="demo, MELD")
     place.run()
