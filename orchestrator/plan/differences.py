@@ -156,11 +156,16 @@ def _weights(then: Values, now: Values) -> Iterator[str]:
 
 
 def _from_to(place: str, old: Any, new: Any) -> str:
-    return f"{place} {_shown(old)} -> {_shown(new)}"
+    before, after = _shown(old), _shown(new)
+    if before == after:
+        return f"{place} (both begin with {before})"
+    return f"{place} {before} -> {after}"
 
 
 def _shown(value: Any) -> str:
     if value is None or value is ...:
         return "(none)"
-    plain = isinstance(value, str) and value and not any(char.isspace() for char in value)
-    return short(value if plain else json.dumps(value, ensure_ascii=False), _MOST_CHARACTERS)
+    if not isinstance(value, str):
+        return short(json.dumps(value, ensure_ascii=False), _MOST_CHARACTERS)
+    text = short(value, _MOST_CHARACTERS)
+    return text if value and not any(char.isspace() for char in value) else f'"{text}"'

@@ -122,7 +122,12 @@ def notes(plan: Plan) -> list[str]:
             if one.stage is stage and stage.kind == "train" and not one.version:
                 alike.setdefault((one.finished, *one.reasons), []).append(one)
     for (finished, *reasons), those in alike.items():
-        how = "is trained again" if finished else "begins to train anew"
+        several = len(those) > 1
+        how = (
+            f"{'are' if several else 'is'} trained again"
+            if finished
+            else f"begin{'' if several else 's'} to train anew"
+        )
         found.append(f"{plan.recipe.name} {_jobs(those)} {how}: {'; '.join(reasons)} ({_stays(those)})")
     return found
 

@@ -180,7 +180,7 @@ def test_several_jobs_are_told_in_one_line(place: Place, data: Path) -> None:
     made = "note: echoed demo, MELD: made by an earlier version: its keys mean other things; `train` is done again"
     assert f"{made} {stays}" in place.run()
     said = place.run(*SLOWER)
-    assert f"note: echoed demo, MELD is trained again: train.learning_rate 0.0001 -> 5e-05 {stays}" in said
+    assert f"note: echoed demo, MELD are trained again: train.learning_rate 0.0001 -> 5e-05 {stays}" in said
 
 
 def test_zero_shot_answers_are_told(place: Place, data: Path) -> None:
