@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import Task, tasks
-from orchestrator.plan.changes import DATA, changes
+from orchestrator.plan.changes import changes
+from orchestrator.plan.differences import DATA
 from orchestrator.plan.keys import Inputs, key_of
 from orchestrator.plan.outputs import Kind
 from orchestrator.plan.plan import Job, Plan, Stage
