@@ -18,6 +18,14 @@ from orchestrator.recipe.train import Train
 
 Values = Mapping[str, Any]
 
+# what a prompt may hold of a task besides the utterance
+ASKED = {
+    "word": "the word for the labels",
+    "labels": "the labels",
+    "dataset": "the data set",
+    "dimension": "the dimension",
+    "language": "the language",
+}
 # where data files stand among the inputs
 DATA = ("data", "corpus", "exclude_leaks")
 # inputs that are sections of a recipe: where they stand there, and what says their defaults
@@ -113,7 +121,7 @@ def data_differences(then: Any, now: Any, *, splits: Sequence[str] = SPLITS, row
                 yield f"the videos of {task}'s {split} data"
         if rows_only:
             continue
-        for name, what in (("labels", "the labels"), ("word", "the word for the labels"), ("columns", "data.columns")):
+        for name, what in {**ASKED, "columns": "data.columns"}.items():
             if old.get(name) != new.get(name):
                 yield f"{what} of {task}"
         if old.get("on_bad_video") != new.get("on_bad_video"):

@@ -19,6 +19,7 @@ from orchestrator.data.samples import file_digest, split_file
 from orchestrator.machine.files import digest, read_json
 from orchestrator.machine.meaning import meaning
 from orchestrator.plan import identity
+from orchestrator.plan.differences import ASKED
 from orchestrator.plan.plan import TRAIN_SPLITS
 from orchestrator.prompts.examples import corpus_split, wording_inputs
 from orchestrator.recipe.given import given
@@ -81,7 +82,8 @@ class Inputs:
         root = Path(self.recipe.data.root)
         found = []
         for task in group:
-            entry: dict[str, Any] = {"task": task.name, "word": task.word, "labels": task.labels}
+            # what a prompt may hold of a task besides the utterance
+            entry: dict[str, Any] = {"task": task.name, **{name: getattr(task, name) for name in ASKED}}
             entry["columns"] = _columns(task, self.recipe.data.columns)
             if videos and self.recipe.on_bad_video != "fail":
                 entry["on_bad_video"] = self.recipe.on_bad_video

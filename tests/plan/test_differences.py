@@ -134,6 +134,7 @@ ENTRY = {"task": "MELD", "word": "emotion", "labels": ["a"], "test": "x"}
         ("parser", 1, 2, "how answers are read (version 1 -> 2)"),
         ("labels", {"MELD": ["a"], "demo": ["b"]}, {"MELD": ["b"], "demo": ["b"]}, "the labels of MELD"),
         ("data", [ENTRY], [ENTRY | {"word": "mood"}], "the word for the labels of MELD"),
+        ("data", [ENTRY | {"language": "en"}], [ENTRY | {"language": "zh"}], "the language of MELD"),
         ("data", [ENTRY], [ENTRY | {"labels": ["a", "b"]}], "the labels of MELD"),
         ("data", [ENTRY], [ENTRY, ENTRY | {"task": "demo"}], "the task demo is new"),
         ("data", [ENTRY, ENTRY | {"task": "demo"}], [ENTRY], "the task demo is left out"),

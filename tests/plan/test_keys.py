@@ -20,6 +20,7 @@ from orchestrator.machine.meaning import forget_meanings, meaning
 from orchestrator.plan import keys as keys_module
 from orchestrator.plan.keys import KEYS
 from orchestrator.plan.make import make_plan
+from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from tests.plan.demo import changed, demo_plan, keys
@@ -214,6 +215,23 @@ def test_a_program_counts_by_what_it_does(
 
     monkeypatch.setattr(keys_module, "meaning", elsewhere)
     assert changed(before, demo_plan(data)) == again
+
+
+@pytest.mark.parametrize(
+    "more", [{"word": "mood"}, {"language": "zh"}, {"dimension": "tone"}, {"labels": "[joy, fear]"}]
+)
+def test_all_that_a_prompt_may_hold_of_a_task_counts(tmp_path: Path, more: dict[str, str]) -> None:
+    file = tmp_path / "Mine" / "task.yaml"
+    write_rows(file.with_name("train.tsv"), [("1", "", "I laugh.", "joy")])
+
+    def plan(remark: str, **settings: str) -> Plan:
+        given = {"labels": "[joy, anger]", "language": "en"} | settings
+        file.write_text("".join(f"{key}: {text}\n" for key, text in given.items()) + remark)
+        return make_plan(shipped("demo", f"data.root={tmp_path}", "tasks=[Mine]"), tmp_path / "runs")
+
+    before = plan("")
+    assert changed(before, plan("# a remark")) == set()
+    assert changed(before, plan("", **more)) == ALL
 
 
 def test_the_deepspeed_file_counts_by_what_it_says(data: Path, tmp_path: Path) -> None:
