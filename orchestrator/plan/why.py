@@ -11,7 +11,7 @@ from typing import Any
 from orchestrator.plan.differences import differences
 from orchestrator.plan.keys import KEYS, key_of
 from orchestrator.plan.plan import Job, Plan, Stage
-from orchestrator.plan.record import STATE, state_in
+from orchestrator.plan.record import STATE, read
 
 _MOST_NAMED = 3
 
@@ -47,11 +47,11 @@ class _Made:
 
 
 def _made(folder: Path) -> _Made | None:
-    state = state_in(folder)
-    if not state:
+    record = read(folder)
+    if record is None:
         return None
-    began = state["attempts"][-1]["started_at"] if state["attempts"] else ""
-    return _Made(folder, state["state"] in ("done", "reopened"), began, state.get("key", ""), state["inputs"])
+    began = record.attempts[-1].started_at if record.attempts else ""
+    return _Made(folder, record.state in ("done", "reopened"), began, record.key, record.inputs)
 
 
 def version_of(inputs: Mapping[str, Any]) -> str:
