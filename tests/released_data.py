@@ -8,10 +8,13 @@ from orchestrator.benchmark.task import Task, tasks
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.registry import trainer
 from tests.recipes import shipped, write_rows
 
+TRAINING = ("llamafactory", "llava_next", "swift", "videollama2")
 MM = "Based on the text, video, and audio content, what is the"
 SAYS = "You are presented with a video in which the speaker says:"
+LAYOUTS = {(name, kind): layout for name in TRAINING for kind, layout in trainer(name).layouts.items()}
 QWEN = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 
 

@@ -6,13 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from orchestrator.toolkits._released import LAYOUTS
 
 from orchestrator.benchmark.task import benchmark_tasks
 from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import read_split
 from orchestrator.errors import InputError
-from tests.released_data import demo_split
+from tests.released_data import LAYOUTS, demo_split
 from tests.running import call
 from tests.shared import MMLA, ROOT, needs_mmla
 
@@ -74,17 +73,19 @@ def test_equals_the_released_file(
     assert written == (MMLA / "released" / name).read_bytes()
 
 
-@pytest.mark.parametrize("form", LAYOUTS)
-def test_what_convert_writes_can_be_read_again(tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("toolkit", "modality"), LAYOUTS)
+def test_what_convert_writes_can_be_read_again(
+    tmp_path: Path, toolkit: str, modality: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The reader of released files finds what was there: texts, labels, clips (which need not exist)."""
-    layout = LAYOUTS[form]
+    layout = LAYOUTS[toolkit, modality]
     for task in benchmark_tasks("mmla").values():
         demo_split(tmp_path / "data", task, "train")
         again = tmp_path / "again" / task.dataset
         again.mkdir(parents=True)
         suffix = "jsonl" if layout.lines else "json"
         conversion = Conversion(
-            task.name, layout.toolkit, "train", layout.modality, "released", tmp_path / "data", "/gone/{dataset}/video"
+            task.name, toolkit, "train", modality, "released", tmp_path / "data", "/gone/{dataset}/video"
         )
         convert_split(conversion, str(again / f"train.{suffix}"))
         first = read_split(task, "train", tmp_path / "data", "/gone/{dataset}/video")
@@ -92,7 +93,7 @@ def test_what_convert_writes_can_be_read_again(tmp_path: Path, form: str, capsys
         assert [(one.text, one.label) for one in second] == [(one.text, one.label) for one in first]
         if layout.media and task.name != "Ch-sims":
             assert [one.video for one in second] == [one.video for one in first]
-    convert_split(Conversion("MELD", layout.toolkit, "train", layout.modality, "released", tmp_path / "data"), "-")
+    convert_split(Conversion("MELD", toolkit, "train", modality, "released", tmp_path / "data"), "-")
     assert capsys.readouterr().out.startswith("{" if layout.lines else "[\n    {\n")
 
 
@@ -101,7 +102,7 @@ def test_what_convert_writes_can_be_read_again(tmp_path: Path, form: str, capsys
     [
         ("swift", "text", "released", "the release has no text files for swift"),
         ("videollama2", "text", "released", "the release has no text files for videollama2"),
-        ("llava_nxt", "video", "released", "the release has no files for a toolkit `llava_nxt`"),
+        ("llava_nxt", "video", "released", "unknown toolkit `llava_nxt`"),
         ("nothing", "video", "mmla", "unknown toolkit `nothing`"),
         ("llamafactory", "video", "relesed", "unknown protocol `relesed`"),
     ],

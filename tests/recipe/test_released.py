@@ -11,17 +11,19 @@ from typing import Any
 
 import pytest
 import yaml
-from orchestrator.toolkits._released import LAYOUTS, layout_of, write_released
 
-from orchestrator.benchmark import released
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import benchmark_tasks, tasks
 from orchestrator.data.samples import Sample
+from orchestrator.environments.places import places, toolkit_names
+from orchestrator.errors import InputError
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.plan import Plan
 from orchestrator.prompts.examples import Example, wording_from
-from orchestrator.toolkits.llamafactory import TOOLKIT
-from tests.released_data import MM, SAYS, released_plan, released_recipe, three_tasks
+from orchestrator.recipe import released
+from orchestrator.toolkits.registry import trainer
+from orchestrator.toolkits.released import layout_of, write_released
+from tests.released_data import LAYOUTS, MM, SAYS, released_plan, released_recipe, three_tasks
 from tests.shared import MMLA, needs_mmla
 
 
@@ -29,17 +31,25 @@ def sample_of(task: str, text: str = "Hi there", label: str = "", video: str | N
     return Sample(f"{task}_1", task, "train", text, label or tasks()[task].labels[0], video)
 
 
-def asked(form: str, task: str, split: str = "train", label: str = "") -> tuple[str, str]:
+def asked(toolkit: str, form: str, task: str, split: str = "train", label: str = "") -> tuple[str, str]:
     """The question, without its media placeholder, and the answer."""
-    example = wording_from(tasks()[task], split, released.TEMPLATE, form).example(sample_of(task, label=label))
+    example = wording_from(tasks()[task], split, released.TEMPLATE, (toolkit, form)).example(
+        sample_of(task, label=label)
+    )
     return example.prompt, example.answer
 
 
 # --- the released files, character by character
 
 # how prompt_variants.csv calls the forms
-VARIANTS = {"lf_text": "llamafactory_text", "lf_video": "llamafactory_video", "llava-next": "llava_next",
-            "llava-ov": "llava_next", "swift": "swift", "vl2": "videollama2"}  # fmt: skip
+VARIANTS = {
+    "lf_text": ("llamafactory", "text"),
+    "lf_video": ("llamafactory", "video"),
+    "llava-next": ("llava_next", "video"),
+    "llava-ov": ("llava_next", "video"),
+    "swift": ("swift", "video"),
+    "vl2": ("videollama2", "video"),
+}
 # in these two files the labels run together; the table gives the template, not the labels put into it
 RUN_TOGETHER = {("swift", "AnnoMi-therapist", "train"), ("swift", "AnnoMi-therapist", "dev")}
 
@@ -67,45 +77,53 @@ def test_every_released_prompt_form() -> None:
 
 
 def test_forms_of_training() -> None:
-    assert asked("llamafactory_text", "MIntRec", label="ask for help") == (
+    assert asked("llamafactory", "text", "MIntRec", label="ask for help") == (
         "The speaker says: Hi there Based on the text, what is the intent of this speaker?\n"
         "The candidate labels for intent are: [Complain, Praise, Apologise, Thank, Criticize, Agree, Taunt, Flaunt, "
         "Joke, Oppose, Comfort, Care, Inform, Advise, Arrange, Introduce, Leave, Prevent, Greet, Ask for help]. "
         "Respond in the format: 'intent: [label]'. Only one label should be provided.",
         "intent: Ask for help",
     )
-    assert asked("llamafactory_text", "IEMOCAP", label="sad") == (
+    assert asked("llamafactory", "text", "IEMOCAP", label="sad") == (
         "The speaker says: Hi there Based on the text, what is the emotion of this speaker?\n"
         "The candidate labels for emotion are: [angry, happy, sad, neutral, frustrated, excited]. "
         "Respond in the format: 'emotion: [label]'.Only one label should be provided.",
         "emotion: Sad",
     )
-    assert "'dialogue_act: [label]'. Only one" in asked("llamafactory_text", "MELD-DA")[0]
-    assert "'dialogue_act: [label]'.Only one" in asked("llamafactory_text", "IEMOCAP-DA")[0]
-    assert asked("llamafactory_text", "AnnoMi-client")[1] == "talk_type: neutral"
-    assert asked("llamafactory_text", "AnnoMi-therapist")[1] == "therapist_behaviour: question"
-    for form in ("llamafactory_video", "videollama2"):
-        assert asked(form, "MUStARD", label="sarcastic") == (
+    assert "'dialogue_act: [label]'. Only one" in asked("llamafactory", "text", "MELD-DA")[0]
+    assert "'dialogue_act: [label]'.Only one" in asked("llamafactory", "text", "IEMOCAP-DA")[0]
+    assert asked("llamafactory", "text", "AnnoMi-client")[1] == "talk_type: neutral"
+    assert asked("llamafactory", "text", "AnnoMi-therapist")[1] == "therapist_behaviour: question"
+    for toolkit in ("llamafactory", "videollama2"):
+        assert asked(toolkit, "video", "MUStARD", label="sarcastic") == (
             f"{SAYS} Hi there {MM} speaking style of this speaker?\n"
             "The candidate labels for speaking style are: [sincere, sarcastic]. "
             "Respond in the format: 'speaking style: [label]'. Only one label should be provided.",
             "speaking style: sarcastic",
         )
-    assert asked("llava_next", "MUStARD")[1] == "speaking_style: sincere"
+    assert asked("llava_next", "video", "MUStARD")[1] == "speaking_style: sincere"
 
 
 def test_forms_of_swift() -> None:
-    assert asked("swift", "IEMOCAP", "test", "happy") == (
+    assert asked("swift", "video", "IEMOCAP", "test", "happy") == (
         f"{SAYS} Hi there.Based on the text, what is the emotion of this speaker?\n"
         "The candidate labels for emotion are: [angry, happy, sad, neutral, frustrated, excited]. "
         "Respond in the format: 'emotion: [label]'.Only one label should be provided.",
         "emotion: Happy",
     )
-    names = {split: asked("swift", "AnnoMi-client", split)[1].split(":")[0] for split in ("train", "dev", "test")}
+    names = {
+        split: asked("swift", "video", "AnnoMi-client", split)[1].split(":")[0] for split in ("train", "dev", "test")
+    }
     assert names == {"train": "talk_type", "dev": "talk_type", "test": "communication_behavior"}
-    assert "are: [questiontherapist_inputreflectionother]. Respond" in asked("swift", "AnnoMi-therapist", "dev")[0]
-    assert "are: [question, therapist_input, reflection, other]. R" in asked("swift", "AnnoMi-therapist", "test")[0]
-    question, answer = asked("swift_instruct", "MIntRec", label="praise")
+    assert (
+        "are: [questiontherapist_inputreflectionother]. Respond"
+        in asked("swift", "video", "AnnoMi-therapist", "dev")[0]
+    )
+    assert (
+        "are: [question, therapist_input, reflection, other]. R"
+        in asked("swift", "video", "AnnoMi-therapist", "test")[0]
+    )
+    question, answer = asked("swift", "instruct", "MIntRec", label="praise")
     assert question.startswith(f"{SAYS}Hi there {MM} intent of this speaker?\n")
     assert "are: ['complain', 'praise', 'apologise', " in question
     assert question.endswith(
@@ -115,19 +133,19 @@ def test_forms_of_swift() -> None:
 
 
 def test_forms_of_inference() -> None:
-    assert asked("infer", "Ch-sims", "test")[0] == (
+    assert asked("llamafactory", "infer", "Ch-sims", "test")[0] == (
         "You are presented with a video in which the speaker says: Hi there. "
         "Based on the text, video, and audio content, what is the sentiment of this speaker?\n"
         "The candidate labels for sentiment are: [positive, negative]."
         "Respond in the format: 'sentiment: [label]'.  Only one label should be provided."
     )
-    assert asked("infer_llava", "Ch-sims", "test")[0] == (
+    assert asked("llava_next", "infer_llava", "Ch-sims", "test")[0] == (
         "You are presented with a video in which the speaker says: Hi there. "
         "Based on the text, video, and audio content, what is the sentiment of this speaker?\n"
         "The candidate labels for sentiment are: [neutral, positive, negative]."
         "Respond in the format: 'sentiment: [label]'. Only one label should be provided."
     )
-    assert asked("infer", "AnnoMi-therapist", "test")[0] == (
+    assert asked("llamafactory", "infer", "AnnoMi-therapist", "test")[0] == (
         "You are presented with a video in which the speaker says: Hi there. "
         "Based on the text, video, and audio content, what is the communication behavior of this speaker?\n"
         "The candidate labels for communication behavior are: [question, therapist_input, reflection, other]."
@@ -136,32 +154,51 @@ def test_forms_of_inference() -> None:
 
 
 def test_the_tables_are_sound() -> None:
-    known = set(yaml.safe_load(released.FORMS.read_text(encoding="utf-8")))
-    assert set(LAYOUTS) <= known
-    keys = {"template", "spelling", "task", "labels", "answer"}
-    for name, entry in yaml.safe_load(released.FORMS.read_text(encoding="utf-8")).items():
-        assert set(entry) <= keys | {"datasets"}, name
-        for dataset, own in entry.get("datasets", {}).items():
-            assert dataset in benchmark_tasks("mmla")
-            assert set(own) <= keys | {"splits"}, (name, dataset)
-            for split, row in own.get("splits", {}).items():
-                assert split in ("train", "dev", "test")
-                assert set(row) <= keys
-        for task in benchmark_tasks("mmla").values():
-            for split in ("train", "dev", "test"):
-                wording_from(task, split, released.TEMPLATE, name)
-    used = {entry["template"] for entry in yaml.safe_load(released.FORMS.read_text()).values()}
-    used |= {own["template"] for entry in yaml.safe_load(released.FORMS.read_text()).values()
-             for own in entry.get("datasets", {}).values() if "template" in own}  # fmt: skip
-    assert used == {path.stem for path in released.FORMS.parent.glob("*.j2")}
-    for entry in released.families():
-        assert entry.infer in known
-        assert layout_of(entry.toolkit, entry.modality).name == entry.train
+    for toolkit in toolkit_names():
+        release = released.release(toolkit)
+        assert set(trainer(toolkit).layouts if release.forms else ()) <= {entry.modality for entry in release.families}
+        for name, form in release.forms.items():
+            assert set(form.datasets) <= set(benchmark_tasks("mmla")), (toolkit, name)
+            assert {split for own in form.datasets.values() for split in own.splits} <= {"train", "dev", "test"}
+        for name in {**release.forms, **released._shared()}:
+            for task in benchmark_tasks("mmla").values():
+                for split in ("train", "dev", "test"):
+                    wording_from(task, split, released.TEMPLATE, (toolkit, name))
+        known = {*release.forms, *released._shared()}
+        for entry in release.families:
+            assert {entry.train, entry.infer} <= known
+            assert layout_of(trainer(toolkit), entry.modality).form == entry.train
+    forms = [form for toolkit in toolkit_names() for form in released.release(toolkit).forms.values()]
+    forms += released._shared().values()
+    used = {form.template for form in forms} | {own.template for form in forms for own in form.datasets.values()}
+    assert used - {None} == {path.stem for path in released.SHARED.parent.glob("*.j2")}
     for name, model in models().items():
-        if model.toolkit in {entry.toolkit for entry in released.families()}:
+        if released.release(model.toolkit).families:
             modality = "video" if model.type == "MLLM" else "text"
             found = released.family(model.toolkit, modality, model.template, model.name)
             assert found is not None, name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ("forms: {text: {template: text, spelling: letters}}", "letters"),
+        ("forms: {text: {template: text, tsak: mood}}", "tsak"),
+        ("forms: {text: {template: text, datasets: {MELD: {splits: {train: {labels: Capitalised}}}}}}", "labels"),
+        ("families: [{modality: sound, train: a, infer: b}]", "sound"),
+        ("scripts: {sft: {loads: many}}", "loads"),
+    ],
+)
+def test_a_wrong_table_is_told_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str, said: str
+) -> None:
+    (tmp_path / released.FILE).write_text(f"{wrong}\n")
+    own = replace(places()["swift"], code=tmp_path)
+    monkeypatch.setattr(released, "places", lambda: {**places(), "swift": own})
+    with pytest.raises(InputError) as raised:
+        released.release.__wrapped__("swift")
+    assert any(said in problem.message for problem in raised.value.problems)
+    assert all(problem.where.startswith(f"{tmp_path / released.FILE}:1:") for problem in raised.value.problems)
 
 
 # --- layouts, on data of our own
@@ -169,9 +206,9 @@ def test_the_tables_are_sound() -> None:
 CLIP = "/v/{}/video/{}.mp4"
 
 
-def written(form: str, *examples: Example) -> str:
+def written(toolkit: str, modality: str, *examples: Example) -> str:
     file = io.StringIO()
-    assert write_released(LAYOUTS[form], iter(examples), file) == len(examples)
+    assert write_released(LAYOUTS[toolkit, modality], iter(examples), file) == len(examples)
     return file.getvalue()
 
 
@@ -183,7 +220,7 @@ def example_of(task: str, name: str, prompt: str = "Q", system: str | None = Non
 def test_layouts() -> None:
     one, two = example_of("MELD", "MELD_1_2"), example_of("MELD", "MELD_3_4", 'é\u2028\n"')
     assert (
-        written("llamafactory_text", one, two)
+        written("llamafactory", "text", one, two)
         == """[
     {
         "id": 0,
@@ -217,7 +254,7 @@ def test_layouts() -> None:
     )
     video = '"/v/MELD/video/MELD_1_2.mp4"'
     assert (
-        written("llava_next", one)
+        written("llava_next", "video", one)
         == f"""[
     {{
         "id": 0,
@@ -235,7 +272,7 @@ def test_layouts() -> None:
     }}
 ]"""
     )
-    assert written("swift", one, two) == (
+    assert written("swift", "video", one, two) == (
         f'{{"query": "Q", "response": "A: b", "videos": [{video}]}}\n'
         '{"query": "é\u2028\\n\\"", "response": "A: b", "videos": ["/v/MELD/video/MELD_3_4.mp4"]}\n'
     )
@@ -249,14 +286,14 @@ def test_layouts() -> None:
                 "from": "gpt"
             }
         ]"""
-    assert written("videollama2", one) == (
+    assert written("videollama2", "video", one) == (
         f'[\n    {{\n        "id": 0,\n        "video": {video},\n        {turns % "<video>" + chr(0)}\n    }}\n]'
     ).replace("<video>", "<video>\\n").replace("\0", "")
-    assert written("llamafactory_video", one) == (
+    assert written("llamafactory", "video", one) == (
         f'[\n    {{\n        "id": 0,\n        "videos": [\n            {video}\n        ],\n        '
         f"{turns % '<video>'}\n    }}\n]"
     )
-    assert (written("llava_next"), written("swift")) == ("[]", "")
+    assert (written("llava_next", "video"), written("swift", "video")) == ("[]", "")
 
 
 @pytest.mark.parametrize(
@@ -271,28 +308,32 @@ def test_layouts() -> None:
 )
 def test_names_of_videos(task: str, name: str, in_text_files: str, in_llava_files: str) -> None:
     example = example_of(task, name)
-    assert json.loads(written("llamafactory_text", example))[0]["video"] == f"{in_text_files}.mp4"
-    assert json.loads(written("llava_next", example))[0]["images"] == CLIP.format(task, in_llava_files)
-    assert json.loads(written("llamafactory_video", example))[0]["videos"] == [CLIP.format(task, name)]
+    assert json.loads(written("llamafactory", "text", example))[0]["video"] == f"{in_text_files}.mp4"
+    assert json.loads(written("llava_next", "video", example))[0]["images"] == CLIP.format(task, in_llava_files)
+    assert json.loads(written("llamafactory", "video", example))[0]["videos"] == [CLIP.format(task, name)]
     nameless = Example(replace(example.sample, video=None), "Q", "A: b")
-    assert json.loads(written("llamafactory_text", nameless))[0]["video"] == f"{in_text_files}.mp4"
+    assert json.loads(written("llamafactory", "text", nameless))[0]["video"] == f"{in_text_files}.mp4"
 
 
 @pytest.mark.parametrize("task", benchmark_tasks("mmla"))
 def test_order_of_keys(task: str) -> None:
-    first = next(iter(json.loads(written("llamafactory_text", example_of(task, "a")))[0]["conversations"][0]))
+    first = next(iter(json.loads(written("llamafactory", "text", example_of(task, "a")))[0]["conversations"][0]))
     assert first == ("from" if task in ("MIntRec", "MIntRec2.0", "MELD", "MELD-DA") else "value")
-    for form in ("llamafactory_video", "videollama2"):
-        assert list(json.loads(written(form, example_of(task, "a")))[0]["conversations"][0]) == ["value", "from"]
+    for toolkit in ("llamafactory", "videollama2"):
+        assert list(json.loads(written(toolkit, "video", example_of(task, "a")))[0]["conversations"][0]) == [
+            "value",
+            "from",
+        ]
 
 
 def test_text_only_samples_and_control_tokens() -> None:
     text_only = Example(sample_of("MELD"), "<video> <|im_end|>", "A: b", "S")
     for form, layout in LAYOUTS.items():
         record = (
-            json.loads(written(form, text_only).strip()) if layout.lines else json.loads(written(form, text_only))[0]
+            json.loads(written(*form, text_only).strip()) if layout.lines else json.loads(written(*form, text_only))[0]
         )
-        assert "< video> < |im_end|>" in json.dumps(record)
+        # made harmless is what the toolkit acts on, as in inference
+        assert ("<video> < |im_end|>" if form[0] == "llava_next" else "< video> < |im_end|>") in json.dumps(record)
         assert "/v/" not in json.dumps(record)
         assert "images" not in record
         assert record["system"] == "S"
@@ -354,8 +395,8 @@ def test_arguments_of_training(data: Path) -> None:
 
 def test_tokens_are_counted_as_training_sees_videos() -> None:
     short = released_recipe("qwen2_vl_7b_sft", "train.max_length=600")
-    assert any("64 frames of up to 16384 pixels" in problem for problem in TOOLKIT.problems(short))
-    assert TOOLKIT.problems(released_recipe("qwen2_vl_7b_sft")) == []
+    assert any("64 frames of up to 16384 pixels" in problem for problem in trainer("llamafactory").problems(short))
+    assert trainer("llamafactory").problems(released_recipe("qwen2_vl_7b_sft")) == []
 
 
 def test_keys(data: Path) -> None:
@@ -373,17 +414,19 @@ def test_keys(data: Path) -> None:
     }
 
 
-def test_keys_of_other_recipes_know_nothing_of_it(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_of_other_recipes_know_nothing_of_it(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The tables of the released protocol can change without anything of `protocol: mmla` running again."""
     before = {name: keys(released_plan(name, data, protocol="mmla")) for name in ("qwen2_7b_sft", "qwen2_vl_7b_it")}
     old = keys(released_plan("qwen2_7b_sft", data))
-    forms = yaml.safe_load(released.FORMS.read_text(encoding="utf-8"))
-    del forms["llamafactory_text"]["datasets"]["MIntRec"]["labels"]
-    (data.parent / "forms.yaml").write_text(yaml.safe_dump(forms))
-    monkeypatch.setattr(released, "FORMS", data.parent / "forms.yaml")
+    file = places()["llamafactory"].code / released.FILE
+    table = yaml.safe_load(file.read_text(encoding="utf-8"))
+    del table["forms"]["text"]["datasets"]["MIntRec"]["labels"]
+    (tmp_path / released.FILE).write_text(yaml.safe_dump(table))
+    own = replace(places()["llamafactory"], code=tmp_path)
+    monkeypatch.setattr(released, "places", lambda: {**places(), "llamafactory": own})
     try:
-        released._forms.cache_clear()
-        released.form.cache_clear()
+        released.release.cache_clear()
+        released.spelled.cache_clear()
         for name, same in before.items():
             plan = released_plan(name, data, protocol="mmla")
             assert keys(plan) == same
@@ -392,5 +435,5 @@ def test_keys_of_other_recipes_know_nothing_of_it(data: Path, monkeypatch: pytes
         assert {name.split("/")[0] for name in new if new[name] != old[name]} == {"MIntRec"}
     finally:
         monkeypatch.undo()
-        released._forms.cache_clear()
-        released.form.cache_clear()
+        released.release.cache_clear()
+        released.spelled.cache_clear()
