@@ -75,6 +75,19 @@ def test_a_toolkits_own_failures_come_first(toolkit: str, text: str, expected: s
     assert "disk is full" in diagnose.advice("No space left on device", 1, toolkit)
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        ("RuntimeError: DefaultCPUAllocator: can't allocate memory", "the machine's memory is too small"),
+        ("OSError: [Errno 28] No space left on device", "the disk is full"),
+        ("ValueError: cannot be decoded", "on_bad_video"),
+    ],
+)
+def test_a_sample_is_not_blamed_for_the_machine(error: str, expected: str) -> None:
+    said = f"ValueError: the training sample 'memory.mp4': {error}"
+    assert expected in diagnose.advice(said, 1, "swift")
+
+
 def test_every_known_failure_is_a_pattern_with_advice() -> None:
     for toolkit in (None, *toolkit_names()):
         for failure in diagnose.known_failures(toolkit):
