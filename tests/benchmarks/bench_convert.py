@@ -14,12 +14,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator import toolkits
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.demo import write_demo_data
 from orchestrator.data.samples import read_split, split_file
 from orchestrator.prompts import template as prompts
 from orchestrator.prompts.examples import Example
+from orchestrator.toolkits.registry import trainer
 
 FORMATS = (("llamafactory", "text"), ("llamafactory", "video"), ("llava_next", "video"), ("swift", "video"),
            ("videollama2", "video"))  # fmt: skip
@@ -41,7 +41,7 @@ def measure(toolkit: str, modality: str, root: Path) -> tuple[int, float, float]
         for _ in range(3):
             start = time.perf_counter()
             with (Path(folder) / "out").open("w", encoding="utf-8") as file:
-                count = toolkits.get(toolkit).write_examples(examples(found, root, modality), file, modality)
+                count = trainer(toolkit).write_examples(examples(found, root, modality), file, modality)
             best = min(best, time.perf_counter() - start)
     return count, best, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
