@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +13,11 @@ from orchestrator.environments.environment import Environment
 from orchestrator.errors import OrchestratorError
 
 
-def ready(name: str, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def ready(name: str) -> Environment:
     """A toolkit's environment (minutes and gigabytes, once); a skip where its source from git cannot be had."""
     environment = Environment.load(name)
-    log: Path = tmp_path_factory.mktemp("environment") / "build.log"
     try:
-        build(environment, log)
+        build(environment)
     except OrchestratorError as error:
         no_source = "git" in environment.source and re.search(r"there is no git|`git .*` ended with status", str(error))
         # a broken lock must not look like a green run
@@ -33,8 +31,8 @@ def environment_of(name: str) -> Any:
     """The session's fixture for a toolkit's environment."""
 
     @pytest.fixture(scope="session")
-    def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
-        return ready(name, tmp_path_factory)
+    def environment() -> Environment:
+        return ready(name)
 
     return environment
 
