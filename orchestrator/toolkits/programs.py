@@ -48,14 +48,16 @@ def sources_of(*programs: Path) -> tuple[Path, ...]:
 def _imported(file: Path) -> Iterator[Path]:
     """The files of `INSIDE` that a file names where it imports."""
     roots = {above[0].name: above[0].parent for one in (start.HERE, file) if (above := start.packages_above(one))}
+    own = [folder.name for folder in start.packages_above(file)]
     for node in imports(file):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        names = [[alias.name] for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            base = (
+                [*own[: len(own) + 1 - node.level], *filter(None, [node.module])] if node.level else [node.module or ""]
+            )
+            names = [base, *([*base, *name] for name in names)]
         for name in names:
-            parts = name.split(".")
+            parts = ".".join(name).split(".")
             if parts[0] in roots and INSIDE in parts:
                 path = roots[parts[0]].joinpath(*parts).with_suffix(".py")
                 if path.is_file():

@@ -94,3 +94,25 @@ def test_training_and_inference_have_the_same_rule(name: str) -> None:
     package = f"orchestrator.toolkits.{name}"
     rules = [importlib.import_module(f"{package}.{module}").neutralise for module in ("trainer", "inside.infer")]
     assert rules[0] is rules[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from . import other",
+        "from .other import x",
+        "from .. import inside\nfrom ..inside.other import x",
+        "import kit.inside.other",
+        "from kit.inside import other as that",
+        "def late():\n    import kit.inside.other",
+    ],
+)
+def test_however_a_package_from_elsewhere_imports_its_own(tmp_path: Path, text: str) -> None:
+    inside = tmp_path / "kit" / "inside"
+    inside.mkdir(parents=True)
+    for folder in (inside, inside.parent):
+        (folder / "__init__.py").touch()
+    (inside / "other.py").write_text("from orchestrator.inside import loop")
+    (inside / "program.py").write_text(text)
+    names = {path.name for path in sources_of(inside / "program.py")}
+    assert names - {"__init__.py"} == {"program.py", "other.py", "loop.py"}
