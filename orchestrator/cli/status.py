@@ -12,12 +12,12 @@ from typing import Any
 from orchestrator.cli.table import table, wrapped
 from orchestrator.cli.view import amount
 from orchestrator.environments.places import toolkit_names
-from orchestrator.errors import InputError, did_you_mean
+from orchestrator.errors import InputError, did_you_mean, listed
 from orchestrator.machine.locks import is_running, unused
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, Record, read
-from orchestrator.plan.why import named, version_of
+from orchestrator.plan.why import MOST_NAMED, version_of
 from orchestrator.run import RECIPE
 from orchestrator.run.journals import JournalProgress
 from orchestrator.toolkits import registry
@@ -77,7 +77,7 @@ def _of_other_versions(folder: Path) -> Iterator[str]:
             made.setdefault(" and ".join(sorted(versions)), []).append(job.name)
     for version, jobs in made.items():
         yield (
-            f"{named(jobs)}: made by {version}: its keys mean other things; a run does it again and leaves what is "
+            f"{listed(jobs, MOST_NAMED)}: made by {version}: its keys mean other things; a run does it again and leaves what is "
             "there (`plan` says what)"
         )
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import listed
 from orchestrator.plan.differences import differences
 from orchestrator.plan.keys import KEYS, key_of
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.plan.record import STATE, read
 
-_MOST_NAMED = 3
+MOST_NAMED = 3  # jobs that one line names
 
 
 @dataclass(frozen=True)
@@ -168,10 +169,4 @@ def _stays(found: Sequence[Again]) -> str:
 
 
 def _jobs(found: Sequence[Again]) -> str:
-    return named([one.stage.job for one in found])
-
-
-def named(names: Sequence[str]) -> str:
-    """Some names; of many the first, and how many more there are."""
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return listed([one.stage.job for one in found], MOST_NAMED)

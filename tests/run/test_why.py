@@ -191,7 +191,7 @@ def test_zero_shot_answers_are_told(place: Place, data: Path) -> None:
 
 
 ODD = ["", "{}", '{"state": "done"}', '{"state": "done", "inputs": []}', '{"state": "done", "inputs": {"keys": "x"}}',
-       f'{{"state": "done", "inputs": {{"keys": {KEYS}, "train": 3, "data": "x"}}}}']  # fmt: skip
+       f'{{"state": "done", "stage": "KIND", "inputs": {{"keys": {KEYS}, "train": 3, "data": "x"}}}}']  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -200,6 +200,6 @@ def test_odd_records_of_other_stages_stop_nothing(done: Place, text: str) -> Non
         folder = stage_folder(done.folder, kind)
         odd = folder.with_name(f"{kind}-{'0' * 12}")
         folder.rename(odd)
-        (odd / "stage.json").write_text(text)
+        (odd / "stage.json").write_text(text.replace("KIND", kind))
     said = plan(done) + plan(done, "--json") + status(done) + done.run()
     assert ("its stage.json was edited" in said) == ("train" in text)

@@ -117,7 +117,7 @@ select: {{strategy: dev_accuracy}}
     )
     run(recipe, tmp_path, "--merge")
     select = stage_folder(tmp_path, "select", "it")
-    selection = json.loads((select / "selection.json").read_text())
+    selection = json.loads((select / "stage.json").read_text())["outputs"]
     assert set(selection["accuracy_percent"]) == {"3", "6"}
     assert len(texts(select / "checkpoint-3" / "predictions.jsonl")) == 16
     assert len(texts(select / "checkpoint-6" / "predictions.jsonl")) == 16
