@@ -77,8 +77,8 @@ def _of_other_versions(folder: Path) -> Iterator[str]:
             made.setdefault(" and ".join(sorted(versions)), []).append(job.name)
     for version, jobs in made.items():
         yield (
-            f"{listed(jobs, MOST_NAMED)}: made by {version}: its keys mean other things; a run does it again and leaves what is "
-            "there (`plan` says what)"
+            f"{listed(jobs, MOST_NAMED)}: made by {version}: its keys mean other things; a run does it again and "
+            "leaves what is there (`plan` says what)"
         )
 
 
