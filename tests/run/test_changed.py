@@ -68,9 +68,19 @@ def emptied(path: Path) -> None:
     path.write_text("")
 
 
-@pytest.mark.parametrize("edit", [labels, ids, texts_under_their_old_time, emptied, Path.unlink])
-@pytest.mark.parametrize(("during", "split", "stops"), [("train", "test", "infer"), ("infer", "test", "score"),
-                                                       ("init", "dev", "convert")])  # fmt: skip
+EDITS = (labels, ids, texts_under_their_old_time, emptied, Path.unlink)
+MOMENTS = (("infer", "test", "score"), ("train", "test", "infer"), ("init", "dev", "convert"))
+
+
+# every edit at one moment and one edit at every moment; the others are longer proofs
+@pytest.mark.parametrize(
+    ("edit", "during", "split", "stops"),
+    [
+        pytest.param(edit, *moment, marks=() if edit is labels or moment is MOMENTS[0] else pytest.mark.long)
+        for edit in EDITS
+        for moment in MOMENTS
+    ],
+)
 def test_data_edited_while_a_run_goes_on_stops_it(
     own: Place, calm: Place, meanwhile: Any, edit: Callable[[Path], None], during: str, split: str, stops: str
 ) -> None:
