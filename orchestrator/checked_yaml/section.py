@@ -8,7 +8,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
-Fields = tuple[tuple[str, ...], ...]
+Fields = tuple[tuple[str | int, ...], ...]
 REFUSED = "refused"  # what pydantic calls the errors of `refuse`
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from orchestrator.cli.table import table, wrapped
 from orchestrator.cli.view import amount
-from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, did_you_mean, listed
 from orchestrator.machine.locks import is_running, unused
 from orchestrator.machine.processes import end_below
@@ -112,10 +111,11 @@ def _row(folder: Path, record: Record | None, running: bool) -> dict[str, Any]:
 
 
 def _progress(folder: Path, record: Record) -> str:
-    """How far the toolkit's log, or the journals, say that a stage is; empty for a toolkit that is not known here."""
+    """How far the toolkit's log, or the journals, say that a stage is; empty for a toolkit that cannot be asked."""
     progress = None
-    if record.stage == "train" and record.toolkit in toolkit_names():
-        progress = registry.trainer(record.toolkit).train_progress(folder)
+    if record.stage == "train":
+        with contextlib.suppress(InputError):  # a toolkit that is gone since, or broken
+            progress = registry.trainer(record.toolkit).train_progress(folder)
     elif record.stage == "infer":
         with contextlib.suppress(OSError):  # it has not come to its requests
             total = (folder / REQUESTS).read_bytes().count(b"\n")

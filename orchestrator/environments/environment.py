@@ -20,8 +20,8 @@ from typing import Any, Literal
 from orchestrator.checked_yaml.files import load
 from orchestrator.environments import git_source
 from orchestrator.environments.definition import Definition, Need
-from orchestrator.environments.places import DEFINITION, places
-from orchestrator.errors import InputError, did_you_mean
+from orchestrator.environments.places import DEFINITION, place_of
+from orchestrator.errors import InputError
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import read_json
 
@@ -61,10 +61,7 @@ class Environment:
         Raises:
             InputError: there is none, or it is malformed.
         """
-        place = places().get(name)
-        if place is None:
-            hint = did_you_mean(name, places()) or f"there are {', '.join(places())}"
-            raise InputError(f"no toolkit environment `{name}`", hint=hint)
+        place = place_of(name)
         return cls.read(name, place.definition, place.built, place.package)
 
     @classmethod

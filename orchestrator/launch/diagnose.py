@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from orchestrator.checked_yaml.files import load
-from orchestrator.checked_yaml.section import Section
+from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.environments.places import places
+from orchestrator.errors import InputError
 
 FILE = "failures.yaml"  # of any toolkit here, of one in its own folder
 
@@ -21,6 +24,16 @@ class Failure(Section):
     log: str = Field(description="a regular expression of what the log says, letter case ignored")
     advice: str = Field(description="what to do")
 
+    @field_validator("log")
+    @classmethod
+    def _is_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value, re.IGNORECASE)
+        except re.error as error:
+            message = f"`{value}` is no regular expression: {error}"
+            raise refuse("", message, "put a \\ before what means itself") from None
+        return value
+
 
 def known_failures(toolkit: str | None = None) -> Iterator[Failure]:
     """The known failures, those of a toolkit first.
@@ -28,10 +41,17 @@ def known_failures(toolkit: str | None = None) -> Iterator[Failure]:
     Raises:
         InputError: a file of them is wrong.
     """
+    return chain.from_iterable(map(_read, _files(toolkit)))
+
+
+def _files(toolkit: str | None) -> list[Path]:
     place = places().get(toolkit or "")
-    for folder in (*([place.code] if place else []), Path(__file__).parent):
-        if (folder / FILE).is_file():
-            yield from load(folder / FILE, tuple[Failure, ...], "a file of known failures")
+    folders = (*([place.code] if place else []), Path(__file__).parent)
+    return [folder / FILE for folder in folders if (folder / FILE).is_file()]
+
+
+def _read(file: Path) -> tuple[Failure, ...]:
+    return load(file, tuple[Failure, ...], "a file of known failures")
 
 
 def advice(text: str, exit_code: int | None, toolkit: str | None = None) -> str:
@@ -42,9 +62,11 @@ def advice(text: str, exit_code: int | None, toolkit: str | None = None) -> str:
         exit_code: as `subprocess` gives it: negative is the signal that ended the process.
         toolkit: whose process it was.
     """
-    for known in known_failures(toolkit):
-        if re.search(known.log, text, re.IGNORECASE):
-            return known.advice
+    for file in _files(toolkit):
+        with suppress(InputError):  # told before a run starts; here it would hide what failed
+            for known in _read(file):
+                if re.search(known.log, text, re.IGNORECASE):
+                    return known.advice
     if exit_code in (-9, 137):
         return (
             "it was killed from outside (SIGKILL), mostly by the kernel when memory ran out: see `dmesg`; "

@@ -11,12 +11,13 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from orchestrator.benchmark.task import Task, dataset_of
 from orchestrator.checked_yaml.files import load
-from orchestrator.checked_yaml.section import Section
+from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.environments.places import places
+from orchestrator.errors import did_you_mean
 from orchestrator.machine.checkout import PROMPTS
 
 FILE = "released.yaml"
@@ -43,6 +44,7 @@ class DatasetSpelling(Spelling):
 class Form(DatasetSpelling):
     """The prompts and answers of one kind of released file or script."""
 
+    template: str = Field(description="the file in prompts/released, without .j2")
     datasets: dict[str, DatasetSpelling] = Field(default_factory=dict)
 
 
@@ -85,6 +87,16 @@ class Release(Section):
     forms: dict[str, Form] = Field(default_factory=dict, description="of its training files")
     families: tuple[Family, ...] = Field((), description="the first that fits a model counts")
     scripts: dict[str, Script] = Field(default_factory=dict, description="by method")
+
+    @model_validator(mode="after")
+    def _has_its_forms(self) -> Release:
+        known = [*self.forms, *_shared()]
+        for number, entry in enumerate(self.families):
+            for key, name in (("train", entry.train), ("infer", entry.infer)):
+                if name not in known:
+                    hint = did_you_mean(name, known) or f"known: {', '.join(known)}"
+                    raise refuse((("families", number, key),), f"unknown form `{name}`", hint)
+        return self
 
 
 class Spelled(Section):

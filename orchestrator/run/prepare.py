@@ -14,6 +14,7 @@ from pathlib import Path
 from orchestrator.data.forms import VIDEO_ROOT
 from orchestrator.environments.build import build
 from orchestrator.errors import InputError, OrchestratorError, Problem, visible
+from orchestrator.launch.diagnose import known_failures
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import run_lock, without
 from orchestrator.machine.processes import end_below
@@ -123,6 +124,15 @@ def results_kept(runs_dir: Path, results_dir: Path) -> Iterator[None]:
         ) from error
 
 
+def _unread_failures(toolkit: str) -> Sequence[Problem]:
+    """What is wrong with the files that say what to do about a failed process: then is too late to hear it."""
+    try:
+        list(known_failures(toolkit))
+    except InputError as error:
+        return error.problems
+    return []
+
+
 def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
     """Check everything, then build the environments that are missing.
 
@@ -134,7 +144,8 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
 
     problems = _unwritable(results_dir, [plan.recipe.name for plan in plans])
     for plan in plans:
-        problems += [problem for problem in problems_of(plan, say=listener.line) if problem not in problems]
+        found = [*problems_of(plan, say=listener.line), *_unread_failures(plan.recipe.model.toolkit)]
+        problems += [problem for problem in found if problem not in problems]
     if problems:
         raise InputError(problems)
     starting = ((plan, stage.kind) for plan in plans for job in plan.jobs for stage in job.todo())

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import traceback
+from contextlib import suppress
 from functools import cache
+from pathlib import Path
 from typing import Any, cast
 
 from orchestrator.environments.environment import Environment
-from orchestrator.environments.places import places, toolkit_names
+from orchestrator.environments.places import place_of, places, toolkit_names
 from orchestrator.errors import InputError, one_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Engine, Part, Trainer
@@ -20,12 +23,12 @@ def engine(name: str) -> Engine:
     """What answers requests in a toolkit.
 
     Raises:
-        InputError: there is no such toolkit, or it cannot be imported.
+        InputError: there is no such toolkit, it cannot be imported, or it answers nothing.
     """
     made = _class(name, "Engine")
     if made is None:
         raise InputError(f"the toolkit `{name}` answers nothing: {places()[name].module} has no `Engine`")
-    return cast("Engine", made(Environment.load(name)))
+    return cast("Engine", _made(made, name, Engine))
 
 
 @cache
@@ -37,9 +40,15 @@ def trainer(name: str) -> Trainer:
     """
     made = _class(name, "Trainer")
     if made is None:
-        able = [other for other in toolkit_names() if other != name and _class(other, "Trainer")]
-        raise InputError(f"the toolkit `{name}` trains nothing", hint=f"those that train: {', '.join(able)}")
-    return cast("Trainer", made(Environment.load(name)))
+        hint = f"those that train: {', '.join(filter(_trains, toolkit_names()))}"
+        raise InputError(f"the toolkit `{name}` trains nothing", hint=hint)
+    return cast("Trainer", _made(made, name, Trainer))
+
+
+def _trains(name: str) -> bool:
+    with suppress(InputError):  # one that is broken is told where it is used
+        return _class(name, "Trainer") is not None
+    return False
 
 
 def engine_of(recipe: Recipe) -> Engine:
@@ -73,9 +82,33 @@ def part_of(recipe: Recipe, kind: str) -> Part:
 
 
 def _class(name: str, kind: str) -> Any:
-    place = places()[one_of("toolkit", name, toolkit_names())]
+    place = place_of(one_of("toolkit", name, toolkit_names()))
     try:
         return getattr(importlib.import_module(place.module), kind, None)
-    except ImportError as error:
+    except Exception as error:  # whatever a package does while it is imported
         hint = f"its package is {place.module}: is it installed whole?"
-        raise InputError(f"the toolkit `{name}` cannot be imported: {error}", str(place.code), hint) from error
+        what = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+        message = f"the toolkit `{name}` cannot be imported: {what}"
+        raise InputError(message, _raised_at(error, place.code), hint) from error
+
+
+def _made(made: Any, name: str, protocol: Any) -> Any:
+    """An engine or a trainer with its environment.
+
+    Raises:
+        InputError: the environment's definition is wrong, or the class lacks what the protocol says.
+    """
+    one = made(Environment.load(name))
+    asked = (*dir(protocol), *(key for base in protocol.__mro__ for key in getattr(base, "__annotations__", ())))
+    if lacking := sorted({key for key in asked if key[0] != "_" and not hasattr(one, key)}):
+        message = f"the {made.__name__} of the toolkit `{name}` lacks {', '.join(lacking)}"
+        raise InputError(message, str(places()[name].code), "see the protocols in orchestrator/toolkits/base.py")
+    return one
+
+
+def _raised_at(error: Exception, code: Path) -> str:
+    """The file and line in which a package failed."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}:{error.lineno}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if len(frames) > 1 else str(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -82,25 +83,16 @@ def test_unknown_toolkit() -> None:
         Environment.load("swiftt")
 
 
-class Entry:
-    """An entry point, as the metadata of an installed package gives it."""
-
-    dist = None
-
-    def __init__(self, name: str, module: str) -> None:
-        self.name, self.module = name, module
-
-
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Has packages be installed that bring toolkits: by toolkit the package."""
 
     def installed(**packages: str) -> None:
         monkeypatch.syspath_prepend(str(tmp_path))
-        for package in packages.values():
+        for package in filter(str.isidentifier, packages.values()):
             (tmp_path / package).mkdir(exist_ok=True)
             (tmp_path / package / "__init__.py").write_text("raise SystemExit('nobody imports it for its place')")
-        entries = [Entry(*item) for item in packages.items()]
+        entries = [EntryPoint(*item, places.GROUP) for item in packages.items()]
         monkeypatch.setattr(places, "entry_points", lambda group: entries if group == places.GROUP else [])
         places.places.cache_clear()
 
@@ -125,8 +117,42 @@ def test_an_installed_package_brings_its_definition(
 def test_a_toolkit_that_is_brought_twice_is_told(install: Callable[..., None]) -> None:
     install(swift="other_swift")
     with pytest.raises(InputError, match=r"`swift` is brought twice, by .*swift and by ") as caught:
-        toolkit_names()
+        Environment.load("swift")
     assert "other_swift" in str(caught.value)
+    assert Environment.load("llamafactory").state(), "the others can be used"
+
+
+@pytest.mark.parametrize(
+    ("name", "package", "said"),
+    [
+        ("kit", "no_such_kit", "there is no package `no_such_kit`"),
+        ("kit", "no_such_kit.inner", "there is no package `no_such_kit.inner`"),
+        ("kit", "two words/odd", "there is no package `two words/odd`"),
+        ("kit", "", "there is no package ``"),
+        ("kit", "toy_kit:Engine", "there is no package `toy_kit:Engine`"),
+        ("kit", "json.tool", "there is no package `json.tool`"),
+        ("../kit", "toy_kit", "`../kit` cannot be a toolkit's name"),
+        ("a kit", "toy_kit", "`a kit` cannot be a toolkit's name"),
+    ],
+)
+def test_an_entry_point_that_is_wrong_stops_what_uses_it_alone(
+    install: Callable[..., None], tmp_path: Path, name: str, package: str, said: str
+) -> None:
+    install(**{name: package, "toy": "toy_kit"})
+    shutil.rmtree(tmp_path / "no_such_kit", ignore_errors=True)
+    with pytest.raises(InputError) as caught:
+        Environment.load(name)
+    assert said in str(caught.value)
+    assert f"`{name} = {package}`" in str(caught.value)
+    assert places.place_of("toy").problem is None
+    assert places.place_of("llamafactory").problem is None
+
+
+def test_a_package_may_lie_within_another(install: Callable[..., None], tmp_path: Path) -> None:
+    (tmp_path / "kits" / "one").mkdir(parents=True)
+    (tmp_path / "kits" / "one" / "__init__.py").touch()
+    install(one="kits.one")
+    assert places.place_of("one").code == tmp_path / "kits" / "one"
 
 
 def test_a_package_without_a_definition_is_told(install: Callable[..., None], tmp_path: Path) -> None:

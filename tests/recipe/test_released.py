@@ -186,6 +186,8 @@ def test_the_tables_are_sound() -> None:
         ("forms: {text: {template: text, tsak: mood}}", "tsak"),
         ("forms: {text: {template: text, datasets: {MELD: {splits: {train: {labels: Capitalised}}}}}}", "labels"),
         ("families: [{modality: sound, train: a, infer: b}]", "sound"),
+        ("families: [{modality: text, train: infer, infer: infre}]", "unknown form `infre`"),
+        ("forms: {text: {spelling: words}}", "`forms.text.template` is missing"),
         ("scripts: {sft: {loads: many}}", "loads"),
     ],
 )

@@ -62,3 +62,11 @@ def test_its_own_known_failures_are_advised(site: Path, place: Place, monkeypatc
     done = orchestrator(site, "run", place.recipe, "--runs-dir", place.folder / "runs", "--results-dir", place.folder)
     assert done.returncode == 1
     assert "what to do: take it out of ECHO_DO" in done.stdout
+
+
+def test_wrong_known_failures_are_told_before_anything_starts(site: Path, place: Place, tmp_path: Path) -> None:
+    broken = shutil.copytree(site, tmp_path / "broken")
+    (broken / "mmla_echo" / "failures.yaml").write_text("- {log: '*', advice: none}\n")
+    done = orchestrator(broken, "run", place.recipe, "--runs-dir", place.folder / "runs", "--results-dir", place.folder)
+    assert (done.returncode, place.folders()) == (2, set())
+    assert "failures.yaml:1:9: `*` is no regular expression" in done.stderr
