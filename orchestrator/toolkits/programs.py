@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from orchestrator.toolkits.base import Command
 
 # several processes on a CPU, which DeepSpeed does not find by itself
 ON_CPU = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
-INSIDE = "inside"  # the folders, here and in each toolkit, of what runs in a toolkit's environment
 
 
 def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
@@ -38,15 +37,17 @@ def torchrun(processes: int) -> tuple[str, ...]:
 
 @cache
 def sources_of(*programs: Path) -> tuple[Path, ...]:
-    """Some programs, and all that they import of the folders `INSIDE`, their own toolkit's and the shared one."""
+    """Some programs, and all that they import of their own toolkit's package and of this one."""
     found = list(programs)
+    # what starts programs makes these known without their `__init__`
+    bare = {folder for file in (start.HERE, *programs) for folder in start.packages_above(file)}
     for file in found:
-        found += [path for path in _imported(file) if path not in found]
+        found += [path for path in dict.fromkeys(_imported(file, bare)) if path not in found]
     return tuple(found)
 
 
-def _imported(file: Path) -> Iterator[Path]:
-    """The files of `INSIDE` that a file names where it imports."""
+def _imported(file: Path, bare: Container[Path]) -> Iterator[Path]:
+    """The files of its own package, and of this one, that a file's imports run."""
     roots = {above[0].name: above[0].parent for one in (start.HERE, file) if (above := start.packages_above(one))}
     own = [folder.name for folder in start.packages_above(file)]
     for node in imports(file):
@@ -58,10 +59,11 @@ def _imported(file: Path) -> Iterator[Path]:
             names = [base, *([*base, *name] for name in names)]
         for name in names:
             parts = ".".join(name).split(".")
-            if parts[0] in roots and INSIDE in parts:
-                path = roots[parts[0]].joinpath(*parts).with_suffix(".py")
-                if path.is_file():
-                    yield path
+            if parts[0] not in roots:
+                continue
+            path = roots[parts[0]].joinpath(*parts)
+            packages = (folder for folder in (path, *path.parents[: len(parts) - 1]) if folder not in bare)
+            yield from filter(Path.is_file, (*(folder / "__init__.py" for folder in packages), path.with_suffix(".py")))
 
 
 class Programs:

@@ -115,4 +115,30 @@ def test_however_a_package_from_elsewhere_imports_its_own(tmp_path: Path, text: 
     (inside / "other.py").write_text("from orchestrator.inside import loop")
     (inside / "program.py").write_text(text)
     names = {path.name for path in sources_of(inside / "program.py")}
-    assert names - {"__init__.py"} == {"program.py", "other.py", "loop.py"}
+    assert names == {"program.py", "other.py", "loop.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("from ..helper import x", {"helper.py"}),
+        ("import kit.helper as h", {"helper.py"}),
+        ("from .. import helper", {"helper.py"}),
+        ("from . import sub", {"sub/__init__.py", "sub/near.py"}),
+        ("from .sub import far", {"sub/__init__.py", "sub/near.py", "sub/far.py"}),
+        ("import kit.inside.sub.far", {"sub/__init__.py", "sub/near.py", "sub/far.py"}),
+        ("from ..parts import part", {"parts/__init__.py", "parts/part.py"}),
+    ],
+)
+def test_wherever_in_its_package_it_lies(tmp_path: Path, text: str, expected: set[str]) -> None:
+    kit = tmp_path / "kit"
+    for folder in (kit / "inside" / "sub", kit / "parts"):
+        folder.mkdir(parents=True)
+    for file in ("__init__", "helper", "inside/__init__", "inside/sub/far", "inside/sub/near", "parts/part"):
+        (kit / f"{file}.py").touch()
+    (kit / "parts" / "__init__.py").touch()
+    (kit / "inside" / "sub" / "__init__.py").write_text("from .near import x")
+    (kit / "inside" / "program.py").write_text(text)
+    first, *others = sources_of(kit / "inside" / "program.py")
+    assert first.name == "program.py"
+    assert {str(path.relative_to(kit)).removeprefix("inside/") for path in others} == expected
