@@ -153,11 +153,11 @@ def version_notes(plan: Plan) -> list[str]:
 
 
 def _longest(plan: Plan) -> Iterator[tuple[Stage, Job]]:
-    """Of each job the stage that takes longest, the training or the answers, where that was not begun."""
+    """Of each job the stage that takes longest, the training or the answers, where it has one that was not begun."""
     for job in plan.jobs if plan.folder.is_dir() else ():
         stages = {stage.kind: stage for stage in job.stages}
-        stage = stages.get("train") or stages["infer"]
-        if not stage.folder.is_dir():
+        stage = stages.get("train") or stages.get("infer")
+        if stage and not stage.folder.is_dir():
             yield stage, job
 
 

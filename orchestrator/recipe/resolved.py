@@ -42,11 +42,12 @@ def written(recipe: Recipe, folder: Path) -> str:
     """A recipe as the text of a file in a folder, whose relative paths lead to the same files from there."""
     found = recipe.resolved()
     found["data"] |= {name: _from_anywhere(found["data"][name]) for name in ("root", "video_root")}
+    real = folder.resolve() == folder.absolute()  # what a relative path leads to depends on the links above it
     for section, key, names_it in _paths(found, recipe):
         name = section[key]
         # a recipe's paths are looked for from its file first
         if names_it and not name.startswith("~") and not Path(name).is_absolute() and _there(name):
-            section[key] = os.path.relpath(name, folder)
+            section[key] = os.path.relpath(name, folder) if real else str(Path(name).absolute())
     return as_yaml(found)
 
 

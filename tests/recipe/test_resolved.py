@@ -77,6 +77,24 @@ def test_odd_values_and_paths_of_ones_own(tmp_path: Path, method: str, monkeypat
     assert Path(elsewhere.model.path or "").resolve() == tmp_path / "models" / "own"
 
 
+def test_a_folder_of_runs_behind_a_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "config.json").write_text("{}")
+    (tmp_path / "own.j2").write_text("{{ text }} {{ labels }}")
+    (tmp_path / "disk" / "of" / "runs").mkdir(parents=True)
+    (tmp_path / "runs").symlink_to(tmp_path / "disk" / "of" / "runs")
+    (tmp_path / "r.yaml").write_text(
+        "method: zero_shot\nmodel: {name: x, path: own, toolkit: llamafactory, type: LLM, template: qwen}\n"
+        "tasks: [demo]\nprompt: {template: own.j2}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(Path("r.yaml"))
+    assert keys(again(recipe, Path("runs/r"))) == keys(recipe)
+    monkeypatch.chdir("/")
+    for folder in ("runs", "disk/of/runs"):
+        assert keys(load_recipe(tmp_path / folder / "r" / "recipe.yaml")) == keys(recipe)
+
+
 def test_released_values_are_written_out(tmp_path: Path) -> None:
     recipe = load_recipe(RECIPES / "qwen2_7b_sft.yaml", ["protocol=released", "inference.max_new_tokens=7"])
     other = again(recipe, tmp_path)

@@ -119,6 +119,11 @@ def test_several_recipes(both: Place, data: Path, tmp_path: Path) -> None:
 
 def test_a_plan_shows_the_same_part(both: Place) -> None:
     runs = ("--runs-dir", both.folder / "runs")
+    both.run("--only", "demo/init")
+    for kind in KINDS:
+        done = "1 done" if kind == "init" else "0 done"
+        assert f"1 job, 1 stage ({done})" in call("plan", both.recipe, "--only", f"demo/{kind}", *runs)
+    shutil.rmtree(both.folder / "runs")
     said = call("plan", both.recipe, "--only", "demo/train", *runs)
     assert "1 job, 1 stage (0 done), 1 model load" in said.splitlines()[0]
     assert "note: demo/train cannot begin: demo/init, demo/convert must be done before\n    do it first: " in said
