@@ -103,7 +103,10 @@ def _unknown(name: str, jobs: Sequence[Job]) -> Iterator[Problem]:
     elif slash and not any(stage.kind == kind for job in named for stage in job.stages):
         kinds = dict.fromkeys(stage.kind for job in named for stage in job.stages)
         problem = unknown(f"stage of {wanted}", kind, kinds, where)
-        yield replace(problem, hint="add --merge") if kind == "merge" else problem
+        if kind == "merge":
+            lora = any(job.recipe.train and job.recipe.train.finetuning == "lora" for job in named)
+            problem = replace(problem, hint="add --merge" if lora else "only adapters are merged, of finetuning: lora")
+        yield problem
 
 
 def _undone(stages: Iterable[Stage]) -> set[Stage]:

@@ -93,7 +93,7 @@ def test_answers_that_were_edited_are_asked_again_first(both: Place, calm: Place
         ("train", "a stage is named with its job, e.g. demo/train"),
         ("demo/trian", "unknown stage of demo `trian`\n    did you mean `train`?"),
         ("demo/", "known: init, convert, train, select, infer, score"),
-        ("demo/merge", "add --merge"),
+        ("demo/merge", "only adapters are merged, of finetuning: lora"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "plan"])
@@ -102,6 +102,13 @@ def test_no_such_part(both: Place, command: str, name: str, words: str) -> None:
     assert said.startswith(f"error: --only {name}: ")
     assert words in said
     assert not (both.folder / "runs").exists()
+
+
+def test_an_adapter_can_be_merged_alone(both: Place) -> None:
+    words = ("--set", "train.finetuning=lora", "--only", "demo/merge")
+    assert "unknown stage of demo `merge`\n    add --merge" in both.run(*words, code=2)
+    both.run(*words[:2], "--only", "demo")
+    assert "[1/1] echoed demo/merge: done" in both.run(*words, "--merge")
 
 
 def test_several_recipes(both: Place, data: Path, tmp_path: Path) -> None:
