@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
-from orchestrator.recipe.train import SECRET, Precision
+from orchestrator.recipe.train import Precision, holds_secret
 
 Modality = Literal["text", "video"]
 Split = Literal["train", "dev", "test"]
@@ -174,7 +174,7 @@ class Resources(Section):
             if name == "CUDA_VISIBLE_DEVICES":
                 hint = "export it in the shell: a run uses the first of the GPUs that it names"
                 raise refuse(name, "the GPUs are not chosen in a recipe", hint)
-            if SECRET.search(name):
+            if holds_secret(name, text):
                 hint = f"remove it here and type `export {name}=...` in the shell: the toolkit inherits it"
                 raise refuse(name, f"`{name}` looks like a secret, and recipes are shared", hint)
         return value

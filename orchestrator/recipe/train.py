@@ -15,7 +15,13 @@ Precision = Literal["bf16", "fp16", "fp32"]
 DEEPSPEED = ("zero2", "zero3", "zero2_offload", "zero3_offload")
 # where the numbers of a batch stand: `locate` names the first of these that a file holds
 BATCH_FIELDS = (("train", "batch_size"), ("train", "micro_batch_size"), ("resources", "processes"))
-SECRET = re.compile(r"(^|_)(token|password|passwd|secret|(api_?)?key)$", re.IGNORECASE)
+_SECRET = re.compile(r"(^|_)(token|pass(word|wd|phrase)?|pwd|secret|credentials?|pat|(api_?|ssh)?key)$", re.IGNORECASE)
+_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")  # of an address
+
+
+def holds_secret(name: str, value: object) -> bool:
+    """Whether an option looks like one that must not stand in a file which people share."""
+    return bool(_SECRET.search(name) or _LOGIN.search(str(value)))
 
 
 def batch_fields(task: str | None) -> Fields:
@@ -82,8 +88,8 @@ class _Training(Section):
     @field_validator("extra")
     @classmethod
     def _no_secret_options(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        for name in value:
-            if SECRET.search(name):
+        for name, option in value.items():
+            if holds_secret(name, option):
                 hint = "leave it out: the toolkit inherits what the shell exports, e.g. HF_TOKEN"
                 raise refuse(name, f"`{name}` looks like a secret, and recipes are shared", hint)
         return value

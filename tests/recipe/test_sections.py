@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from orchestrator.recipe.sections import Data, Inference, Resources
+from orchestrator.recipe.train import Train
 
 
 def test_top_p_needs_sampling() -> None:
@@ -17,10 +18,21 @@ def test_top_p_needs_sampling() -> None:
     assert Inference(top_p=0.9, temperature=0.6).top_p == 0.9
 
 
-@pytest.mark.parametrize("name", ["HF_TOKEN", "OPENAI_API_KEY", "password", "AWS_SECRET"])
+@pytest.mark.parametrize(
+    "name", ["HF_TOKEN", "OPENAI_API_KEY", "password", "AWS_SECRET", "DB_PASS", "CREDENTIALS", "A_PAT"]
+)
 def test_secrets_stay_out_of_recipes(name: str) -> None:
     with pytest.raises(ValidationError, match=f"`{name}` looks like a secret"):
         Resources(env={name: "x"})
+
+
+def test_logins_in_addresses_stay_out_of_recipes() -> None:
+    for options in ({"HTTPS_PROXY": "http://me:s3cret@proxy:3128"}, {"X": "see https://:x@host/path"}):
+        with pytest.raises(ValidationError, match="looks like a secret"):
+            Resources(env=options)
+        with pytest.raises(ValidationError, match="looks like a secret"):
+            Train(extra=options)
+    assert Resources(env={"HTTPS_PROXY": "http://proxy:3128", "X": "a@b, http://host/a:b@c", "NO": "bypass"})
 
 
 def test_settings_that_only_sound_like_secrets() -> None:
