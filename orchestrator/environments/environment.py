@@ -172,6 +172,17 @@ class Environment:
                 return f"{distribution} {version}"
         return ""
 
+    def _other_release(self) -> str:
+        """What is installed in place of the release that `source` names, and what to do; empty where that is it."""
+        release = self.source["pypi"].partition("==")[2]
+        found = self.toolkit_version()
+        if found.rpartition(" ")[2] == release:
+            return ""
+        return (
+            f"{self.lock} installs {found or 'nothing of it'}, not the {self.source['pypi']} of {DEFINITION}\n"
+            "    make the lock again from requirements.in, or name there what it holds"
+        )
+
     def missing_needs(self) -> list[str]:
         """System commands that are not there, each with its Debian package and what it is for."""
         return [
@@ -193,6 +204,8 @@ class Environment:
             return f"not built; run: python -m orchestrator env build {self.name}"
         if "git" in self.source and (difference := git_source.difference(self.sources, self.source)):
             return f"{difference}\n    rebuild it: python -m orchestrator env build {self.name} --force"
+        if "pypi" in self.source and (difference := self._other_release()):
+            return difference
         argv, env = [str(self.python), "-c", self.statements], clean_environment()
         try:
             done = subprocess.run(argv, env=env, cwd=self.venv, capture_output=True, text=True, timeout=seconds)

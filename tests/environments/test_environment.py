@@ -14,7 +14,7 @@ from orchestrator.environments import places
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
 from orchestrator.environments.places import toolkit_names
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, StageError
 from orchestrator.machine.checkout import THIRD_PARTY
 from tests.environments.toy import PYTHON, load
 
@@ -76,6 +76,22 @@ def test_a_toolkit_without_a_source_is_its_lock(toy: Environment, tmp_path: Path
     build(bare)
     assert (bare.source, bare.state(), bare.toolkit_version()) == ({}, "ready", "toy")
     assert bare.lock_digest != toy.lock_digest
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("toy-kit==1.3", "installs toy-kit 1.2, not the toy-kit==1.3 of environment.yaml"),
+        ("other-kit==1.2", "installs nothing of it, not the other-kit==1.2 of environment.yaml"),
+    ],
+)
+def test_a_lock_of_another_release_is_told(toy: Environment, tmp_path: Path, source: str, said: str) -> None:
+    path = toy.folder / "environment.yaml"
+    path.write_text(path.read_text().replace("toy-kit==1.2", source))
+    with pytest.raises(StageError, match="does not work") as caught:
+        build(load(tmp_path))
+    assert said in str(caught.value)
+    assert load(tmp_path).state() == "missing"
 
 
 def test_unknown_toolkit() -> None:
