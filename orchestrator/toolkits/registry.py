@@ -96,13 +96,18 @@ def _made(made: Any, name: str, protocol: Any) -> Any:
     """An engine or a trainer with its environment.
 
     Raises:
-        InputError: the environment's definition is wrong, or the class lacks what the protocol says.
+        InputError: the environment's definition is wrong, or the class is not as the protocol says.
     """
-    one = made(Environment.load(name))
+    environment, code, hint = Environment.load(name), places()[name].code, "see orchestrator/toolkits/base.py"
+    try:
+        one = made(environment)
+    except Exception as error:  # whatever a package does
+        message = f"the {made.__name__} of the toolkit `{name}` cannot be made with its environment"
+        raise InputError(f"{message}: {type(error).__name__}: {error}", _raised_at(error, code), hint) from error
     asked = (*dir(protocol), *(key for base in protocol.__mro__ for key in getattr(base, "__annotations__", ())))
     if lacking := sorted({key for key in asked if key[0] != "_" and not hasattr(one, key)}):
         message = f"the {made.__name__} of the toolkit `{name}` lacks {', '.join(lacking)}"
-        raise InputError(message, str(places()[name].code), "see the protocols in orchestrator/toolkits/base.py")
+        raise InputError(message, str(code), hint)
     return one
 
 

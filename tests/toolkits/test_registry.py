@@ -67,6 +67,15 @@ def test_a_class_that_lacks_what_the_protocol_says(kit: Callable[[str], Path]) -
         registry.trainer("kit")
 
 
+@pytest.mark.parametrize(
+    "code", ["class Engine: pass", "class Engine:\n    def __init__(self, environment): self.x = environment.nothing"]
+)
+def test_a_class_that_cannot_be_made(kit: Callable[[str], Path], code: str) -> None:
+    kit(code)
+    with pytest.raises(InputError, match="the Engine of the toolkit `kit` cannot be made with its environment: "):
+        registry.engine("kit")
+
+
 @pytest.mark.parametrize("code", ["import no_such_module", "x =", "class Engine: pass", "class Trainer: x = undefined"])
 def test_runs_of_a_broken_toolkit_are_shown(kit: Callable[[str], Path], tmp_path: Path, code: str) -> None:
     kit(code)
