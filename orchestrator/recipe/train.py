@@ -16,7 +16,7 @@ DEEPSPEED = ("zero2", "zero3", "zero2_offload", "zero3_offload")
 # where the numbers of a batch stand: `locate` names the first of these that a file holds
 BATCH_FIELDS = (("train", "batch_size"), ("train", "micro_batch_size"), ("resources", "processes"))
 _SECRET = re.compile(r"(^|_)(token|pass(word|wd|phrase)?|pwd|secret|credentials?|pat|(api_?|ssh)?key)$", re.IGNORECASE)
-_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")  # of an address
+_LOGIN = re.compile(r"://[^/\s@]+@")  # in an address
 
 
 def holds_secret(name: str, value: object) -> bool:

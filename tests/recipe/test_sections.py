@@ -27,7 +27,11 @@ def test_secrets_stay_out_of_recipes(name: str) -> None:
 
 
 def test_logins_in_addresses_stay_out_of_recipes() -> None:
-    for options in ({"HTTPS_PROXY": "http://me:s3cret@proxy:3128"}, {"X": "see https://:x@host/path"}):
+    for options in (
+        {"HTTPS_PROXY": "http://me:s3cret@proxy:3128"},
+        {"X": "see https://:x@host/path"},
+        {"U": "https://token@host"},
+    ):
         with pytest.raises(ValidationError, match="looks like a secret"):
             Resources(env=options)
         with pytest.raises(ValidationError, match="looks like a secret"):

@@ -65,8 +65,6 @@ def _environment_problems(own: Mapping[str, str]) -> list[str]:
         found.append(f"{KEY} holds characters that no key has: copy it again")
     if url and not re.match(r"https?://[^/\s]", url):
         found.append(f"{URL} is no address: it looks like https://api.openai.com/v1")
-    if re.match(r"[^/]*//[^/]*@", own.get(URL, "")):
-        found.append(f"resources.env.{URL}: holds a password, and recipes are shared; export it in the shell")
     for name, form in SETTINGS.items():
         if not re.fullmatch(form, {**os.environ, **own}.get(name) or "1"):
             found.append(f"{name} must be a number, e.g. 10")
