@@ -65,7 +65,7 @@ _RULES = {
     "parser": "how answers are read",
     "metrics": "the metrics",
 }
-_PROGRAMS = {"init": "making a model", "train": "training"}
+_PROGRAMS = {"init": "making a model", "train": "training", "merge": "merging"}
 # used by some stages only where another setting asks for them: that one is told
 _FOLLOWS = ("seed", "batch_size")
 # which stage it is, and what `why.py` tells

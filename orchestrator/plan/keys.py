@@ -111,6 +111,7 @@ class Inputs:
             "seed": self.recipe.seed,
             "corpus": [entry for entries in corpus for entry in entries],
             "limit": self.recipe.data.limit,
+            "env": self.recipe.resources.decisive_env,
             **wording_inputs(self.recipe, group, ("train",), training=True),
             **self._programs("init"),
         }
@@ -161,8 +162,10 @@ class Inputs:
 
     def select(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """A selection: its strategy, and what answers on dev depend on."""
-        asks = self.recipe.select.strategy == "dev_accuracy"
-        return {"select": given(self.recipe.select), **(self._answers(group, "dev") if asks else {})}
+        found: dict[str, Any] = {"select": given(self.recipe.select)}
+        if self.recipe.select.strategy == "dev_accuracy":
+            found |= {**self._answers(group, "dev"), "parser": answers.PARSER_VERSION}
+        return found
 
     def _answers(self, group: tuple[Task, ...], split: str) -> dict[str, Any]:
         recipe = self.recipe
@@ -197,5 +200,5 @@ class Inputs:
         }
 
     def merge(self, _group: tuple[Task, ...]) -> dict[str, Any]:
-        """Merged weights."""
-        return {"lock": identity.of_environment(self.part("merge").environment)}
+        """Merged weights: what they are made of, the checkpoint aside; some toolkits write them as inference reads."""
+        return {"inference": {"precision": self.recipe.inference.precision}, **self._programs("merge")}

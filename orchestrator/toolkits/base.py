@@ -103,7 +103,7 @@ class Part(Protocol):
         """What of a recipe it cannot do, in words for the user: an engine in inference, a trainer in training."""
 
     def sources(self, kind: str) -> Sequence[Path]:
-        """The programs that a kind of stage (init, train, infer) starts with: their meaning is part of its key."""
+        """The programs that a kind of stage (init, train, merge, infer) starts with; its key holds their meaning."""
 
 
 class Engine(Part, Protocol):

@@ -55,7 +55,7 @@ def told(before: Plan, after: Plan) -> dict[str, list[str]]:
          {"init": ["model.init.config.hidden_size 64 -> 32"]}),
         ("model.init.vocab_size=3000", "model.init.vocab_size=500", {"init": ["model.init.vocab_size 3000 -> 500"]}),
         ("resources.env={A: '1'}", "resources.env={A: '2'}",
-         each("resources.env.A 1 -> 2", "train", "infer")),
+         each("resources.env.A 1 -> 2", "init", "train", "infer")),
         ("train.deepspeed=zero2", "train.deepspeed=zero3", {"train": ["the DeepSpeed configuration"]}),
         ("select.strategy=best_eval", "select.strategy=last",
          each("select.strategy best_eval -> last", "train", "select")),

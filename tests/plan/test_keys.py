@@ -16,13 +16,17 @@ import pytest
 from pydantic import BaseModel, create_model
 
 from orchestrator.benchmark.task import SPLITS, tasks
+from orchestrator.inside import start
 from orchestrator.machine.meaning import forget_meanings, meaning
 from orchestrator.plan import keys as keys_module
+from orchestrator.plan.commands import command_of
 from orchestrator.plan.keys import KEYS
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.scores import answers
+from orchestrator.toolkits.programs import INSIDE
 from tests.plan.demo import changed, demo_plan, keys
 from tests.recipes import shipped, write_rows
 from tests.shared import RECIPES, ROOT
@@ -78,7 +82,7 @@ def test_keys_are_those_of_before(tmp_path: Path) -> None:
         ("resources.env.NCCL_DEBUG=INFO", set()),
         ("data.columns={MELD.text: Words}", set()),
         # what a toolkit takes from its environment may change what it computes
-        ("resources.env.VIDEO_MAX_SLICE_NUMS=9", ALL - {"init", "convert"}),
+        ("resources.env.VIDEO_MAX_SLICE_NUMS=9", ALL - {"convert"}),
     ],
 )
 def test_what_runs_again(data: Path, override: str, again: set[str]) -> None:
@@ -242,6 +246,23 @@ def test_the_deepspeed_file_counts_by_what_it_says(data: Path, tmp_path: Path) -
         plans.append(demo_plan(data, f"train.deepspeed={file}"))
     assert changed(plans[0], plans[1]) == set()
     assert changed(plans[0], plans[2]) == ALL - {"init", "convert"}
+
+
+def test_how_answers_are_read_counts_where_they_choose(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = [[demo_plan(data, f"select.strategy={name}") for name in ("last", "dev_accuracy")]]
+    monkeypatch.setattr(answers, "PARSER_VERSION", "another")
+    plans += [[demo_plan(data, f"select.strategy={name}") for name in ("last", "dev_accuracy")]]
+    assert [changed(*pair) for pair in zip(*plans, strict=True)] == [{"score"}, {"select", "infer", "score"}]
+
+
+@pytest.mark.parametrize("name", ["demo", "minicpm_v_2_6_sft", "llava_video_7b_sft", "videollama2_7b_it"])
+def test_every_program_of_ours_that_is_started_counts(data: Path, name: str) -> None:
+    plan = make_plan(shipped(name, f"data.root={data}", "tasks=[demo]"), Path("runs"), merge=True)
+    started = {stage.kind: command for stage in plan.stages if (command := command_of(plan, stage, "cuda"))}
+    assert {"train", "infer"} <= started.keys()
+    for kind, command in started.items():
+        ours = {Path(word) for word in command.argv if Path(word).parent.name == INSIDE} - {start.HERE}
+        assert ours <= {*plan.part(kind).sources(kind)}, kind
 
 
 def test_how_training_shows_videos_is_its_own_matter(data: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -58,6 +58,7 @@ class Trainer(HfTrainer):
     """LLaVA-NeXT's fine-tuning of its video models on Qwen2, LoRA or full."""
 
     inside = Path(__file__).parent / "inside"
+    starts: Mapping[str, str] = {"train": "train", "merge": "infer"}
     suffix = ".json"
     layouts = LAYOUTS
     weights_problems = staticmethod(weights_problems)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -55,6 +55,7 @@ class Trainer(HfTrainer):
     """ms-swift's supervised fine-tuning, LoRA or full."""
 
     inside = Path(__file__).parent / "inside"
+    starts: Mapping[str, str] = {"train": "train", "merge": "merge"}
     unset = UNSET
     suffix = ".jsonl"
     layouts = LAYOUTS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -28,6 +28,7 @@ class Trainer(HfTrainer):
     """VideoLLaMA2's fine-tuning with LoRA."""
 
     inside = Path(__file__).parent / "inside"
+    starts: Mapping[str, str] = {"train": "train", "merge": "infer"}
     unset = UNSET
     suffix = ".json"
     layouts = LAYOUTS
