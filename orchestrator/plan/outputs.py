@@ -13,10 +13,15 @@ from pydantic import BaseModel, ConfigDict
 Kind = Literal["init", "convert", "train", "select", "merge", "infer", "score"]
 
 
+# of all that stands in stage.json: what a later version says there besides stays when it is written again. Planning
+# reads few kinds, and most often none
+KEPT = ConfigDict(extra="allow", defer_build=True)
+
+
 class Outputs(BaseModel):
     """Of any stage. ``sealed``: other stages read them, so that what was changed in them afterwards is not believed."""
 
-    model_config = ConfigDict(defer_build=True)  # planning reads few kinds, and most often none
+    model_config = KEPT
     sealed: ClassVar[bool] = False
 
 

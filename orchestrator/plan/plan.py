@@ -52,7 +52,9 @@ class Stage:
         return {stage.kind: mark for stage in self.needs if (record := read(stage.folder)) and (mark := record.mark)}
 
     def fits(self, record: Record | None) -> bool:
-        """Whether what a record of it tells of was made from what it needs as that is now."""
+        """Whether what a record tells of is this stage, made from what it needs as that is now."""
+        if record and (record.stage, record.key) != (self.kind, self.key):
+            return False
         made_from = record.made_from if record else {}
         return all(made_from.get(kind) == mark for kind, mark in self.lineage().items())
 

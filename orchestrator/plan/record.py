@@ -14,11 +14,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
 from orchestrator.errors import StageError
 from orchestrator.machine.files import digest, read_json, write_json
-from orchestrator.plan.outputs import OUTPUTS, Kind, Outputs, SelectOutputs
+from orchestrator.plan.outputs import KEPT, OUTPUTS, Kind, Outputs, SelectOutputs
 
 STATE = "stage.json"
 # by kind of stage: patterns of the files that are sealed; the others in its folder are for people
@@ -37,6 +37,8 @@ O = TypeVar("O", bound=Outputs)  # noqa: E741
 class Attempt(BaseModel):
     """One of the times that a stage was begun, UTC in ISO 8601; ``seconds``: ``None`` while it runs, or was killed."""
 
+    model_config = KEPT
+
     started_at: str
     seconds: float | None = None
 
@@ -50,12 +52,16 @@ class Attempt(BaseModel):
 class Seal(BaseModel):
     """What a file was when its stage was done."""
 
+    model_config = KEPT
+
     bytes: int
     sha256: str
 
 
 class Weights(BaseModel):
     """The model as the recipe and the pins name it."""
+
+    model_config = KEPT
 
     path: str | None = None
     revision: str | None = None
@@ -78,7 +84,7 @@ class Record(BaseModel):
         seconds: wall time of all attempts.
     """
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = KEPT
 
     state: State
     stage: Kind

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.plan import Plan, Stage
-from orchestrator.plan.record import Record, damaged, read
+from orchestrator.plan.record import STATE, Record, damaged, read
 from orchestrator.run.again import set_aside_edited
 from orchestrator.run.listener import Listener
 from orchestrator.run.record import attempt, disk_errors
@@ -70,6 +71,8 @@ def _useful(stage: Stage, before: Record | None, listener: Listener) -> Record |
     why = ""
     if before and before.mixed:
         why = "what it read was changed while it ran"
+    elif before and (before.stage, before.key) != (stage.kind, stage.key):
+        why = f"what is there says that it is {before.job}/{before.stage}-{before.key}"
     elif stage.kind == "score":
         pass  # computed anew whatever is there, which says which run's scores these replace
     elif not stage.fits(before) and stage.folder.exists():
@@ -84,8 +87,16 @@ def _useful(stage: Stage, before: Record | None, listener: Listener) -> Record |
             set_aside_edited(stage.folder, before, listener.remark)
         return before
     listener.remark(f"begins anew: {why}")
-    shutil.rmtree(stage.folder)
+    _remove(stage.folder)
     return None
+
+
+def _remove(folder: Path) -> None:
+    """Remove a stage's folder. What says that it is worth nothing goes last: a kill may come at any moment."""
+    for path in folder.iterdir():
+        if path.name != STATE:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    shutil.rmtree(folder)
 
 
 def _refuse_other_world(context: Context, stage: Stage, before: Record | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import StageError
-from orchestrator.machine.files import read_json, write_json
+from orchestrator.machine.files import digest, read_json, write_json
 from orchestrator.plan.outputs import Kind, SelectOutputs
 from orchestrator.plan.record import Attempt, damaged, is_done, outputs_in, read, reopen
 from tests.stages import DONE, finish_in
@@ -91,6 +91,22 @@ def test_done_without_the_outputs_of_its_kind_is_not_done(tmp_path: Path, kind: 
     assert record is not None
     assert record.outputs is None
     assert not is_done(tmp_path, record)
+
+
+@pytest.mark.parametrize("kind", DONE)
+def test_what_a_later_version_says_besides_stays(tmp_path: Path, kind: Kind) -> None:
+    (tmp_path / "train.json").write_text("[]")
+    finish_in(tmp_path, kind, attempts=[Attempt(started_at="2026-01-01T00:00:00")])
+    said = read_json(tmp_path / "stage.json")
+    said["outputs"]["more"] = said["attempts"][0]["more"] = said["more"] = {"a": [1]}
+    for seal in said["files"].values():
+        seal["more"] = 1
+    if "outputs_sha256" in said:
+        said["outputs_sha256"] = digest(said["outputs"])
+    write_json(tmp_path / "stage.json", said)
+    assert is_done(tmp_path, read(tmp_path))
+    reopen(tmp_path)
+    assert read_json(tmp_path / "stage.json") == said | {"state": "reopened"}
 
 
 def test_a_selection_reads_its_steps_as_numbers(tmp_path: Path) -> None:
