@@ -18,7 +18,7 @@ from orchestrator.machine.files import digest
 from orchestrator.prompts.examples import samples_of
 from orchestrator.recipe.recipe import Recipe
 
-REMARK = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)  # and not what is behind the # of an address
+REMARK = re.compile(r"(?:^|(?<=\s))#.*")  # and not what is behind the # of an address
 BLOCK_BYTES, BLOCKS = 1 << 16, 64
 
 
@@ -48,8 +48,10 @@ def of_environment(environment: Environment) -> str:
 
 @cache
 def _locked(lock: Path, _digest: str) -> str:
-    lines = REMARK.sub("", lock.read_text("utf-8", "surrogateescape")).splitlines()
-    return digest([text for line in lines if (text := line.strip())])
+    lines = lock.read_text("utf-8", "surrogateescape").splitlines()
+    # a lock has thousands of lines, and few with a remark
+    plain = (REMARK.sub("", line) if "#" in line else line for line in lines)
+    return digest([text for line in plain if (text := line.strip())])
 
 
 def of_model(model: ModelSpec) -> dict[str, Any]:
