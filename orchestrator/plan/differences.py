@@ -76,6 +76,8 @@ _MOST_NAMED, _MOST_CHARACTERS = 3, 50
 def differences(then: Values, now: Values) -> list[str]:
     """What differs between the inputs of two stages of one kind, as ``train.learning_rate 0.0001 -> 5e-05``."""
     names = [name for name in dict.fromkeys((*now, *then)) if then.get(name) != now.get(name) and name not in _ASIDE]
+    if now.get("stage") == "select" and "select" in names:
+        names = ["select"]  # whether it reads answers on dev follows from its strategy
     return [text for name in names for text in _told(name, then, now)]
 
 
@@ -131,13 +133,14 @@ def data_differences(then: Any, now: Any, *, splits: Sequence[str] = SPLITS, row
 def _values(place: str, section: type[BaseModel] | None, then: Values, now: Values) -> Iterator[str]:
     """The settings that differ, by their dotted name; what was left out was at its default."""
     for name in dict.fromkeys((*now, *then)):
-        default = usual(section, name) if section and name in section.model_fields else None
+        default = usual(section, name) if section and name in section.model_fields else ...
         left_out = given(default) if isinstance(default, BaseModel) else default
         old, new = then.get(name, left_out), now.get(name, left_out)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from _values(f"{place}.{name}", _within(section, name), old, new)
         elif old != new:
-            yield _from_to(f"{place}.{name}", old, new)
+            given_null = ... in (old, new) and None in (old, new)  # a toolkit's own option, set to nothing
+            yield f"{place}.{name}" if given_null else _from_to(f"{place}.{name}", old, new)
 
 
 def _within(section: type[BaseModel] | None, name: str) -> type[BaseModel] | None:

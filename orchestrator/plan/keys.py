@@ -147,12 +147,13 @@ class Inputs:
     def train(self, _group: tuple[Task, ...]) -> dict[str, Any]:
         """A training: model, settings, programs."""
         train = self.recipe.training
+        unused = ("lora",) if train.finetuning == "full" else ()
         deepspeed = self.part("train").environment.deepspeed_file(train.deepspeed) if train.deepspeed else None
         return {
             **self._model(),
             "video": self._video(training=True),
             # how evaluation is batched changes no weights
-            "train": given(train, ("eval_batch_size", "deepspeed", "per_task")),
+            "train": given(train, ("eval_batch_size", "deepspeed", "per_task", *unused)),
             "deepspeed": digest(read_json(deepspeed)) if deepspeed else train.deepspeed,
             "seed": self.recipe.seed,
             **self._programs("train"),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.environments.environment import Environment
+from orchestrator.errors import InputError
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
 from orchestrator.toolkits.base import Checkpoint, Command, Layout, Progress, Say, ignore
@@ -95,9 +96,13 @@ class HfTrainer(Programs):
         """See `Trainer.dataset_files`: most want none."""
         return {}
 
-    def init(self, recipe: Recipe, corpus: str) -> Command:
-        """See `Trainer.init`; `problems` says so before."""
-        raise NotImplementedError(f"{self.name} makes no model from scratch")
+    def init(self, recipe: Recipe, corpus: str) -> Command:  # noqa: ARG002
+        """See `Trainer.init`: most make none.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"{self.name} makes no model from scratch", recipe.place("model.init"), "give model.path")
 
     def train_progress(self, folder: Path) -> Progress | None:
         """See `Trainer.train_progress`."""

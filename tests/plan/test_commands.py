@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
 
+from orchestrator.environments.places import toolkit_names
+from orchestrator.errors import InputError
 from orchestrator.inside import start
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.outputs import SelectOutputs
@@ -32,6 +35,16 @@ def test_commands(data: Path, tmp_path: Path) -> None:
     again = command_of(plan, job.stage("infer"), "cpu")
     assert again is not None
     assert "output/checkpoint-9" in again.files["config.json"]
+
+
+@pytest.mark.parametrize("toolkit", toolkit_names())
+@pytest.mark.parametrize("more", [(), ("model.init=null", "model.path=a/b"), ("method=zero_shot",)])
+def test_a_plan_of_what_a_toolkit_cannot_do_is_no_fault(data: Path, toolkit: str, more: tuple[str, ...]) -> None:
+    for kind in ("init", "train", "merge", "infer"):
+        with contextlib.suppress(InputError):
+            plan = demo_plan(data, f"model.toolkit={toolkit}", "train.finetuning=lora", *more, merge=True)
+            for stage in plan.stages:
+                assert stage.kind != kind or command_of(plan, stage, "cpu")
 
 
 @pytest.mark.parametrize(("processes", "batch", "expected"), [(1, 16, 8), (2, 16, 4)])

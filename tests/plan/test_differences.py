@@ -56,6 +56,9 @@ def told(before: Plan, after: Plan) -> dict[str, list[str]]:
         ("model.init.vocab_size=3000", "model.init.vocab_size=500", {"init": ["model.init.vocab_size 3000 -> 500"]}),
         ("resources.env={A: '1'}", "resources.env={A: '2'}",
          each("resources.env.A 1 -> 2", "init", "train", "infer")),
+        ("train.extra={a: 1}", "train.extra={a: 1, b: null}", {"train": ["train.extra.b"]}),
+        ("select.strategy=last", "select.strategy=dev_accuracy",
+         each("select.strategy last -> dev_accuracy", "train", "select")),
         ("train.deepspeed=zero2", "train.deepspeed=zero3", {"train": ["the DeepSpeed configuration"]}),
         ("select.strategy=best_eval", "select.strategy=last",
          each("select.strategy best_eval -> last", "train", "select")),
@@ -64,7 +67,8 @@ def told(before: Plan, after: Plan) -> dict[str, list[str]]:
     ],
 )  # fmt: skip
 def test_settings_are_told_by_value(data: Path, old: str, new: str, said: dict[str, list[str]]) -> None:
-    found = told(demo_plan(data, old), demo_plan(data, new))
+    lora = "train.finetuning=lora"
+    found = told(demo_plan(data, lora, old), demo_plan(data, lora, new))
     if "config" in old:
         found = {"init": found["init"]}
     assert found == said

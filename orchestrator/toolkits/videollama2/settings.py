@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from orchestrator.errors import InputError
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output, programs, whole
@@ -38,7 +39,13 @@ def _weights(recipe: Recipe) -> list[str]:
 
 
 def part(recipe: Recipe, role: str) -> str:
-    """A hub id as it stands, a local path absolute: the toolkit's processes run in the stage's folder."""
+    """A hub id as it stands, a local path absolute: the toolkit's processes run in the stage's folder.
+
+    Raises:
+        InputError: the recipe gives no such part.
+    """
+    if role not in recipe.model.parts:
+        raise InputError(f"the model lacks a part that VideoLLaMA2 needs: `{role}`", recipe.place("model.parts"))
     value = recipe.model.parts[role]
     local = Path(value).expanduser()
     return str(local.resolve()) if local.exists() else value
