@@ -32,4 +32,5 @@ def expand_home(value: Path_) -> Path_:
 class Section(BaseModel):
     """A section of a checked file: unknown keys are errors, values do not change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # built when it is first read: most stand in another, and a command reads few
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
