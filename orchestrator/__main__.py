@@ -9,12 +9,14 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     del sys.path[0]
 
 import errno
+import gc
 import os
 from pathlib import Path
 
 
 def main() -> None:
     """Run the command line; errors that are the user's to mend are messages, not tracebacks."""
+    gc.set_threshold(100_000)  # plans and syntax trees hold no cycles: looking for some took time
     try:
         from orchestrator.machine.streams import steady
 

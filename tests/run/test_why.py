@@ -149,10 +149,13 @@ def test_what_another_version_made_is_told_once(done: Place, keys: int | None, v
     assert "made by" not in done.run() + status(done) + plan(done)
 
 
-def RECIPE_OF_ANOTHER_NAME(place: Place) -> Path:
-    other = place.folder / "other.yaml"
-    other.write_text(place.recipe.read_text().replace("name: echoed", "name: other"))
-    return other
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_part_says_it_of_its_training_or_its_answers(done: Place, kind: str) -> None:
+    by_version(done, None)
+    said = " ".join(plan(done, "--only", f"demo/{kind}").split())
+    assert said.count(f"made by an earlier version: its keys mean other things; `{kind}` is done again") == (
+        kind in ("train", "infer")
+    )
 
 
 def test_it_is_told_until_the_training_has_begun(done: Place) -> None:
