@@ -31,7 +31,8 @@ def test_files_and_processes(tmp_path: Path) -> None:
 def test_what_is_done_has_no_command(tmp_path: Path) -> None:
     (plan,) = json.loads(call("plan", DEMO, "--json", "--runs-dir", tmp_path))
     for stage in plan["jobs"][0]["stages"]:
-        finish_in(Path(stage["folder"]), stage["stage"], made_from={"select": "checkpoint-9"})
+        made = {"key": stage["key"], "made_from": {"select": "checkpoint-9"}}
+        finish_in(Path(stage["folder"]), stage["stage"], **made)
     said = call("plan", DEMO, "--runs-dir", tmp_path)
     assert "(6 done)" in said
     assert "cd " not in said

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from orchestrator.cli.convert import Conversion, convert_split
 from orchestrator.data.samples import Sample
+from orchestrator.errors import InputError
 from orchestrator.inside import start
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.load import load_recipe
@@ -190,7 +191,7 @@ def test_no_model_from_scratch(tmp_path: Path) -> None:
     swift_recipe(tmp_path, model=TRUSTED)
     path.write_text(path.read_text().replace("path: some/id", "init: {config: {model_type: qwen2}}"))
     assert TRAINER.problems(load_recipe(path)) == ["ms-swift makes no model from scratch: give model.path"]
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(InputError, match="makes no model from scratch"):
         TRAINER.init(load_recipe(path), "corpus.jsonl")
 
 
