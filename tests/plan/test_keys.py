@@ -26,7 +26,6 @@ from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import answers
-from orchestrator.toolkits.programs import INSIDE
 from tests.plan.demo import changed, demo_plan, keys
 from tests.recipes import shipped, write_rows
 from tests.shared import RECIPES, ROOT
@@ -261,7 +260,7 @@ def test_every_program_of_ours_that_is_started_counts(data: Path, name: str) -> 
     started = {stage.kind: command for stage in plan.stages if (command := command_of(plan, stage, "cuda"))}
     assert {"train", "infer"} <= started.keys()
     for kind, command in started.items():
-        ours = {Path(word) for word in command.argv if Path(word).parent.name == INSIDE} - {start.HERE}
+        ours = {Path(word) for word in command.argv if Path(word).parent.name == "inside"} - {start.HERE}
         assert ours <= {*plan.part(kind).sources(kind)}, kind
 
 
