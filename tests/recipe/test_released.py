@@ -139,7 +139,7 @@ def test_forms_of_inference() -> None:
         "The candidate labels for sentiment are: [positive, negative]."
         "Respond in the format: 'sentiment: [label]'.  Only one label should be provided."
     )
-    assert asked("llava_next", "infer_llava", "Ch-sims", "test")[0] == (
+    assert asked("llava_next", "infer", "Ch-sims", "test")[0] == (
         "You are presented with a video in which the speaker says: Hi there. "
         "Based on the text, video, and audio content, what is the sentiment of this speaker?\n"
         "The candidate labels for sentiment are: [neutral, positive, negative]."
