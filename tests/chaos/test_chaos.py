@@ -11,7 +11,7 @@ from tests import echo
 from tests.chaos.table import AREAS, Row, rows
 from tests.chaos.world import Lab, Untried
 
-MOST = 6  # rows of an area in the quick tests
+MOST = 3  # rows of an area in the quick tests
 
 
 @pytest.fixture(scope="module")

@@ -319,7 +319,14 @@ DAMAGE = ("", "[]", "null", '{"state": "do', '{"state": 3}', '{"state": "done", 
           '{"state": "done", "outputs": []}', '{"state": "done"}\0', "\ud800")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["stage.json", "scores.json", "train.jsonl", "requests.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "stage.json",
+        "scores.json",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("train.jsonl", "requests.jsonl")),
+    ],
+)
 def test_a_damaged_file_of_a_done_run(place: Place, calm: Place, name: str) -> None:
     place.run()
     for content in DAMAGE:

@@ -132,7 +132,7 @@ def test_errors_on_dev_are_told_and_asked_again(place: Place, calm: Place) -> No
     assert "errors and count as wrong" not in said
 
 
-@pytest.mark.parametrize(("kind", "at"), [("train", 5), ("infer", 5)])
+@pytest.mark.parametrize(("kind", "at"), [("train", 5), pytest.param("infer", 5, marks=pytest.mark.long)])
 def test_a_stage_that_takes_too_long_is_ended(place: Place, calm: Place, kind: str, at: int) -> None:
     place.run(do=f"fail:{kind}={at}", code=1)  # what is before it may take as long as it wants
     said = place.run("--set", "resources.stage_timeout_hours=0.0003", do=f"hang:{kind}={at}", code=1)
@@ -252,7 +252,7 @@ def test_a_results_folder_that_cannot_be_made_is_told_before_anything_runs(place
     assert place.folders() == set()
 
 
-@pytest.mark.parametrize("method", ["sft", "zero_shot"])
+@pytest.mark.parametrize("method", ["sft", pytest.param("zero_shot", marks=pytest.mark.long)])
 @pytest.mark.parametrize("harm", ["empty", "same length", "gone"])
 def test_a_damaged_model_from_scratch_is_made_again(data: Path, tmp_path: Path, method: str, harm: str) -> None:
     place = Place(tmp_path / "place", data, method)

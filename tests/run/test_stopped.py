@@ -146,7 +146,7 @@ def test_two_runs_at_once_over_one_folder(place: Place, calm: Place, data: Path)
     goes_on(place, calm, "train")
 
 
-@pytest.mark.parametrize(("grace", "resumed"), [(20, 4), (0.2, 3)])
+@pytest.mark.parametrize(("grace", "resumed"), [(20, 4), pytest.param(0.2, 3, marks=pytest.mark.long)])
 def test_a_checkpoint_that_is_being_written_has_its_grace(
     place: Place, calm: Place, grace: float, resumed: int
 ) -> None:
@@ -175,7 +175,7 @@ def test_a_second_signal_waits_no_longer(place: Place) -> None:
     assert "Traceback" not in place.said
 
 
-@pytest.mark.parametrize("grace", [20, 0])
+@pytest.mark.parametrize("grace", [20, pytest.param(0, marks=pytest.mark.long)])
 def test_after_kill_9_of_the_orchestrator_there_is_the_same_grace(place: Place, grace: int) -> None:
     where = ("--set", f"resources.stop_grace_seconds={grace}")
     process = place.start_until("train", *where, do="hang:train=5,linger:train=1")
@@ -187,7 +187,7 @@ def test_after_kill_9_of_the_orchestrator_there_is_the_same_grace(place: Place, 
 
 
 @pytest.mark.parametrize("name", ["model.bin", "optimizer.pt", "trainer_state.json"])
-@pytest.mark.parametrize("left", [0, 30])
+@pytest.mark.parametrize("left", [30, pytest.param(0, marks=pytest.mark.long)])
 def test_a_checkpoint_that_a_power_cut_damaged(place: Place, calm: Place, name: str, left: int) -> None:
     place.start_until("train", do="hang:train=8").kill()
     gone(place)
