@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 from collections import defaultdict
 from collections.abc import Generator, Iterator
@@ -89,3 +90,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"seconds by file, fixtures counted, of {sum(spent.values()):.0f} in all")
     for seconds, file in slow:
         terminalreporter.line(f"{seconds:6.0f}  {file}")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is imported by now: the runner's loop calls it often, and it saw all of it."""
+    gc.collect()
+    gc.freeze()
