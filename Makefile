@@ -4,6 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 # the rooms whose quick tests must run 85 % of their code
 COVERED := plan run launch cli scores
+# quick tests wait as much as they work; a real toolkit wants the machine for itself
+PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 # what `make chaos` disturbs
 TOOLKIT ?= echo
 
@@ -40,13 +42,14 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/pytest -q -m "not toolkit and not long"
+	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not long"
 
-test: lint
-	$(BIN)/pytest -q -m "not long"
+test: check
+	$(BIN)/pytest -q -m "toolkit and not long"
 
 test-all: lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit"
+	$(BIN)/pytest -q -m toolkit
 
 cover: $(READY)
 	$(BIN)/coverage erase

@@ -126,11 +126,10 @@ def tie(lab: Lab) -> None:
 
 def broken_task_file(lab: Lab) -> None:
     """A task file of somebody's that is wrong stops no command that does not need it."""
-    from orchestrator.benchmark import task
-
-    file = Path(task.__file__).parent / "tasks" / "chaos_broken.yaml"
     world = lab.at("infer")
-    file.write_text("broken: {dataset: [\n")
+    file = world.folder / "data" / "Broken" / "task.yaml"
+    file.parent.mkdir()
+    file.write_text("labels: [\n")
     try:
         code, said = world.shell('"$@"')
         assert code == 0, said
