@@ -223,7 +223,10 @@ def test_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path, demo_data: 
     recipe = recipe_file(tmp_path, f"method: zero_shot\ntasks: [demo]\ndata: {{root: {demo_data}}}\n")
     filler = small_disk / "filler"
     filler.write_bytes(bytes((5 << 20) - (1 << 14)))
-    said = run(recipe, small_disk, code=1)  # the orchestrator itself cannot write
+    said = run(recipe, small_disk, code=2)  # the results would find no room
+    assert "results cannot be written: No space left on device" in said
+    runs = ("--runs-dir", small_disk / "runs", "--results-dir", tmp_path)
+    said = orchestrator("run", recipe, *runs, code=1)  # the orchestrator itself cannot write
     assert "No space left on device" in said
     assert "--runs-dir" in said
     filler.write_bytes(bytes((4 << 20) + (400 << 10)))  # room for the texts, not for the weights
