@@ -1,0 +1,1 @@
+"""Runs beside each other: who is better, by how much, and whether the test set can tell."""
