@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
@@ -27,6 +28,8 @@ class Task:
         folders: the names that the data set may have on disk; the first found wins.
         benchmark: the name of the file that it stands in; ``own``: a data set's own.
         video: whether the benchmark publishes videos for it.
+        dialogue: a regular expression whose first group, found in a sample's id, names the sample's dialogue; ``None``:
+            ids do not tell.
         place: where it is defined.
     """
 
@@ -41,7 +44,13 @@ class Task:
     licence: str
     benchmark: str
     video: bool
+    dialogue: str | None = None
     place: str = field(default="", compare=False)
+
+    def dialogue_of(self, sample_id: str) -> str | None:
+        """The dialogue that a sample is part of (so that its answers depend on others'), where its id tells."""
+        found = re.search(self.dialogue, sample_id) if self.dialogue else None
+        return found[1] if found else None
 
 
 @dataclass(frozen=True)
@@ -233,5 +242,6 @@ def _task(
         licence=entry.licence,
         benchmark=benchmark,
         video=entry.video,
+        dialogue=entry.dialogue,
         place=place,
     )

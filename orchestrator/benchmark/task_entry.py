@@ -14,6 +14,7 @@ from orchestrator.checked_yaml.section import Section, refuse
 RESERVED_LABELS = ("unknown", "multi")
 # what recipes and results call something else
 RESERVED_NAMES = ("all", "overall")
+_DIALOGUE = "of ids like `s01_e02_17` the first two parts: `'^(.*)_'`"
 NAME = re.compile(r"\w[\w.+-]{0,99}")
 
 
@@ -63,11 +64,23 @@ class Described(Section):
     licence: str = ""
     video: bool = False
     sizes: Sizes = Sizes()
+    dialogue: str | None = None
 
     @property
     def default_word(self) -> str:
         """The dimension as a prompt spells it, where nothing else is said."""
         return self.dimension.replace("_", " ")
+
+    @field_validator("dialogue")
+    @classmethod
+    def _names_a_dialogue(cls, value: str | None) -> str | None:
+        try:
+            groups = re.compile(value).groups if value is not None else 1
+        except (re.error, OverflowError, RecursionError) as error:
+            raise refuse("", f"not a regular expression: {error}", _DIALOGUE) from error
+        if not groups:
+            raise refuse("", "no part of it is in brackets: which part of an id names the dialogue?", _DIALOGUE)
+        return value
 
     @field_validator("labels")
     @classmethod

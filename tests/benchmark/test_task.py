@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from orchestrator.benchmark import task as module
 from orchestrator.benchmark.task import benchmark_tasks, read_tasks, tasks
+from orchestrator.data.samples import read_split
 from orchestrator.errors import InputError
 from tests.recipe_files import JSON
 from tests.shared import GOLDEN, MMLA, needs_mmla
@@ -59,6 +60,33 @@ def test_sizes_are_the_released_ones() -> None:
     assert order[:12] == ORDER
 
 
+@needs_mmla
+def test_ids_of_the_test_splits_tell_the_dialogues() -> None:
+    found = {}
+    for task in benchmark_tasks("mmla").values():
+        ids = [sample.id for sample in read_split(task, "test", MMLA / "text", "{root}")]
+        dialogues = [task.dialogue_of(name) for name in ids]
+        assert (None in dialogues) == (task.name in ("UR-FUNNY", "MUStARD")), task.name
+        found[task.name] = len({*dialogues} - {None})
+    assert found == {
+        "MIntRec": 43, "MIntRec2.0": 249, "MELD": 280, "IEMOCAP": 31, "MELD-DA": 802, "IEMOCAP-DA": 151, "MOSI": 31,
+        "Ch-sims": 145, "UR-FUNNY": 0, "MUStARD": 0, "AnnoMi-client": 36, "AnnoMi-therapist": 35,
+    }  # fmt: skip
+
+
+def test_the_dialogue_of_a_sample() -> None:
+    mintrec = tasks()["MIntRec"]
+    assert mintrec.dialogue_of("MIntRec_S06_E04_70") == "MIntRec_S06_E04"
+    assert mintrec.dialogue_of("70") is None
+    assert tasks()["UR-FUNNY"].dialogue_of("UR-FUNNY_408") is None
+
+
+def test_dialogues_of_a_task_of_ones_own(tmp_path: Path) -> None:
+    own(tmp_path, OWN + "dialogue: 'ep(\\d+)'\n")
+    task = tasks(tmp_path)["Humour"]
+    assert [task.dialogue_of(name) for name in ("s1-ep12-3", "s1-3")] == ["12", None]
+
+
 GOOD = {"dimension": "d", "labels": "[x, y]", "language": "en", "sizes": "{test: 1}"}
 
 
@@ -86,6 +114,11 @@ def entry(**values: str) -> str:
         (entry(sizes="{test: 0}"), "5:17: `T.sizes.test` must be at least 1, not 0"),
         (entry(size="{test: 1}"), "6:3: unknown key `T.size`\n    did you mean `sizes`?"),
         (entry(folders="MELD"), "6:12: `T.folders` must be a list, not the text 'MELD'\n    write `[MELD]`"),
+        (entry(dialogue="'^(.*_'"), "6:13: `T.dialogue`: not a regular expression: missing ), unterminated subpattern"),
+        (entry(dialogue="'(a{99999999999999999999})'"), "6:13: `T.dialogue`: not a regular expression: "),
+        (entry(dialogue="'^.*_'"), "6:13: `T.dialogue`: no part of it is in brackets: which part of an id names the "
+                                   "dialogue?\n    of ids like `s01_e02_17` the first two parts: `'^(.*)_'`"),
+        (entry(dialogue="3"), "6:13: `T.dialogue` must be text, not the number 3\n    put it in quotes"),
         (entry(dimension="3"), "2:14: `T.dimension` must be text, not the number 3\n    put it in quotes"),
         (entry(video="yes"), "6:10: `T.video` must be true or false, not the text 'yes'\n    write true or false"),
         ("T: {labels: [x], language: en, sizes: {}}", "1:1: `T.dimension` is missing\n    add `dimension: ...`"),
@@ -222,7 +255,7 @@ def test_an_edit_is_seen_and_two_folders_do_not_mix(tmp_path: Path) -> None:
         ("labels: [a, b]\nlangauge: zh\n", [": `language` is missing\n    add `language: en`",
                                             ":2:1: unknown key `langauge`\n    did you mean `language`?"]),
         (OWN + "folders: [x]\n", [":3:1: unknown key `folders`\n    known keys: labels, language, dimension, word, "
-                                  "dataset, licence, video, sizes, name"]),
+                                  "dataset, licence, video, sizes, dialogue, name"]),
         (OWN + "name: all\n", [":3:7: `all` cannot be a task's name: it means several tasks\n    choose another"]),
         (OWN + "name: a/b\n", [":3:7: `a/b` cannot be a task's name\n    "
                                "letters, digits and . _ - + only, for it names folders"]),
@@ -276,7 +309,7 @@ def test_a_name_that_a_benchmark_has_is_refused_with_both_places(tmp_path: Path,
     assert len(found) == len(tasks()) - 1
     _, problem = found.unknown(name)
     also = "" if name == "MELD" else " as `MELD` (letter case is ignored)"
-    place = Path(module.__file__).parent / "tasks" / "mmla.yaml:27:1"
+    place = Path(module.__file__).parent / "tasks" / "mmla.yaml:30:1"
     assert str(problem) == f"{file}: the task `{name}` is defined already{also} at {place}\n    rename one of them"
     with pytest.raises(InputError, match="is defined already"):
         benchmark_tasks("mmla", tmp_path)
@@ -312,7 +345,7 @@ def test_where_tasks_are_looked_for_is_told(tmp_path: Path) -> None:
     )
 
 
-KEYS = st.sampled_from(["labels", "language", "name", "sizes", "train", "word", "dimension", "video", "x"])
+KEYS = st.sampled_from(["labels", "language", "name", "sizes", "train", "word", "dimension", "video", "dialogue", "x"])
 
 
 @given(st.one_of(JSON, st.dictionaries(KEYS, st.one_of(JSON, st.dictionaries(KEYS, JSON, max_size=2)), max_size=5)))

@@ -66,7 +66,7 @@ def seed_intervals(
 
 
 def unpaired(a: tuple[float, float, float], b: tuple[float, float, float]) -> tuple[float, float]:
-    """The interval of a difference ``a - b`` where only scores with intervals are known, not who got which sample right.
+    """The interval of a difference ``a - b`` where only scores with intervals are known, no answers.
 
     R. G. Newcombe, Statistics in Medicine 17 (1998) 873-890, method 10, when the intervals are Wilson's, as those in
     the results CSV are. Wider than the paired interval, as it does not know that both runs answered the same samples.
