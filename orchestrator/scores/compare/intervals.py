@@ -21,8 +21,11 @@ class Intervals:
     """Scores as fractions (0 to 1), differences from the baseline (-1 to 1), each with its 95 % interval.
 
     All arrays are (tasks + 1, groups, metrics), the metrics in the order of `METRICS`; the last task is `overall`: the
-    mean weighted by `Paired.weight` over the tasks that all runs did (``common``). NaN: a run did not do the task, or
-    there is no interval, as the task has only one dialogue.
+    mean weighted by `Paired.weight` over the tasks that all runs did (``common``; weight 0: left out). NaN: a run did
+    not do the task, or there is no interval, as the task has only one dialogue.
+
+    Where a run said `unknown` or `multi` once or twice, some draws lack that class, and macro F1 jumps with it (of two
+    labels to one and a half of it): the run's own interval is then skewed upwards; that of a difference much less.
 
     Attributes:
         value, low, high: each group's own score (of several runs: their mean).
@@ -66,7 +69,7 @@ def seed_intervals(tasks: Sequence[Paired], groups: Groups, baseline: int, draws
     weights = seed_weights(groups, draws, seed)
     drawn = [resample(task, draws, seed) for task in tasks]
     members = sorted({run for group in groups for run in group})
-    common = [at for at, task in enumerate(tasks) if all(map(task.did, members))]
+    common = [at for at, task in enumerate(tasks) if task.weight > 0 and all(map(task.did, members))]
     total = math.fsum(tasks[at].weight for at in common)
     shares = {at: tasks[at].weight / total for at in common}
     alone = [Stratum(1.0, task.units, grouped(of, groups, weights)) for task, of in zip(tasks, drawn, strict=True)]

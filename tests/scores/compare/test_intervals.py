@@ -109,6 +109,10 @@ def test_what_a_run_did_not_do_is_not_known_and_not_in_overall() -> None:
         assert np.isnan(one[1, 2]).all()
         assert not np.isnan(np.delete(one.reshape(16, 2), 6, axis=0)).any()
     assert found.value[3] == pytest.approx((300 * found.value[0] + 200 * found.value[2]) / 500)
+    weightless = intervals([tasks[0], replace(tasks[2], weight=0.0)], 0, 100, 0)
+    assert weightless.common == (0,)
+    for one in arrays(weightless):
+        assert np.array_equal(one[2], one[0])
     nothing = intervals([tasks[1]], 0, 100, 0)
     assert nothing.common == ()
     assert all(np.isnan(one[1]).all() for one in arrays(nothing))
