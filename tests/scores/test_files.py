@@ -169,7 +169,7 @@ def test_all_majority_over_the_12_tests(tmp_path: Path) -> None:
 
 def test_counts_of_the_published_values_give_the_published_overall(tmp_path: Path) -> None:
     mmla = benchmark_tasks("mmla")
-    found = []
+    checked = 0
     for model, method in dict.fromkeys((entry.model, entry.method) for entry in published()):
         values = {name: published_acc(model, method, name) for name in mmla}
         total = published_acc(model, method)
@@ -188,7 +188,5 @@ def test_counts_of_the_published_values_give_the_published_overall(tmp_path: Pat
         row = score_files([file], [])[-1].row
         # tasks are published with one decimal, so their mean may be off by half of that at most; it is by far less
         assert row["acc"] == pytest.approx(total.acc, abs=0.025), (model, method)
-        found.append((total.acc, row["acc"]))
-    assert len(set(found)) == 30
-    ranked = sorted(found)
-    assert [ours for _, ours in ranked] == sorted(ours for _, ours in found)
+        checked += 1
+    assert checked == 30
