@@ -1,0 +1,114 @@
+"""A run's answers to one task, as numbers: quickly compared with another run's."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import InputError
+from orchestrator.scores.answer_file import AnswerRow
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# what an answer is that names no label, as a code
+CODES = {"unknown": -1, "empty": -2, "error": -3, "multi": -4}
+OUTCOMES = {code: outcome for outcome, code in CODES.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The answers of one run to one task.
+
+    Attributes:
+        ids: of the samples; each once.
+        classes: the labels that are true or were answered.
+        truth: (n,) the places of the true labels in `classes`.
+        said: (n,) the places of the answered ones; where none was, a code of `CODES`.
+        texts: what was said where it is no label, by the sample's place.
+    """
+
+    ids: tuple[str, ...]
+    classes: tuple[str, ...]
+    truth: np.ndarray
+    said: np.ndarray
+    texts: Mapping[int, str]
+
+    @property
+    def right(self) -> int:
+        """How many answers are right."""
+        return int((self.truth == self.said).sum())
+
+    def word(self, place: int) -> str:
+        """What was answered to a sample: a label, or the outcome and the text."""
+        code = int(self.said[place])
+        if code >= 0:
+            return self.classes[code]
+        return OUTCOMES[code]
+
+    def label(self, place: int) -> str:
+        """The true label of a sample."""
+        return self.classes[int(self.truth[place])]
+
+    def coded(self, classes: Sequence[str]) -> Answers:
+        """The same with the labels of a longer list, which holds all of `classes`."""
+        import numpy as np
+
+        places = {name: place for place, name in enumerate(classes)}
+        # the codes of no label stay: they count from the end
+        table = np.array([places[name] for name in self.classes] + sorted(OUTCOMES), dtype=np.int64)
+        return replace(self, classes=tuple(classes), truth=table[self.truth], said=table[self.said])
+
+    def ordered(self, ids: tuple[str, ...]) -> Answers:
+        """The same in the order of these ids, which are the same ones."""
+        import numpy as np
+
+        if ids == self.ids:
+            return self
+        places = {name: place for place, name in enumerate(self.ids)}
+        order = np.array([places[name] for name in ids])
+        back = {int(old): new for new, old in enumerate(order)}
+        texts = {back[place]: text for place, text in self.texts.items()}
+        return replace(self, ids=ids, truth=self.truth[order], said=self.said[order], texts=texts)
+
+
+def gather(rows: Iterable[AnswerRow], path: Path) -> dict[str, dict[str, Answers]]:
+    """The answers in a file by run and task.
+
+    Raises:
+        InputError: a sample was answered twice, or a value is none of those that are written.
+    """
+    groups: dict[tuple[str, str], list[tuple[int, AnswerRow]]] = {}
+    for line, row in enumerate(rows, start=1):
+        groups.setdefault((row["recipe"], row["task"]), []).append((line, row))
+    found: dict[str, dict[str, Answers]] = {}
+    for (recipe, task), group in groups.items():
+        found.setdefault(recipe, {})[task] = _answers(group, recipe, task, path)
+    return found
+
+
+def _answers(group: Sequence[tuple[int, AnswerRow]], recipe: str, task: str, path: Path) -> Answers:
+    import numpy as np
+
+    ids = tuple(row["id"] for _, row in group)
+    if len(set(ids)) != len(ids):
+        twice, _ = Counter(ids).most_common(1)[0]
+        first, second = [line for line, row in group if row["id"] == twice][:2]
+        message = f"`{recipe}` has two answers to the sample `{twice}` of {task}: the first is on line {first}"
+        raise InputError(message, f"{path}:{second}", "run the recipe again: it writes the answers once more")
+    codes: dict[object, int] = {}
+    truth, said, texts = [], [], {}
+    for place, (line, row) in enumerate(group):
+        label, parsed, outcome = row["label"], row["parsed"], row["outcome"]
+        if not isinstance(label, str) or (parsed is None if outcome == "label" else outcome not in CODES):
+            message = f"not a sample's answer: label {label!r}, parsed {parsed!r}, outcome {outcome!r}"
+            raise InputError(message, f"{path}:{line}", "run the recipe again: it writes the answers once more")
+        truth.append(codes.setdefault(label, len(codes)))
+        said.append(codes.setdefault(parsed, len(codes)) if parsed is not None else CODES[outcome])
+        if parsed is None and (text := row["answer"]):
+            texts[place] = text
+    classes = tuple(map(str, codes))
+    return Answers(ids, classes, np.array(truth, dtype=np.int64), np.array(said, dtype=np.int64), texts)
