@@ -231,6 +231,41 @@ def score(
     print_score(files, task or (), split, label_column, answer_column, data_root, as_json=json)
 
 
+@app.command()
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Results CSVs, folders of them, patterns, or names of runs.", metavar="RUN..."),
+    ],
+    baseline: Annotated[str, typer.Option(help="The run that the others are compared with (default: the first).")] = "",
+    task: Tasks = None,
+    seeds: Annotated[bool, typer.Option("--seeds", help="Put runs together that differ in their seed alone.")] = False,
+    flips: Annotated[bool, typer.Option("--flips", help="List samples that only one of two runs got right.")] = False,
+    published: Annotated[bool, typer.Option("--published", help="Put the published accuracies beside.")] = False,
+    anyway: Annotated[bool, typer.Option("--anyway", help="Compare what is not comparable, too, and mark it.")] = False,
+    draws: Annotated[int, typer.Option(min=100, max=1_000_000, help="How often to draw, for intervals and p.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
+    results_dir: ResultsDir = RESULTS,
+    data_root: DataRoot = None,
+    json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print tables in Markdown.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print tables in LaTeX (booktabs).")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print a CSV, a row for each task, run and metric.")] = False,
+) -> None:
+    """Compare runs with a baseline, task by task: differences with intervals, and whether they are chance.
+
+    Runs that answered other utterances, labels, splits or numbers of samples are refused, and it says which.
+
+    Example: python -m orchestrator compare results/qwen2_7b_sft.csv results/llama_3_8b_sft.csv
+    """
+    from orchestrator.cli.compare import Show, one_form, print_comparison
+    from orchestrator.scores.compare.entry import Options
+
+    options = Options(baseline, anyway=anyway, seeds=seeds, draws=draws, seed=seed)
+    form = one_form({"json": json, "markdown": markdown, "latex": latex, "csv": csv})
+    print_comparison(runs, task or (), results_dir, data_root, options, Show(form, flips, published))
+
+
 @env_app.command("list")
 def env_list(json: Json = False) -> None:
     """List the toolkits' environments and their state.

@@ -21,16 +21,16 @@ MUST = {
 }
 MOST_IDS = 3  # named of those that differ
 # columns of the results that are shown where runs differ; what else a recipe says is in the column `settings`
-SHOWN = ("model", "method", "toolkit", "prompt", "decoding", "frames", "engine", "weights_precision", "learning_rate",
+SHOWN = ("model", "method", "toolkit", "prompt", "decoding", "frames", "engine", "dtype", "learning_rate",
          "epochs", "batch_size", "lora_rank", "train_rows", "seed", "bad_videos", "git_commit",
          "toolkit_version")  # fmt: skip
 # keys of `settings` that are one of these columns
 IN_COLUMNS = {
     "method": "method", "seed": "seed", "train.learning_rate": "learning_rate", "train.epochs": "epochs",
-    "train.batch_size": "batch_size", "train.lora.rank": "lora_rank", "inference.precision": "weights_precision",
+    "train.batch_size": "batch_size", "train.lora.rank": "lora_rank", "inference.precision": "dtype",
     "inference.engine": "engine",
 }  # fmt: skip
-DEFAULT, NOT_KNOWN = "default", "?"
+DEFAULT, NOT_KNOWN, NOTHING = "default", "?", "-"
 
 
 class Unlike(NamedTuple):
@@ -116,13 +116,15 @@ def tells_settings(run: Run) -> bool:
 def settings_of(run: Run, tasks: Sequence[str]) -> dict[str, str]:
     """What a run's rows say of its settings, by column; by key of recipes, where it is not at its default."""
     rows = [run.rows[task] for task in tasks]
-    found = {name: _joined([row.get(name) for row in rows]) for name in SHOWN if any(name in row for row in rows)}
+    # an earlier version's CSV lacks columns; in one of today an empty field says that there is no such thing
+    empty = NOTHING if tells_settings(run) else NOT_KNOWN
+    found = {name: _joined([row.get(name) for row in rows], empty) for name in SHOWN if name in rows[0]}
     frames = [parts_of(row).get("frames") for row in rows]
     if any(frames):  # the signature tells their size, too
         found["frames"] = _joined(frames)
     given = [_given(row) for row in rows]
     for name in dict.fromkeys(name for one in given for name in one):
-        if found.get(IN_COLUMNS.get(name, name), NOT_KNOWN) == NOT_KNOWN:
+        if found.get(IN_COLUMNS.get(name, name), NOTHING) in (NOT_KNOWN, NOTHING):
             found[name] = _joined([one.get(name, DEFAULT) for one in given])
     return found
 
@@ -135,14 +137,14 @@ def _given(row: ResultsRow) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _joined(values: Sequence[Any]) -> str:
+def _joined(values: Sequence[Any], empty: str = NOTHING) -> str:
     """The one value of all tasks, or those that there are."""
-    return listed(list(dict.fromkeys(map(_text, values))), 2)
+    return listed(list(dict.fromkeys(_text(value, empty) for value in values)), 2)
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, empty: str) -> str:
     if value is None:
-        return NOT_KNOWN
+        return empty
     if isinstance(value, str):
         return value
     return f"{value:g}" if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
