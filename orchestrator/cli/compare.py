@@ -16,12 +16,12 @@ from orchestrator.cli.compare_tables import beside_table, flips_table, tables
 from orchestrator.cli.grid import Grid, latex, markdown, plain
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.recipe.sections import Data
-from orchestrator.scores.compare.beside import beside
+from orchestrator.scores.compare.beside import Beside, beside
 from orchestrator.scores.compare.comparison import Comparison, compare
 from orchestrator.scores.compare.entry import Options
 from orchestrator.scores.compare.flips import Flip, flips
 from orchestrator.scores.compare.remarks import remarks
-from orchestrator.scores.compare.runs import Run, read_runs
+from orchestrator.scores.compare.runs import read_runs
 from orchestrator.scores.compare.sources import find_sources
 
 Form = Literal["text", "json", "markdown", "latex", "csv"]
@@ -62,24 +62,28 @@ def print_comparison(
     """
     known = tasks(data_root or Path(Data().root))
     sources, left_out = find_sources(named, results_dir)
+    held = dict.fromkeys(task for source in sources for task in source.rows)
+    if lacking := [task for task in only if task not in held]:
+        raise InputError([Problem(f"no run has the task `{task}`", hint=did_you_mean(task, held)) for task in lacking])
     runs, notes = read_runs(sources, only, anyway=options.anyway)
-    runs, without = _with_tasks(runs, only)
+    notes += left_out + [f"{run.name} is left out: it has none of these tasks" for run in runs if not run.rows]
+    runs = [run for run in runs if run.rows]
     if len(runs) < 2 and not show.published:
         hint = "name another one; --published puts the published numbers beside it"
         raise InputError(f"only one run is named, `{runs[0].name}`: nothing to compare it with", hint=hint)
     comparison = compare(runs, known, options)
     if show.flips and options.seeds:
         raise InputError("--flips is about single runs: leave out --seeds")
-    said = [*left_out, *notes, *without, *remarks(comparison)]
+    said = [*notes, *remarks(comparison)]
     published = beside(comparison, known) if show.published else None
     if show.published:
-        said += _about_published(comparison, {one.column for one in published or ()})
+        said += _about_published(comparison, published or [])
     found = flips(comparison) if show.flips else None
     if show.form == "json":
         print(as_json(comparison, said, published, found))
     elif show.form == "csv":
         print(as_csv(comparison))
-        for note in [*left_out, *notes, *without]:
+        for note in notes:
             print(f"note: {note}", file=sys.stderr)
     else:
         grids = tables(comparison) + ([beside_table(published)] if published else [])
@@ -100,20 +104,13 @@ def one_form(asked: Mapping[Form, bool]) -> Form:
     return forms[0] if forms else "text"
 
 
-def _with_tasks(runs: Sequence[Run], only: Sequence[str]) -> tuple[list[Run], list[str]]:
-    """The runs that have any of the tasks that were asked for, and what is said of the others."""
-    held = dict.fromkeys(task for run in runs for task in run.rows)
-    if lacking := [task for task in only if task not in held]:
-        raise InputError([Problem(f"no run has the task `{task}`", hint=did_you_mean(task, held)) for task in lacking])
-    found = [run for run in runs if run.rows]
-    return found, [f"{run.name} is left out: it has none of these tasks" for run in runs if not run.rows]
-
-
-def _about_published(comparison: Comparison, told: set[str]) -> list[str]:
+def _about_published(comparison: Comparison, found: Sequence[Beside]) -> list[str]:
     about = "Published numbers are of one run each, of which no answers are known: intervals are unpaired."
-    lines = [about] if told else []
+    lines = [about] if found else []
+    if parts := list(dict.fromkeys(f"{one.task} {one.n:,} of {one.size:,}" for one in found if one.n != one.size)):
+        lines.append(f"Published numbers are of all published test samples; these runs answered {', '.join(parts)}.")
     for column in comparison.columns:
-        if column.name not in told:
+        if all(one.column != column.name for one in found):
             row = next(iter(column.runs[0].rows.values()))
             lines.append(f"Nothing is published for {row['model']}, {row['method']} (`{column.name}`).")
     return lines
@@ -129,8 +126,10 @@ def _flips(found: Sequence[Flip], comparison: Comparison, said: list[str]) -> li
         return []
     if any(len(group) > MOST_FLIPS for group in groups.values()):
         said.append(f"Of each task and run at most {MOST_FLIPS} samples are listed; --flips --json has all.")
-    shown = [one for group in groups.values() for one in _mixed(group)]
-    return [flips_table(shown, comparison.columns[0].name)]
+    shown: dict[str, list[Flip]] = {}
+    for (run, _), group in groups.items():
+        shown.setdefault(run, []).extend(_mixed(group))
+    return [flips_table(of_run, comparison.columns[0].name) for of_run in shown.values()]
 
 
 def _mixed(group: Sequence[Flip]) -> list[Flip]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.cli.grid import Column, Field, Grid
+from orchestrator.errors import short
 from orchestrator.scores.compare.beside import Beside
 from orchestrator.scores.compare.comparison import Comparison
 from orchestrator.scores.compare.entry import Entry
@@ -12,6 +13,8 @@ from orchestrator.scores.compare.flips import Flip
 
 NAMES = {"acc": "accuracy", "f1": "macro F1"}
 SIGNIFICANT = 0.05
+MOST_IN_ONE = 2  # runs that stand in one table with their differences
+MOST_TEXT = 40  # characters of an answer without a label
 MOST_BESIDE = 3  # runs whose settings stand beside each other; more stand below each other
 Entries = Sequence[Entry | None]
 
@@ -21,8 +24,8 @@ def tables(comparison: Comparison) -> list[Grid]:
     columns = comparison.columns
     if len(comparison.tasks) == 1:
         found = [_one_task(comparison)]
-    elif len(columns) == 2:
-        found = [_two_runs(comparison)]
+    elif len(columns) <= MOST_IN_ONE:
+        found = [_few_runs(comparison)]
     else:
         found = [_scores(comparison, metric) for metric in NAMES]
         found += [_against(comparison, column.name) for column in columns[1:]]
@@ -44,13 +47,16 @@ def _one_task(comparison: Comparison) -> Grid:
     return Grid(f"{task}, {' and '.join(f'{n:,}' for n in sizes)} samples", shown)
 
 
-def _two_runs(comparison: Comparison) -> Grid:
+def _few_runs(comparison: Comparison) -> Grid:
+    names = [column.name for column in comparison.columns]
     shown = [_row_names(comparison), _sizes(comparison, "acc score")]
     for metric, word in NAMES.items():
-        for column in comparison.columns:
-            fields = list(map(_value, _of(comparison, column.name, metric)))
-            shown.append(Column(f"{word}\n{column.name}", fields, f"{metric} score"))
-        shown += _difference(_of(comparison, comparison.columns[1].name, metric), metric)
+        for name in names:
+            entries = _of(comparison, name, metric)
+            shown.append(Column(f"{word}\n{name}", list(map(_value, entries)), f"{metric} score"))
+            if len(names) == 1:
+                shown.append(Column("95% CI", list(map(_own, entries)), f"{metric} score"))
+        shown += _difference(_of(comparison, names[-1], metric), metric)
     return Grid("", shown)
 
 
@@ -127,14 +133,21 @@ def beside_table(found: Sequence[Beside]) -> Grid:
 
 
 def flips_table(found: Sequence[Flip], baseline: str) -> Grid:
-    """Samples that only one of two runs got right."""
-    heads = ("run", "task", "id", "label", baseline, "run's answer")
-    rows = [(one.column, one.task, one.id, one.label, one.baseline_answer, one.run_answer) for one in found]
-    columns = zip(*rows, strict=True) if rows else [()] * len(heads)
-    return Grid("", [
-        Column(head, [Field(text) for text in fields], str(head), right=False)
-        for head, fields in zip(heads, columns, strict=True)
-    ])  # fmt: skip
+    """Samples that only one of two runs got right, of one run and the baseline."""
+    run = found[0].column
+    shown = {
+        "id": [one.id for one in found],
+        "task": [one.task for one in found],
+        "label": [one.label for one in found],
+        baseline: [_answer(one.baseline_answer, one.baseline_text) for one in found],
+        run: [_answer(one.run_answer, one.run_text) for one in found],
+    }
+    columns = [Column(head, list(map(Field, texts)), head, right=False) for head, texts in shown.items()]
+    return Grid(f"right in {baseline} alone, or in {run} alone", columns)
+
+
+def _answer(word: str, text: str | None) -> str:
+    return f"{word}: {short(text.strip(), MOST_TEXT)}" if text and text.strip() else word
 
 
 def _row_names(comparison: Comparison) -> Column:

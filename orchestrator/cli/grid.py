@@ -9,6 +9,7 @@ from itertools import groupby
 
 HEAD_WIDTH = 20  # of a column's name on a terminal, where it can be broken
 _BREAKS = re.compile(r"(?<=[-_./@=,+: ])(?!\d)")  # not within a number: 1e-5
+_SIGNED = re.compile(r"(?<![^\[ ])([-+]\d+\.\d+)")  # a hyphen is no minus
 _LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -151,10 +152,10 @@ def markdown(grid: Grid) -> str:
 
 
 def latex(grid: Grid) -> str:
-    """A table of LaTeX's with the package booktabs."""
+    """A table of LaTeX's; its rules are those of the package booktabs."""
 
     def shown(one: Field) -> str:
-        text = escaped(one.text.replace("\n", " "))
+        text = _SIGNED.sub(r"$\1$", escaped(one.text.replace("\n", " ")))
         return rf"\textbf{{{text}}}" if (one.bold or one.best) and text else text
 
     def line(fields: Sequence[str]) -> str:

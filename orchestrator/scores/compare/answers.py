@@ -43,11 +43,9 @@ class Answers:
         return int((self.truth == self.said).sum())
 
     def word(self, place: int) -> str:
-        """What was answered to a sample: a label, or the outcome and the text."""
+        """What was answered to a sample: a label, or the outcome."""
         code = int(self.said[place])
-        if code >= 0:
-            return self.classes[code]
-        return OUTCOMES[code]
+        return self.classes[code] if code >= 0 else OUTCOMES[code]
 
     def label(self, place: int) -> str:
         """The true label of a sample."""

@@ -16,7 +16,8 @@ class Flip(NamedTuple):
         id: the sample's.
         label: the true one.
         baseline_answer: what the baseline answered: a label, or ``unknown``, ``multi``, ``empty``, ``error``.
-        run_answer: what the run answered.
+        baseline_text: the text in which there was no label, or several.
+        run_answer, run_text: of the run.
         gained: the run is right; else the baseline is.
     """
 
@@ -25,7 +26,9 @@ class Flip(NamedTuple):
     id: str
     label: str
     baseline_answer: str
+    baseline_text: str | None
     run_answer: str
+    run_text: str | None
     gained: bool
 
 
@@ -45,6 +48,7 @@ def flips(comparison: Comparison) -> list[Flip]:
             right, now = ours.said == ours.truth, theirs.said == theirs.truth
             for gained, places in ((False, right & ~now), (True, now & ~right)):
                 for place in map(int, places.nonzero()[0]):
-                    said = ours.ids[place], ours.label(place), ours.word(place), theirs.word(place)
-                    found.append(Flip(task, column.name, *said, gained))
+                    said = [(one.word(place), one.texts.get(place)) for one in (ours, theirs)]
+                    sample = ours.ids[place], ours.label(place)
+                    found.append(Flip(task, column.name, *sample, *said[0], *said[1], gained))
     return found

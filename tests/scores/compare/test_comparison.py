@@ -260,8 +260,8 @@ def test_flips(tmp_path: Path) -> None:
     b = [("s4", "fact", "fact"), ("s1", "joke", "error"), ("s2", "joke", "empty"), ("s3", "fact", "joke")]
     found = made(tmp_path, {"a": {"UR-FUNNY": a}, "b": {"UR-FUNNY": b}, "c": {"UR-FUNNY": a}}, "c")
     assert flips(found) == [
-        Flip("UR-FUNNY", "b", "s1", "joke", "joke", "error", gained=False),
-        Flip("UR-FUNNY", "b", "s4", "fact", "multi", "fact", gained=True),
+        Flip("UR-FUNNY", "b", "s1", "joke", "joke", None, "error", None, gained=False),
+        Flip("UR-FUNNY", "b", "s4", "fact", "multi", "joy or anger", "fact", None, gained=True),
     ]
     assert (score(found, "UR-FUNNY", "b").only_baseline, score(found, "UR-FUNNY", "b").only_run) == (1, 1)
 
