@@ -243,7 +243,7 @@ def compare(
     flips: Annotated[bool, typer.Option("--flips", help="List samples that only one of two runs got right.")] = False,
     published: Annotated[bool, typer.Option("--published", help="Put the published accuracies beside.")] = False,
     anyway: Annotated[bool, typer.Option("--anyway", help="Compare what is not comparable, too, and mark it.")] = False,
-    draws: Annotated[int, typer.Option(min=100, max=1_000_000, help="How often to draw, for intervals and p.")] = 2000,
+    draws: Annotated[int, typer.Option(min=100, max=100_000, help="How often to draw, for intervals and p.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
     results_dir: ResultsDir = RESULTS,
     data_root: DataRoot = None,

@@ -23,6 +23,7 @@ from orchestrator.scores.compare.flips import Flip, flips
 from orchestrator.scores.compare.remarks import remarks
 from orchestrator.scores.compare.runs import read_runs
 from orchestrator.scores.compare.sources import find_sources
+from orchestrator.scores.results import OVERALL
 
 Form = Literal["text", "json", "markdown", "latex", "csv"]
 MOST_FLIPS = 20  # of a task and run
@@ -62,7 +63,7 @@ def print_comparison(
     """
     known = tasks(data_root or Path(Data().root))
     sources, left_out = find_sources(named, results_dir)
-    held = dict.fromkeys(task for source in sources for task in source.rows)
+    held = dict.fromkeys(task for source in sources for task in source.rows if task != OVERALL)
     if lacking := [task for task in only if task not in held]:
         raise InputError([Problem(f"no run has the task `{task}`", hint=did_you_mean(task, held)) for task in lacking])
     runs, notes = read_runs(sources, only, anyway=options.anyway)

@@ -110,7 +110,7 @@ def _columns(runs: Sequence[Run], options: Options) -> list[Column]:
     if not options.baseline:
         return columns
     for column in columns:
-        if options.baseline in (column.name, *(run.name for run in column.runs)):
+        if options.baseline in (column.name, *(name for run in column.runs for name in (run.name, str(run.path)))):
             return [column, *(other for other in columns if other is not column)]
     names = [column.name for column in columns]
     hint = did_you_mean(options.baseline, names) or f"the runs are {listed(names, 10)}"

@@ -10,7 +10,7 @@ class Options:
     """How runs are compared.
 
     Attributes:
-        baseline: its name; empty: the first run.
+        baseline: its name, or its file; empty: the first run.
         anyway: also what is not comparable.
         seeds: put runs together that differ in their seed alone.
         draws: of the bootstrap and of the randomisation.

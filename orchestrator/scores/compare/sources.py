@@ -121,6 +121,10 @@ def _runs(path: Path) -> list[Source]:
         if task in rows:
             hint = "run the recipe again: it writes the file anew"
             raise InputError(f"the run `{recipe}` has two rows of {task}", str(path), hint)
+        n, acc = row["n"], row["acc"]
+        if not n or n < 1 or acc is None or not 0 <= acc <= 100:
+            hint = "run the recipe again: it writes the file anew"
+            raise InputError(f"the row of {task} of the run `{recipe}` has no n and acc that can be", str(path), hint)
         rows[task] = row
     if empty := [run for run in runs.values() if not run.rows.keys() - {OVERALL}]:
         raise InputError(f"the run `{empty[0].recipe}` has no row of a task", str(path))

@@ -195,6 +195,7 @@ def test_the_baseline_by_name(tmp_path: Path) -> None:
     found = made(tmp_path, runs, baseline="b")
     assert [column.name for column in found.columns] == ["b", "a", "c"]
     assert score(found, "UR-FUNNY", "a").difference == near(-60)
+    assert made(tmp_path, runs, baseline=str(tmp_path / "c.csv")).columns[0].name == "c"
     with pytest.raises(InputError, match="no run `d` to be the baseline"):
         made(tmp_path, runs, baseline="d")
 

@@ -91,6 +91,9 @@ def test_rows_that_are_there_twice(folder: Path) -> None:
     path.write_text(f"{header}\n{line}\n{line}\n")
     with pytest.raises(InputError, match="the run `a` has two rows of MELD"):
         find_sources([str(path)], folder)
+    path.write_text(f"{header}\n{line.replace(',50.0,', ',nan,', 1)}\n")
+    with pytest.raises(InputError, match="the row of MELD of the run `a` has no n and acc that can be"):
+        find_sources([str(path)], folder)
     path.write_text(f"{header}\n")
     with pytest.raises(InputError, match="it has no rows"):
         find_sources([str(path)], folder)
