@@ -120,9 +120,11 @@ def _columns(runs: Sequence[Run], options: Options) -> list[Column]:
 def _differs(columns: Sequence[Column], common: Sequence[str]) -> dict[str, list[str]]:
     """The settings that are not the same in all columns; of runs that were put together all seeds."""
     found = differing([column.runs[0] for column in columns], common)
-    if any(len(column.runs) > 1 for column in columns):
-        seeds = [[str(next(iter(run.rows.values()))["seed"]) for run in column.runs] for column in columns]
+    seeds = [[str(next(iter(run.rows.values()))["seed"]) for run in column.runs] for column in columns]
+    if any(seeds[0] != one for one in seeds):
         found["seed"] = [", ".join(one) for one in seeds]
+    else:
+        found.pop("seed", None)
     return found
 
 

@@ -69,11 +69,15 @@ def _seeds(comparison: Comparison) -> Iterator[str]:
             yield "No two of the runs differ in their seed alone: --seeds puts none together."
     if comparison.alike:
         yield "Some runs differ in their seed alone: --seeds puts these together."
-    if several:
-        yield "With several seeds, the score is their mean, and behind ± stands the standard deviation over seeds."
-        if len(comparison.columns) > 1:
-            yield "There is no p where runs of several seeds were put together."
-    if few := [f"`{column.name}` ({len(column.runs)})" for column in several if len(column.runs) < SEEDS]:
+    if not several:
+        return
+    counts = [f"{len(column.runs)} of `{column.name}`" for column in several]
+    yield f"Scores are means over seeds ({listed(counts, MOST)}); behind ± stands the standard deviation."
+    if len(comparison.columns) > 1:
+        yield "There is no p where runs of several seeds were put together."
+    if any(len(column.runs) >= SEEDS for column in several):
+        yield f"From {SEEDS} seeds on, intervals draw seeds, too: they say what others would give."
+    if few := [f"`{column.name}`" for column in several if len(column.runs) < SEEDS]:
         yield (
             f"{listed(few, MOST)}: fewer than {SEEDS} seeds, so that intervals take these seeds as given and do not "
             "say what others would give."
@@ -85,7 +89,7 @@ def _methods(comparison: Comparison) -> Iterator[str]:
     if not entries:
         return
     first, draws, dialogues = comparison.columns[0].name, comparison.options.draws, comparison.dialogues
-    yield f"Differences: to `{first}`, in percentage points, with 95 % intervals."
+    yield f"Differences: to `{first}`, in percentage points, with 95% intervals."
     if any(entry.paired for entry in entries):
         units = _units(comparison)
         yield f"Intervals: paired bootstrap of {units}, {draws:,} draws, seed {comparison.options.seed}."
@@ -101,7 +105,7 @@ def _methods(comparison: Comparison) -> Iterator[str]:
         yield f"p: accuracy by {used}; macro F1 by {draws:,} random swaps of {_units(comparison)}{tail}.{also}"
         yield "Only right: samples that the run alone, and those that the baseline alone, got right."
         yield (
-            "Least: the smallest difference in accuracy that this test would call significant at 5 % among as many "
+            "Least: the smallest difference in accuracy that this test would call significant at 5% among as many "
             "samples that only one got right, before Holm's method."
         )
     if dialogues and any(entry.paired for entry in entries):

@@ -230,7 +230,21 @@ def test_seeds_are_put_together(tmp_path: Path) -> None:
     assert score(found, "overall", "y").difference == near(30)
     assert found.differs == {"seed": ["1, 2, 3", "1, 2"], "train.epochs": ["default", "9"]}
     said = remarks(found)
-    assert any("`x` (3), `y` (2): fewer than 5 seeds" in line for line in said)
+    assert any(line.startswith("Scores are means over seeds (3 of `x`, 2 of `y`)") for line in said)
+    assert any(line.startswith("`x`, `y`: fewer than 5 seeds") for line in said)
+
+
+def test_five_seeds(tmp_path: Path) -> None:
+    names = {f"x-seed{seed}": 5 + seed % 2 for seed in range(1, 6)}
+    runs = [*seeds(tmp_path, {f"y{name}": 9 for name in names}), *seeds(tmp_path, names, train__epochs=9)]
+    found = compare(runs, tasks(), Options(seeds=True))
+    assert found.differs == {"train.epochs": ["default", "9"]}
+    x = score(found, "MUStARD", "x")
+    assert x.difference == near(56 - 90)
+    assert x.difference_low is not None
+    assert x.difference_low < -34
+    assert not any("fewer than 5 seeds" in line for line in remarks(found))
+    assert any(line.startswith("From 5 seeds on, intervals draw seeds, too") for line in remarks(found))
 
 
 def test_seeds_are_put_together_only_where_this_is_asked_for(tmp_path: Path) -> None:
