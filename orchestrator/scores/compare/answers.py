@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import InputError
+from orchestrator.errors import InputError, short
 from orchestrator.scores.answer_file import AnswerRow
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # what an answer is that names no label, as a code
 CODES = {"unknown": -1, "empty": -2, "error": -3, "multi": -4}
 OUTCOMES = {code: outcome for outcome, code in CODES.items()}
+AGAIN = "run the recipe again: it writes the answers once more"
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +82,24 @@ def gather(rows: Iterable[AnswerRow], path: Path) -> dict[str, dict[str, Answers
     """
     groups: dict[tuple[str, str], list[tuple[int, AnswerRow]]] = {}
     for line, row in enumerate(rows, start=1):
+        if wrong := _wrong(row):
+            raise InputError(f"not a sample's answer: {wrong}", f"{path}:{line}", AGAIN)
         groups.setdefault((row["recipe"], row["task"]), []).append((line, row))
     found: dict[str, dict[str, Answers]] = {}
     for (recipe, task), group in groups.items():
         found.setdefault(recipe, {})[task] = _answers(group, recipe, task, path)
     return found
+
+
+def _wrong(row: AnswerRow) -> str:
+    """What a row holds that none has; empty where it is sound. From a file anything may come."""
+    parsed, outcome, given = row["parsed"], row["outcome"], (row["parsed"], row["answer"])
+    texts = (row["recipe"], row["task"], row["id"], row["label"], outcome)
+    if {*map(type, texts)} != {str} or not {*map(type, given)} <= {str, type(None)}:
+        return short(f"`{row}` has a value that is no text", 200)
+    if (outcome not in CODES) if parsed is None else outcome != "label":
+        return f"outcome `{short(outcome)}` where parsed is {'nothing' if parsed is None else f'`{short(parsed)}`'}"
+    return ""
 
 
 def _answers(group: Sequence[tuple[int, AnswerRow]], recipe: str, task: str, path: Path) -> Answers:
@@ -96,17 +110,15 @@ def _answers(group: Sequence[tuple[int, AnswerRow]], recipe: str, task: str, pat
         twice, _ = Counter(ids).most_common(1)[0]
         first, second = [line for line, row in group if row["id"] == twice][:2]
         message = f"`{recipe}` has two answers to the sample `{twice}` of {task}: the first is on line {first}"
-        raise InputError(message, f"{path}:{second}", "run the recipe again: it writes the answers once more")
-    codes: dict[object, int] = {}
+        raise InputError(message, f"{path}:{second}", AGAIN)
+    codes: dict[str, int] = {}
     truth, said, texts = [], [], {}
-    for place, (line, row) in enumerate(group):
-        label, parsed, outcome = row["label"], row["parsed"], row["outcome"]
-        if not isinstance(label, str) or (parsed is None if outcome == "label" else outcome not in CODES):
-            message = f"not a sample's answer: label {label!r}, parsed {parsed!r}, outcome {outcome!r}"
-            raise InputError(message, f"{path}:{line}", "run the recipe again: it writes the answers once more")
-        truth.append(codes.setdefault(label, len(codes)))
-        said.append(codes.setdefault(parsed, len(codes)) if parsed is not None else CODES[outcome])
-        if parsed is None and (text := row["answer"]):
+    for place, (_, row) in enumerate(group):
+        truth.append(codes.setdefault(row["label"], len(codes)))
+        if (parsed := row["parsed"]) is not None:
+            said.append(codes.setdefault(parsed, len(codes)))
+            continue
+        said.append(CODES[row["outcome"]])
+        if text := row["answer"]:
             texts[place] = text
-    classes = tuple(map(str, codes))
-    return Answers(ids, classes, np.array(truth, dtype=np.int64), np.array(said, dtype=np.int64), texts)
+    return Answers(ids, tuple(codes), np.array(truth, dtype=np.int64), np.array(said, dtype=np.int64), texts)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,12 @@ def test_damaged_answers_are_told_with_their_line(tmp_path: Path) -> None:
     assert f"{file}:3: `a` has two answers to the sample `s0` of MELD: the first is on line 1" in twice
     assert f"{file}:1: not a sample's answer" in told(lines[0].replace('"outcome": "label"', '"outcome": "lable"'))
     assert f"{file}:2: not a sample's answer" in told(lines[0] + lines[1].replace('"label": "joy"', '"label": null'))
+    for key, value in (("recipe", "[]"), ("task", "{}"), ("id", "5"), ("parsed", "[]"), ("answer", "1")):
+        bad = re.sub(rf'"{key}": "[^"]*"', f'"{key}": {value}', lines[0])
+        assert f"{file}:2: not a sample's answer: `" in told(lines[1] + bad)
+    label, unknown = '"outcome": "label"', '"outcome": "unknown"'
+    assert "outcome `unknown` where parsed is `joy`" in told(lines[0].replace(label, unknown))
+    assert "outcome `label` where parsed is nothing" in told(lines[1].replace(unknown, label))
     content = gzip.compress("".join(lines).encode())
     file.write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="the answers cannot be read"):
