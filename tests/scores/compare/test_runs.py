@@ -8,16 +8,13 @@ import pytest
 
 from orchestrator.errors import InputError
 from orchestrator.scores.answer_file import answers_path, read_answers, write_answers
-from orchestrator.scores.compare.runs import Run, read_runs
+from orchestrator.scores.compare.runs import read_runs
 from orchestrator.scores.compare.sources import find_sources
+from tests.scores.compare.comparing import read
 from tests.scores.compare.made import samples, write_run, write_runs
 
 SAID = samples("joy joy anger anger fear", "joy unknown multi empty error")
 TASKS = {"MELD": SAID, "MOSI": samples("pos neg", "pos pos")}
-
-
-def read(*paths: Path, anyway: bool = False) -> tuple[list[Run], list[str]]:
-    return read_runs(find_sources(list(map(str, paths)), Path("results"))[0], anyway=anyway)
 
 
 def test_answers_as_numbers(tmp_path: Path) -> None:
