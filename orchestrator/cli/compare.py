@@ -61,6 +61,7 @@ def print_comparison(
     Raises:
         InputError: files cannot be read, or runs may not be compared.
     """
+    _go_together(options, show)
     known = tasks(data_root or Path(Data().root))
     sources, left_out = find_sources(named, results_dir)
     held = dict.fromkeys(task for source in sources for task in source.rows if task != OVERALL)
@@ -73,8 +74,6 @@ def print_comparison(
         hint = "name another one; --published puts the published numbers beside it"
         raise InputError(f"only one run is named, `{runs[0].name}`: nothing to compare it with", hint=hint)
     comparison = compare(runs, known, options)
-    if show.flips and options.seeds:
-        raise InputError("--flips is about single runs: leave out --seeds")
     said = [*notes, *remarks(comparison)]
     published = beside(comparison, known) if show.published else None
     if show.published:
@@ -103,6 +102,13 @@ def one_form(asked: Mapping[Form, bool]) -> Form:
     if len(forms) > 1:
         raise InputError(f"{' and '.join(f'--{form}' for form in forms)}: choose one of them")
     return forms[0] if forms else "text"
+
+
+def _go_together(options: Options, show: Show) -> None:
+    if show.flips and options.seeds:
+        raise InputError("--flips is about single runs: leave out --seeds")
+    if show.form == "csv" and (show.flips or show.published):
+        raise InputError("--csv holds the runs' scores alone: ask for --flips and --published with --json")
 
 
 def _about_published(comparison: Comparison, found: Sequence[Beside]) -> list[str]:

@@ -218,6 +218,7 @@ def test_only_some_flips_of_many_are_listed(folder: Path) -> None:
 def test_options_that_do_not_go_together(folder: Path) -> None:
     assert "--json and --csv: choose one of them" in compare(folder, "--json", "--csv", code=2)
     assert "did you mean `MUStARD`?" in compare(folder, "--task", "MUSTARD", code=2)
+    assert "--csv holds the runs' scores alone" in compare(folder, "--csv", "--flips", code=2)
     assert "no run has the task `overall`" in compare(folder, "--task", "overall", code=2)
     assert "did you mean `c_d`?" in compare(folder, "--baseline", "cd", code=2)
 
