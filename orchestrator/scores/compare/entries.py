@@ -48,9 +48,9 @@ def make_entries(
     _unpaired(entries, columns)
     for task, metric in dict.fromkeys((task, metric) for task, _, metric in entries):
         shown = [entry for (one, _, kind), entry in entries.items() if (one, kind) == (task, metric)]
-        best = max(round(entry.value, 2) for entry in shown)
-        for entry in shown:
-            entry.best = len(shown) > 1 and round(entry.value, 2) == best
+        values = [round(entry.value, 2) for entry in shown]
+        for entry, value in zip(shown, values, strict=True):
+            entry.best = value == max(values) > min(values)
     for metric in METRICS:
         family = [entry for (_, _, kind), entry in entries.items() if kind == metric]
         for entry, p in zip(family, holm([entry.p for entry in family]), strict=True):

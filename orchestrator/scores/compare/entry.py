@@ -37,7 +37,7 @@ class Entry:
         low, high: its own 95 % interval (one run; accuracy: as in the CSV).
         seeds: number of runs.
         deviation: standard deviation over them.
-        best: no column has a higher value.
+        best: no column has a higher value, and one has a lower one.
         difference: to the baseline's value.
         difference_low, difference_high: its 95 % interval.
         paired: whether that knows which samples were right in both.
@@ -84,7 +84,7 @@ KEYS = {
     "high": "upper end of it",
     "seeds": "number of runs",
     "deviation": "standard deviation over several seeds",
-    "best": "whether no run has a higher value",
+    "best": "whether no run has a higher value, and one has a lower one",
     "difference": "value minus the baseline's",
     "difference_low": "lower end of its 95% interval",
     "difference_high": "upper end of it",

@@ -106,7 +106,7 @@ def _methods(comparison: Comparison) -> Iterator[str]:
         yield "Only right: samples that the run alone, and those that the baseline alone, got right."
         yield (
             "Least: the smallest difference in accuracy that this test would call significant at 5% among as many "
-            "samples that only one got right, before Holm's method."
+            "samples that only one got right, before Holm's method; blank where none could be."
         )
     if dialogues and any(entry.paired for entry in entries):
         yield f"Dialogues are told by the ids of {listed(dialogues, MOST)}."

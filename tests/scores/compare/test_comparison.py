@@ -67,6 +67,7 @@ def test_holm_over_tasks_and_runs_and_the_overall_score(tmp_path: Path) -> None:
         {("UR-FUNNY", "b"): 4 / 64, ("MUStARD", "b"): 1, ("UR-FUNNY", "c"): 1, ("MUStARD", "c"): 3 * nine}
     )
     # the leaderboard's weights: 994 and 138 published test samples
+    assert [score(found, "MUStARD", run).best for run in "abc"] == [True, True, False]
     b = score(found, "overall", "b")
     assert b.value == near(80)
     assert b.difference == near(60 * 994 / (994 + 138))
