@@ -1,10 +1,11 @@
-"""Outside its checkout, every command says what to do."""
+"""The checkout and its commit; outside one, every command says what to do."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,52 @@ def test_an_installed_copy_says_what_it_lacks(installed: Path) -> None:
 
 def test_this_checkout_is_whole() -> None:
     checkout.need_checkout()
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A checkout of one file, in one commit, as this code's own."""
+    for command in (["init", "-q"], ["add", "a.py"], ["commit", "-qm", "first"]):
+        (tmp_path / "a.py").write_text("one = 1\n")
+        git(tmp_path, *command)
+    monkeypatch.setattr(checkout, "ROOT", tmp_path)
+    checkout.git_commit.cache_clear()
+    yield tmp_path
+    checkout.git_commit.cache_clear()
+
+
+def git(folder: Path, *words: str) -> str:
+    me = ["-c", "user.name=me", "-c", "user.email=me@localhost"]
+    return subprocess.run(["git", *me, *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_the_commit_says_whether_files_are_as_in_it(repository: Path) -> None:
+    head = git(repository, "rev-parse", "HEAD")
+    (repository / "notes.txt").write_text("git does not know me")
+    assert checkout.git_commit() == head
+    (repository / "a.py").write_text("one = 2\n")
+    assert checkout.git_commit() == head, "one call a run"
+    checkout.git_commit.cache_clear()
+    assert checkout.git_commit() == f"{head}+dirty"
+    checkout.git_commit.cache_clear()
+    git(repository, "add", "a.py")
+    assert checkout.git_commit() == f"{head}+dirty"
+
+
+def test_a_worktree_has_a_commit_too(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(repository, "worktree", "add", "-q", "../other", "-b", "other")
+    monkeypatch.setattr(checkout, "ROOT", repository.parent / "other")
+    assert checkout.git_commit() == git(repository, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("lacking", ["commits", "repository", "git"])
+def test_where_there_is_no_commit_nothing_is_said(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    if lacking == "git":
+        monkeypatch.setenv("PATH", str(repository))
+    else:
+        shutil.rmtree(repository / ".git")
+    if lacking == "commits":
+        git(repository, "init", "-q")
+    assert checkout.git_commit() == ""
