@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -22,9 +23,21 @@ def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str
     cells = [list(rows[0]), *(["" if value is None else str(value) for value in row.values()] for row in rows)]
     columns = []
     for column in zip(*cells, strict=True):
-        width, pad = max(map(len, column)), str.rjust if column[0] in right else str.ljust
-        columns.append([pad(cell, width) for cell in column])
+        width = max(map(cells_of, column))
+        gaps = [" " * (width - cells_of(cell)) for cell in column]
+        ends = column[0] in right
+        columns.append([gap + cell if ends else cell + gap for cell, gap in zip(column, gaps, strict=True)])
     return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
+
+
+def cells_of(text: str) -> int:
+    """How many cells of a terminal a text takes: two for each of most Chinese and Japanese characters."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(char) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(char) in "FW")
+        for char in text
+    )
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:

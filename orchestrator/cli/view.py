@@ -6,14 +6,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.results import results_table, rich_table
+from orchestrator.cli.results import result_line, results_table, results_text
 from orchestrator.errors import OrchestratorError
 from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, Outputs, SelectOutputs, TrainOutputs
 from orchestrator.plan.plan import Plan, Stage
-from orchestrator.run.listener import Listener
+from orchestrator.run.listener import Listener, Places
 from orchestrator.scores.results import ResultsRow
 from orchestrator.toolkits.base import Progress
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 PLAIN_SECONDS = 30.0
+MOST_WEIGHTS = 16  # folders that are named
 
 
 def clock(seconds: float) -> str:
@@ -128,14 +128,30 @@ class View(Listener):
     def close(self) -> None:
         """No stage runs any more: take away what told of it."""
 
-    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
-        """Results rows stand in a file."""
-        View.line(self, f"{results_table(rows)}\nresults: {path}")
+    def scored(self, rows: Sequence[ResultsRow]) -> None:
+        """The results of a job's tasks stand in their file."""
+        for row in rows:
+            self.line(f"{'':{len(self._count())}} {result_line(row)}")
+
+    def results(self, rows: Sequence[ResultsRow], places: Places) -> None:
+        """All results stand in their file."""
+        View.line(self, results_table(rows))
+        self.places(places)
+
+    def places(self, places: Places) -> None:
+        """Say where everything is."""
+        more = len(places.weights) - MOST_WEIGHTS
+        lines = [("results", places.results), ("answers", places.answers), *places.weights[:MOST_WEIGHTS]]
+        for what, path in lines:
+            self.line(f"{what}: {path}")
+        if more > 0:
+            self.line(f"and {more} more like these: each select-*/stage.json of a run names its own")
 
     def _head(self, stage: Stage) -> str:
-        width = len(str(self.total))
-        recipe = stage.folder.parent.parent.name
-        return f"[{self.number:>{width}}/{self.total}] {recipe} {stage.name}:"
+        return f"{self._count()} {stage.folder.parent.parent.name} {stage.name}:"
+
+    def _count(self) -> str:
+        return f"[{self.number:>{len(str(self.total))}}/{self.total}]"
 
 
 class LiveView(View):
@@ -174,15 +190,11 @@ class LiveView(View):
             self.status.stop()
             self.status = None
 
-    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
-        """Results rows stand in a file."""
-        table, console = rich_table(rows), self.console
-        # rich's own measure never exceeds the width that it is given
-        if console.measure(table, options=console.options.update(max_width=1000)).maximum > console.width:
-            super().results(rows, path)  # a cropped number would be a wrong number
-            return
-        console.print(table)
-        self.line(f"results: {path}")
+    def results(self, rows: Sequence[ResultsRow], places: Places) -> None:
+        """All results stand in their file."""
+        # what is wider than the terminal is the terminal's to break, never ours to crop
+        self.console.print(results_text(rows, self.console.width), soft_wrap=True)
+        self.places(places)
 
 
 def _summary(outputs: Outputs) -> str:

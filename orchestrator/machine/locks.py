@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -156,8 +157,13 @@ def waiting_lock(path: Path, waiting: str, mode: str = "ab") -> Iterator[IO[byte
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise
-            print(f"note: {without(path.parent)}", file=sys.stderr, flush=True)
+            _say_without(path.parent)
         yield file
+
+
+@cache  # results are written with each task, and this is said once
+def _say_without(folder: Path) -> None:
+    print(f"note: {without(folder)}", file=sys.stderr, flush=True)
 
 
 def without(folder: Path) -> str:

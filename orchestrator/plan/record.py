@@ -26,7 +26,7 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "init": ("model/*",),
     "convert": ("train.*", "dev.*", "dataset_info.json"),
     "infer": ("requests.jsonl", "predictions.jsonl"),
-    "score": ("scores.json",),
+    "score": ("scores.json", "*.csv"),
 }
 SMALL_BYTES = 1 << 18  # a file of this size is read to see whether a stage is done; of larger ones the length counts
 
@@ -35,12 +35,22 @@ O = TypeVar("O", bound=Outputs)  # noqa: E741
 
 
 class Attempt(BaseModel):
-    """One of the times that a stage was begun, UTC in ISO 8601; ``seconds``: ``None`` while it runs, or was killed."""
+    """One of the times that a stage was begun.
+
+    Attributes:
+        started_at: UTC in ISO 8601.
+        seconds: wall time; ``None`` while it runs, or where it was killed.
+        startup_seconds: of these until the first step or answer was seen; ``None`` where none was.
+        resumed_from: what of earlier attempts it went on from, a checkpoint or so many answers; empty where it began
+            anew, ``None`` where that is not known.
+    """
 
     model_config = KEPT
 
     started_at: str
     seconds: float | None = None
+    startup_seconds: float | None = None
+    resumed_from: str | None = None
 
     @field_validator("started_at")
     @classmethod

@@ -15,6 +15,7 @@ from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, SelectOutput
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import read
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.run.times import times
 from orchestrator.scores.metrics import Scores
 
 SCORES = "scores.json"
@@ -24,14 +25,23 @@ SCORES = "scores.json"
 class Provenance:
     """What the stages behind a task's score were; kept beside it, for their folders may be deleted to free the disk.
 
-    ``checkpoint``: its name; ``train_seconds``: wall time of the training; ``gpus``: the most that a stage used;
-    ``bad_videos``: how many of the task's videos were bad, by split.
+    Attributes:
+        checkpoint: its name.
+        train_seconds: `Times.work` of the training.
+        gpus: the most that a stage used.
+        bad_videos: how many of the task's videos were bad, by split.
+        train_rows: how many rows were trained on; here and below ``None`` where an earlier version scored.
+        startup_seconds: `Times.startup` of training and inference together.
+        aborted_seconds: `Times.aborted` of both.
     """
 
     checkpoint: str | None
     train_seconds: float | None
     gpus: int
     bad_videos: dict[str, int]
+    train_rows: int | None = None
+    startup_seconds: float | None = None
+    aborted_seconds: float | None = None
 
     @classmethod
     def of(cls, recipe: Recipe, stage: Stage, task: Task) -> Provenance:
@@ -50,16 +60,24 @@ class Provenance:
         training = converted.outputs_as(ConvertOutputs) if converted else None
         bad = {split: tasks.get(task.name, 0) for split, tasks in training.bad_videos.items()} if training else {}
         bad[recipe.inference.split] = outputs.bad_videos.get(task.name, 0)
+        training_times = times(trained.attempts if trained else ())
+        both = (training_times, times(inferred.attempts if inferred else ()))
         return cls(
             checkpoint=select.outputs(SelectOutputs).checkpoint if select else None,
-            train_seconds=round(trained.seconds, 1) if trained else None,
+            train_seconds=round(training_times.work, 1) if trained else None,
             gpus=max(used),
             bad_videos=bad,
+            train_rows=training.rows.get("train", 0) if training else None,
+            startup_seconds=round(sum(one.startup for one in both), 1),
+            aborted_seconds=round(sum(one.aborted for one in both), 1),
         )
 
 
 class Scoring(BaseModel):
-    """When and by what a task was scored, as the results row says it. ``infer_seconds``: of all its answers."""
+    """When and by what a task was scored, as the results row says it.
+
+    ``infer_seconds``: of its answers, start-up apart; wall time, also where several processes shared the requests.
+    """
 
     run_id: str
     git_commit: str

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.plan.outputs import Outputs
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.scores.results import ResultsRow
 from orchestrator.toolkits.base import Progress
+
+
+class Places(NamedTuple):
+    """Where a run's results are: the CSV, the answers, and the weights that answered, each behind what it is."""
+
+    results: Path
+    answers: Path
+    weights: Sequence[tuple[str, Path]] = ()
 
 
 class Listener(Protocol):
@@ -46,5 +54,8 @@ class Listener(Protocol):
     def close(self) -> None:
         """No stage runs any more."""
 
-    def results(self, rows: Sequence[ResultsRow], path: Path) -> None:
-        """Results rows stand in a file."""
+    def scored(self, rows: Sequence[ResultsRow]) -> None:
+        """The results rows of a job's tasks stand in their file; others may follow."""
+
+    def results(self, rows: Sequence[ResultsRow], places: Places) -> None:
+        """All results rows stand in their file."""

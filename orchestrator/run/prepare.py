@@ -26,6 +26,8 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.resolved import written
 from orchestrator.run import RECIPE
 from orchestrator.run.listener import Listener
+from orchestrator.run.report import results_name
+from orchestrator.scores.answer_file import SUFFIX
 from orchestrator.toolkits.base import Say
 
 RESULTS_BYTES = 1 << 18  # what a results folder must have room for
@@ -104,8 +106,8 @@ def _unwritable(folder: Path, names: Sequence[str]) -> list[Problem]:
             os.fsync(file.fileno())
     except OSError as error:
         return [Problem(f"results cannot be written: {error.strerror}", str(folder), "give another --results-dir")]
-    tables = [folder / f"{name}.csv" for name in names]
-    return [Problem("is no file", str(path), "give another --results-dir") for path in tables if path.is_dir()]
+    files = [folder / f"{name}{suffix}" for name in names for suffix in (".csv", SUFFIX)]
+    return [Problem("is no file", str(path), "give another --results-dir") for path in files if path.is_dir()]
 
 
 @contextlib.contextmanager
@@ -142,7 +144,7 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
     """
     from orchestrator.plan.preflight import problems_of  # a run that is done needs none of it
 
-    problems = _unwritable(results_dir, [plan.recipe.name for plan in plans])
+    problems = _unwritable(results_dir, list(dict.fromkeys(map(results_name, plans))))
     for plan in plans:
         found = [*problems_of(plan, say=listener.line), *_unread_failures(plan.recipe.model.toolkit)]
         problems += [problem for problem in found if problem not in problems]

@@ -99,7 +99,7 @@ def _closed(attempt: Attempt, stage: Stage) -> Attempt:
     log = stage.folder / LOG
     end = log.stat().st_mtime if log.exists() else 0.0
     start = datetime.fromisoformat(attempt.started_at).timestamp()
-    return Attempt(started_at=attempt.started_at, seconds=round(max(0.0, end - start), 3))
+    return attempt.model_copy(update={"seconds": round(max(0.0, end - start), 3)})
 
 
 @contextlib.contextmanager

@@ -1,23 +1,27 @@
-"""Results of what is done: rows to a CSV, and to whoever listens."""
+"""Results of what is done: rows to a CSV, the answers beside it, and both to whoever listens."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
-from orchestrator.errors import InputError, listed
+from orchestrator.errors import InputError, StageError, listed
+from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import waiting_lock
 from orchestrator.plan.make import make_plan
-from orchestrator.plan.plan import Plan
+from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.load import RecipeFiles
-from orchestrator.run.listener import Listener
-from orchestrator.run.rows import results_of, scored
-from orchestrator.scores.results import COLUMNS, OVERALL, ResultsRow, read_results, write_results
+from orchestrator.run.answers import answers_of
+from orchestrator.run.aside import Found, drop_copies, holds, move_aside
+from orchestrator.run.listener import Listener, Places
+from orchestrator.run.rows import Scored, results_of, scored
+from orchestrator.run.weights import weights_of
+from orchestrator.scores.answer_file import answers_path
+from orchestrator.scores.results import ResultsRow, write_results
 
 LOCK = ".lock"
 MOST_TASKS = 3  # named of those whose answers are odd alike
-# columns that differ where the same is found once more
-OF_THE_MOMENT = ("run_id", "created_at", "git_commit", "train_seconds", "infer_seconds")
 
 
 def whole(asked: RecipeFiles, file: Path, plan: Plan, seen: dict[str, str | None]) -> Plan:
@@ -27,82 +31,85 @@ def whole(asked: RecipeFiles, file: Path, plan: Plan, seen: dict[str, str | None
     return plan
 
 
+def results_name(plan: Plan) -> str:
+    """The name of the file that a plan's results go to, without its suffix; plans of one name share it."""
+    return plan.recipe.name
+
+
 def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
-    """Write the results of each plan."""
-    for plan in plans:
-        if rows := results_of(plan):
-            path = results_dir / f"{plan.recipe.name}.csv"
-            results_dir.mkdir(parents=True, exist_ok=True)
-            # of two runs that end together the second sees what the first wrote
-            with waiting_lock(results_dir / LOCK, f"another run writes to {results_dir}: waiting for it"):
-                if not _holds(path, rows):
-                    replaced = {(task.name, run) for task, entry in scored(plan) for run in entry.replaces}
-                    if aside := _move_aside(path, rows, replaced):
-                        listener.line(f"{path} held other results: they are now in {aside}")
-                    write_results(path, rows)
-                _drop_copies(path, {str(row["run_id"]) for row in rows})
-            listener.results(rows, path)
-            for note in _notes(plan):
-                listener.line(f"note: {note}")
+    """Write the results of plans, and tell them."""
+    for name in dict.fromkeys(map(results_name, plans)):
+        found = _found(name, plans)
+        rows = _rows(found)
+        if not rows:
+            continue
+        path = results_dir / f"{name}.csv"
+        lost = _write(path, rows, found, listener)
+        listener.results(rows, Places(path, answers_path(path), weights_of(found)))
+        for note in _notes(found):
+            listener.line(f"note: {note}")
+        for table in lost:
+            listener.line(
+                f"note: the answers of {table.stem} are not in {answers_path(path)}: {table} cannot be read; "
+                f"to have it written again: rm -r {table.parent}, and run the same command again"
+            )
 
 
-def _notes(plan: Plan) -> list[str]:
+def report_job(plan: Plan, job: Job, plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
+    """Write the results as they are now that a job was scored, and tell its own; what hinders is told at the end.
+
+    Args:
+        plan: the job's.
+        job: the job.
+        plans: those whose results are shown, of which some share its file.
+        results_dir: where results go.
+        listener: told.
+    """
+    name, tasks = results_name(plan), {task.name for task in job.tasks}
+    try:
+        found = _found(name, plans)
+        rows = _rows(found)
+        _write(results_dir / f"{name}.csv", rows, found, listener)
+    except (OSError, InputError, StageError) as error:
+        listener.line(f"note: the results are not written yet, the end of the run tries again: {error}")
+        return
+    listener.scored([row for row in rows if row["task"] in tasks and row["recipe"] == plan.recipe.name])
+
+
+def _found(name: str, plans: Sequence[Plan]) -> list[Scored]:
+    """The scored tasks of the plans whose results go to a file."""
+    return [one for plan in plans if results_name(plan) == name for one in scored(plan)]
+
+
+def _rows(found: Sequence[Scored]) -> list[ResultsRow]:
+    """Their rows, those of each plan with its overall row behind them."""
+    return [row for _, some in groupby(found, lambda one: id(one.plan)) for row in results_of(list(some))]
+
+
+def _write(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], listener: Listener) -> Sequence[Path]:
+    """Have a file hold rows, and the file beside it their answers; returns the tables that these were lost with."""
+    content, lost = answers_of(found)
+    answers = answers_path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # of two runs that end together the second sees what the first wrote
+    with waiting_lock(path.parent / LOCK, f"another run writes to {path.parent}: waiting for it"):
+        known = holds(path, rows)
+        if not known:
+            replaced = {Found(one.job.recipe.name, one.task.name, run) for one in found for run in one.entry.replaces}
+            if aside := move_aside(path, rows, replaced):
+                listener.line(f"{path} held other results: they are now in {aside}")
+        if not answers.exists() or answers.read_bytes() != content:
+            atomic_write(answers, content)
+        if not known:
+            write_results(path, rows)
+        drop_copies(path, {str(row["run_id"]) for row in rows})
+    return lost
+
+
+def _notes(found: Sequence[Scored]) -> list[str]:
     """What was odd about the tasks' answers, as their score stages said; what is odd alike is said once."""
     tasks: dict[str, list[str]] = {}
-    for task, entry in scored(plan):
-        for note in entry.notes:
-            tasks.setdefault(note, []).append(task.name)
+    for one in found:
+        for note in one.entry.notes:
+            tasks.setdefault(note, []).append(one.task.name)
     return [f"{listed(names, MOST_TASKS)}: {note}" for note, names in tasks.items()]
-
-
-def _holds(path: Path, rows: Sequence[ResultsRow]) -> bool:
-    """Whether a file holds these rows already, and maybe columns that somebody added."""
-    try:
-        return [_as_read(row) for row in rows] == (read_results(path) if path.exists() else None)
-    except InputError:
-        return False
-
-
-def _as_read(row: ResultsRow) -> ResultsRow:
-    return {name: None if row.get(name) == "" else row.get(name) for name in COLUMNS}
-
-
-def _told(row: ResultsRow) -> str:
-    """What a row says besides when it was found, and how long that took."""
-    return repr([(name, value) for name, value in _as_read(row).items() if name not in OF_THE_MOMENT])
-
-
-def _move_aside(path: Path, rows: Sequence[ResultsRow], replaced: Collection[tuple[str, str]]) -> Path | None:
-    """Keep results other than these rows under another name: they are somebody's days of GPU time.
-
-    Those of the same run are not other ones; nor are the same ones of a run whose scores were computed once more, which
-    ``replaced`` names by task.
-    """
-    if not path.exists():
-        return None
-    mine = {(row["task"], row["run_id"]) for row in rows}
-    told = {_told(row) for row in rows}
-    try:
-        old = [row for row in read_results(path) if row["task"] != OVERALL]
-        known = {(row["task"], row["run_id"]) for row in old}
-        again = {(row["task"], row["run_id"]) for row in old if _told(row) in told} & set(replaced)
-        others = {run for _, run in known - mine - again}
-    except InputError:
-        others = {"unreadable"}
-    if not others:
-        return None
-    stem = f"{path.stem}.{max(map(str, others))}"
-    content = path.read_bytes()
-    names = (path.with_name(f"{stem}{number}.csv") for number in ("", *(f"-{n}" for n in range(2, 10_000))))
-    # results that were moved before, and shown again since, are there already
-    aside = next(name for name in names if not name.exists() or name.read_bytes() == content)
-    path.replace(aside)
-    return aside
-
-
-def _drop_copies(path: Path, runs: Collection[str]) -> None:
-    """Remove what was moved aside and is shown under its own name again; a copy that somebody made stays."""
-    content = path.read_bytes()
-    for aside in path.parent.glob(f"{path.stem}.*{path.suffix}"):
-        if aside.name.startswith(tuple(f"{path.stem}.{run}" for run in runs)) and aside.read_bytes() == content:
-            aside.unlink()

@@ -3,46 +3,62 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
-from orchestrator.plan.plan import Plan
+from orchestrator.plan.plan import Job, Plan
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.entries import Entry, read_entries
 from orchestrator.scores import metrics
 from orchestrator.scores.results import MAJORITY, ResultsRow, overall_row
+from orchestrator.scores.settings import settings
 from orchestrator.scores.signature import decoding, prompt_label, signature
 
 
-def scored(plan: Plan) -> Iterator[tuple[Task, Entry]]:
-    """The tasks of a plan's done jobs, each with what its score stage kept."""
+class Scored(NamedTuple):
+    """A task of a done job, and what its score stage kept."""
+
+    plan: Plan
+    job: Job
+    task: Task
+    entry: Entry
+
+
+def scored(plan: Plan) -> list[Scored]:
+    """The tasks of a plan's done jobs."""
+    found = []
     for job in plan.jobs:
         stage = job.stage("score")
         if stage.done:  # and so its file is as it was written
-            yield from zip(job.tasks, read_entries(stage.folder), strict=True)
+            pairs = zip(job.tasks, read_entries(stage.folder), strict=True)
+            found += [Scored(plan, job, task, entry) for task, entry in pairs]
+    return found
 
 
-def results_of(plan: Plan) -> list[ResultsRow]:
-    """The results rows of a plan's done jobs, the overall row last."""
-    rows: list[ResultsRow] = []
-    parts: list[metrics.Scores] = []
-    sizes: list[float] = []
+def results_of(found: Sequence[Scored]) -> list[ResultsRow]:
+    """The results rows of a plan's scored tasks; of several tasks the overall row last."""
+    rows = [_row(one) for one in found]
+    if len(rows) < 2:
+        return rows
+    plan = found[0].plan
+    split = plan.recipe.inference.split
     bad: Counter[str] = Counter()
-    split, sha = plan.recipe.inference.split, plan.recipe.digest
-    for task, entry in scored(plan):
-        found = {**entry.scores.as_row(), MAJORITY: entry.scores.majority, **entry.row.model_dump()}
-        rows.append({**_measured(plan, task, entry), **found, "recipe_sha256": sha})
-        parts.append(entry.scores)
-        sizes.append(task.sizes.get(split) or entry.scores.n)
-        bad.update(entry.stages.bad_videos)
-    if rows:
-        known: dict[str, Any] = {
-            "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),
-            "bad_videos": plan.bad_videos.summary(bad),
-            "dimension": f"{len(rows)} tasks" if len(rows) > 1 else rows[0]["dimension"],
-        }
-        rows.append(overall_row(rows, metrics.overall(parts, sizes), **known))
-    return rows
+    for one in found:
+        bad.update(one.entry.stages.bad_videos)
+    known: dict[str, Any] = {
+        "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),
+        "bad_videos": plan.bad_videos.summary(bad),
+        "dimension": f"{len(rows)} tasks",
+    }
+    sizes = [one.task.sizes.get(split) or one.entry.scores.n for one in found]
+    return [*rows, overall_row(rows, metrics.overall([one.entry.scores for one in found], sizes), **known)]
+
+
+def _row(one: Scored) -> ResultsRow:
+    scores = {**one.entry.scores.as_row(), MAJORITY: one.entry.scores.majority}
+    told = {**_measured(one.plan, one.task, one.entry), **_set(one.job.recipe)}
+    return {**told, **scores, **one.entry.row.model_dump(), "recipe_sha256": one.plan.recipe.digest}
 
 
 def _measured(plan: Plan, task: Task, entry: Entry) -> ResultsRow:
@@ -71,4 +87,21 @@ def _measured(plan: Plan, task: Task, entry: Entry) -> ResultsRow:
         "signature": signature(recipe, task, entry.utterances, entry.scores.n, measured, prompt),
         "bad_videos": choice.summary(bad),
         "toolkit_version": plan.engine.environment.toolkit_version(),
+        "engine": plan.engine.generator,
+        "train_rows": entry.stages.train_rows,
+        "startup_seconds": entry.stages.startup_seconds,
+        "aborted_seconds": entry.stages.aborted_seconds,
+    }
+
+
+def _set(recipe: Recipe) -> ResultsRow:
+    """The columns that say how a job was set up: under `sft` with its task's own settings."""
+    train = recipe.train
+    return {
+        "dtype": recipe.inference.precision if recipe.model.gpus else None,  # of a hosted model nobody knows
+        "learning_rate": train.learning_rate if train else None,
+        "epochs": train.epochs if train else None,
+        "batch_size": train.batch_size if train else None,
+        "lora_rank": train.lora.rank if train and train.finetuning == "lora" else None,
+        "settings": settings(recipe),
     }

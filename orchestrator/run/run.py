@@ -13,7 +13,7 @@ from orchestrator.plan.devices import device_of, loads_model
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.pins import pin, pinned
-from orchestrator.plan.plan import Plan
+from orchestrator.plan.plan import Job, Plan
 from orchestrator.plan.why import notes
 from orchestrator.recipe.load import RecipeFiles
 from orchestrator.run import RESULTS, RUNS
@@ -21,7 +21,7 @@ from orchestrator.run.again import reopen_damaged, retry_errors
 from orchestrator.run.listener import Listener
 from orchestrator.run.prepare import alone, keep_recipes, prepare, results_kept, unpack_videos
 from orchestrator.run.record import disk_errors
-from orchestrator.run.report import report, whole
+from orchestrator.run.report import report, report_job, whole
 
 
 def run_recipes(
@@ -81,7 +81,11 @@ def run_recipes(
                 prepare(plans, results_dir, listener)
                 keep_recipes(shown, asked, listener.line)
                 pinned_plans = [pin(plan, listener.line) if loads_model(plan) else pinned(plan) for plan in plans]
-                failed = _run(pinned_plans, listener)
+
+                def scored(plan: Plan, job: Job) -> None:
+                    report_job(plan, job, shown, results_dir, listener)
+
+                failed = _run(pinned_plans, listener, scored)
         except Interrupted:
             with results_kept(runs_dir, results_dir):
                 report(shown, results_dir, listener)
@@ -97,7 +101,7 @@ def _folders(runs_dir: Path, results_dir: Path) -> list[str]:
     return [word for option, (folder, usual) in folders.items() if folder != usual for word in (option, str(folder))]
 
 
-def _run(plans: Sequence[Plan], listener: Listener) -> bool:
+def _run(plans: Sequence[Plan], listener: Listener, scored: Callable[[Plan, Job], None]) -> bool:
     """Run what is not done; returns whether a stage failed."""
     from orchestrator.run.schedule import run_plans
 
@@ -105,7 +109,7 @@ def _run(plans: Sequence[Plan], listener: Listener) -> bool:
     try:
         for device in ("cpu", "cuda"):
             if chosen := [plan for plan in plans if device_of(plan) == device]:
-                failures += run_plans(chosen, device, listener)
+                failures += run_plans(chosen, device, listener, scored)
     except Interrupted as error:
         raise Interrupted(f"{error}; nothing is left running, the same command goes on from here") from None
     finally:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
-from orchestrator.plan.plan import Plan, Stage
+from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.plan.record import STATE, Record, damaged, read
 from orchestrator.run.again import set_aside_edited
 from orchestrator.run.listener import Listener
@@ -17,8 +18,16 @@ from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
 
 
-def run_plans(plans: Sequence[Plan], device: str, listener: Listener) -> list[tuple[Stage, OrchestratorError]]:
+def run_plans(
+    plans: Sequence[Plan], device: str, listener: Listener, scored: Callable[[Plan, Job], None]
+) -> list[tuple[Stage, OrchestratorError]]:
     """Run what is not done of some plans; a job that fails does not stop the others.
+
+    Args:
+        plans: the plans.
+        device: ``cpu`` or ``cuda``.
+        listener: told how it goes.
+        scored: called when the answers of a job are scored.
 
     Returns:
         The stages that failed, with why.
@@ -39,6 +48,8 @@ def run_plans(plans: Sequence[Plan], device: str, listener: Listener) -> list[tu
                     try:
                         context = Context(plan, job, launcher, device, listener.progress, listener.remark)
                         _run_stage(context, stage, listener)
+                        if stage.kind == "score":
+                            scored(plan, job)
                     except Interrupted:
                         listener.stopped(stage)
                         raise
@@ -58,6 +69,7 @@ def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
         before = _useful(stage, before, listener)
         _refuse_other_world(context, stage, before)
     with attempt(context, stage) as record:
+        context = replace(context, attempt=record.attempts[-1])
         try:
             record.outputs = outputs = WORK[stage.kind](context, stage)
         except InputError:

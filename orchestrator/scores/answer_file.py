@@ -53,7 +53,8 @@ def answers_path(results: Path) -> Path:
 
 def packed(rows: Iterable[AnswerRow]) -> bytes:
     """Rows as a part of the file: equal rows make equal bytes, and parts behind one another are a file, too."""
-    text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    text = "".join(f"{encode(row)}\n" for row in rows)
     # half a surrogate pair becomes the escape that JSON has for it
     return gzip.compress(text.encode("utf-8", "backslashreplace"), LEVEL, mtime=0)
 

@@ -24,7 +24,7 @@ COLUMNS: dict[str, str] = {
     "params_b": "number of parameters, in billions",
     "method": "zero_shot, sft (one adapter per task) or it (one adapter for all tasks)",
     "toolkit": "the toolkit that trained and answered",
-    "task": "name of the task, or `overall`: the test-size-weighted mean over the run's tasks",
+    "task": "name of the task, or `overall`: of several tasks the mean, weighted by the published sizes of the split",
     "dimension": "what is to be named: intent, emotion, dialogue_act, ...",
     "split": "the split answered: test, dev or train",
     "n": "number of samples scored",
@@ -46,19 +46,32 @@ COLUMNS: dict[str, str] = {
     "frames": "video frames per sample",
     "seed": "the recipe's seed",
     "checkpoint": "the checkpoint that answered",
-    "train_seconds": "wall time of the training",
-    "infer_seconds": "wall time of the inference",
+    "train_seconds": "wall time of the training's steps: start-up and attempts that came to nothing are told apart",
+    "infer_seconds": "wall time of the task's answers, likewise",
     "gpus": "number of GPUs used",
     "signature": "what makes two scores comparable: equal signatures, comparable scores",
     "recipe_sha256": "hash of the fully resolved recipe",
-    "git_commit": "commit of the orchestrator",
+    "git_commit": "commit of the orchestrator; +dirty: its files were not as in that commit",
     "toolkit_version": "the toolkit's distribution and version",
     "created_at": "when the row was made, UTC, ISO 8601",
     "bad_videos": "what was done with bad videos and how many there were by split, e.g. skip:train=2,test=1",
+    "majority": "share of the most frequent true label: the accuracy of always saying it",
+    "dtype": "number format of the weights that answered: bf16, fp16 or fp32; empty for a hosted model",
+    "engine": "the program that generated the answers, e.g. transformers",
+    "learning_rate": "peak learning rate of the training",
+    "epochs": "passes over the training rows; where train.max_steps ended it before, `settings` says so",
+    "batch_size": "samples per optimizer step, over all devices",
+    "lora_rank": "rank of the adapter; empty where every weight was trained",
+    "train_rows": "rows trained on; under it those of all tasks together",
+    "startup_seconds": "wall time of training and inference until their first step or answer was seen: loading",
+    "aborted_seconds": "wall time of attempts at both of which nothing was kept",
+    "settings": "what of the recipe is not at its default, as JSON by dotted key; without names and places",
 }
-INTEGERS = frozenset({"n", "frames", "seed", "gpus"})
-FLOATS = frozenset({"params_b", "train_seconds", "infer_seconds", *SCORES}) - INTEGERS
-MAJORITY = "majority"  # a row may carry this baseline for the table; it is no column of the file
+FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the files of all versions have
+INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})
+SECONDS = ("train_seconds", "infer_seconds", "startup_seconds", "aborted_seconds")
+FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES}) - INTEGERS
+MAJORITY = "majority"
 OVERALL = "overall"
 
 
@@ -70,7 +83,7 @@ def overall_row(rows: Sequence[ResultsRow], scores: Scores, **known: Any) -> Res
     """
     common = {name: rows[0].get(name) for name in COLUMNS if len({row.get(name) for row in rows}) == 1}
     times: ResultsRow = {}
-    for name in ("train_seconds", "infer_seconds"):
+    for name in SECONDS:
         seconds = [row[name] for row in rows if row.get(name) not in (None, "")]
         times[name] = (round(sum(seconds), 3) if common.get("method") == "sft" else max(seconds)) if seconds else None
     signatures = [f"{row['task']}={row['signature']}" for row in rows if row.get("signature")]
@@ -85,13 +98,13 @@ def write_results(path: Path, rows: Sequence[ResultsRow]) -> None:
     Raises:
         ValueError: a row has a name that is no column.
     """
-    if unknown := {name for row in rows for name in row} - COLUMNS.keys() - {MAJORITY}:
+    if unknown := {name for row in rows for name in row} - COLUMNS.keys():
         raise ValueError(f"not columns of the results: {', '.join(sorted(unknown))}")
     write_csv(path, [list(COLUMNS), *([row.get(name) for name in COLUMNS] for row in rows)])
 
 
 def read_results(path: Path) -> list[ResultsRow]:
-    """The rows of a results CSV, numbers as numbers, empty fields as ``None``.
+    """The rows of a results CSV, numbers as numbers; ``None`` for empty fields, and for columns of later versions.
 
     Raises:
         InputError: it is none, or lines of it are damaged: all of them at once.
@@ -103,7 +116,7 @@ def read_results(path: Path) -> list[ResultsRow]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"not a results CSV: {error}", where=str(path)) from error
     header = lines[0][1] if lines else []
-    if missing := [name for name in COLUMNS if name not in header]:
+    if missing := [name for name in FIRST if name not in header]:
         raise InputError(f"not a results CSV: no column {', '.join(missing)}", where=str(path))
     rows, problems = [], []
     for line, fields in lines[1:]:

@@ -110,6 +110,7 @@ class Engine(Part, Protocol):
     """Answers requests with a model and its checkpoints."""
 
     history: bool  # whether it can give turns before the question (`prompt.history`)
+    generator: str  # the program that generates the answers, as the results name it
 
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
         """The inference command: a program that answers as ``orchestrator/inside/loop.py``, with this configuration."""

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from orchestrator.scores.answer_file import answers_path
 from tests.chaos.table import CALM, EITHER, TOLD, add
 from tests.chaos.world import Lab, understandable
 
@@ -48,17 +49,18 @@ EDITS: dict[str, Callable[[Path], object]] = {
 }  # fmt: skip
 
 
-def edited(lab: Lab, how: str, state: str) -> None:
+def edited(lab: Lab, how: str, state: str, answers: bool = False) -> None:
     """Whatever was there, afterwards the calm run's CSV is; a folder or a link's lacking target may be refused."""
     world = lab.at("done")
     if state == "unscored":
         shutil.rmtree(world.stage("score"))
-    EDITS[how](world.results)
+    file = answers_path(world.results) if answers else world.results
+    EDITS[how](file)
 
     def back() -> None:
-        if world.results.is_dir():
-            world.results.rmdir()
-        world.results.unlink(missing_ok=True)
+        if file.is_dir():
+            file.rmdir()
+        file.unlink(missing_ok=True)
 
     code, said = world.run()
     if code:
@@ -96,6 +98,8 @@ def read_only(lab: Lab, meanwhile: bool) -> None:
     world.settles()
 
 
+for _how in ("removed", "emptied", "cut", "zeros", "read-only", "a folder", "a broken link"):
+    add("results", f"the answers beside the CSV: {_how}", EITHER, edited, _how, "done", True)
 for _how in EDITS:
     for _state in ("done", "unscored"):
         add("results", f"the CSV when {_state}: {_how}", EITHER, edited, _how, _state)

@@ -25,13 +25,16 @@ from typing import Any
 import psutil
 
 from orchestrator.data.demo import write_demo_data
+from orchestrator.errors import InputError
 from orchestrator.machine.processes import STAGE_MARK
+from orchestrator.scores.answer_file import answers_path, read_answers
+from orchestrator.scores.results import SECONDS
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import arguments, attempt, environment, listening, wait_until
 from tests.shared import ROOT
 
-VOLATILE = ("run_id", "train_seconds", "infer_seconds", "created_at", "git_commit")
+VOLATILE = ("run_id", *SECONDS, "created_at", "git_commit")
 ECHO = """\
 description: a test
 model: {{name: Echo, toolkit: echo, type: {type}, params_b: 0.001, init: {{config: {{model_type: echo}}}}}}
@@ -195,12 +198,14 @@ class World:
             assert process.wait(60) == 130, self.said
 
     def result(self) -> dict[str, Any]:
-        """What a run came to, by file: the rows but for times, each request's answer, what was selected."""
+        """What a run came to, by file: the rows but for times, their answers, each request's, what was selected."""
         found: dict[str, Any] = {}
         if self.results.exists():
             with self.results.open(newline="", encoding="utf-8-sig") as file:
                 rows = [{k: v for k, v in row.items() if k not in VOLATILE} for row in csv.DictReader(file)]
             found["rows"] = rows
+            with contextlib.suppress(InputError):
+                found["answers"] = read_answers(answers_path(self.results))
         runs = self.folder / "runs"
         for path in runs.glob("*/*/infer-*/predictions.jsonl"):
             found[str(path.relative_to(runs))] = sorted(set(map(_answer, path.read_bytes().splitlines())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import time
 from pathlib import Path
@@ -15,11 +16,14 @@ from orchestrator.cli.view import LiveView, Rate, View, clock, make_view
 from orchestrator.errors import StageError
 from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, SelectOutputs, TrainOutputs
 from orchestrator.plan.plan import Plan
+from orchestrator.run.listener import Places
 from orchestrator.toolkits.base import Progress
 from tests.recipes import plan_of
 from tests.stages import finish
 
 ROW: dict[str, Any] = {"task": "demo", "n": 8, "acc": 50.0, "majority": 40.0}
+WEIGHTS = [("adapter of MELD", Path("runs/r/MELD/train-1/output/checkpoint-9"))]
+PLACES = Places(Path("r.csv"), Path("r.answers.jsonl.gz"), WEIGHTS)
 
 
 class Clock:
@@ -84,7 +88,8 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
     shown.failed(score, StageError("it broke"))
     shown.stopped(score)
     shown.close()
-    shown.results([ROW], Path("r.csv"))
+    shown.scored([ROW, ROW | {"task": "MELD", "majority": None}])
+    shown.results([ROW], PLACES)
     assert capsys.readouterr().out.splitlines() == [
         "1 of 6 stages are done already",
         "[2/6] demo demo/convert: done in 1.0 s, 1,200 train, 120 dev",
@@ -97,9 +102,21 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
         "[5/6] demo demo/infer: done in 2.0 s, 240 answers, 3 of them errors; to ask these again: run --retry-errors",
         "[6/6] demo demo/score: FAILED: it broke",
         "[6/6] demo demo/score: stopped; the same command goes on from here",
+        "      demo: acc 50.00, majority 40.00, n 8",
+        "      MELD: acc 50.00, n 8",
         *results_table([ROW]).splitlines(),
         "results: r.csv",
+        "answers: r.answers.jsonl.gz",
+        "adapter of MELD: runs/r/MELD/train-1/output/checkpoint-9",
     ]
+
+
+def test_of_many_adapters_some_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    weights = [(f"adapter of {number}", Path(str(number))) for number in range(72)]
+    View().places(PLACES._replace(weights=weights))
+    said = capsys.readouterr().out.splitlines()
+    assert said[2:4] == ["adapter of 0: 0", "adapter of 1: 1"]
+    assert said[18:] == ["and 56 more like these: each select-*/stage.json of a run names its own"]
 
 
 def test_a_reader_that_went_away_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,15 +165,14 @@ def test_a_line_that_moves(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_results_are_never_cropped(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = terminal_of(monkeypatch)
-    make_view().results([ROW], Path("r.csv"))
-    assert "│" in terminal.getvalue()
-    assert "results: r.csv" in terminal.getvalue()
-    terminal.truncate(0)
-    terminal.seek(0)
-    monkeypatch.setenv("COLUMNS", "30")
-    make_view().results([ROW], Path("r.csv"))
-    assert "│" not in terminal.getvalue()
-    assert results_table([ROW]) in terminal.getvalue()
+    for width in (100, 30, 10):
+        monkeypatch.setenv("COLUMNS", str(width))
+        make_view().results([ROW], PLACES)
+        said = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+        assert f"{results_table([ROW], width)}\nresults: r.csv\nanswers: " in said
+        assert PLACES.weights[0][1].as_posix() in said, "paths stay whole for who copies them"
+        terminal.truncate(0)
+        terminal.seek(0)
 
 
 def test_plain_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ def goes_on(place: Place, calm: Place, kind: str) -> None:
     assert f"demo/{kind}: goes on {where}".replace(" :", ":") in place.run()
     assert answers(place.folder) == answers(calm.folder, "demo")
     assert place.attempts() == {name: 1 + (name == f"demo/{kind}") for name in place.attempts()}
-    assert set(place.rows()) == {"demo", "overall"}
+    assert set(place.rows()) == {"demo"}
     if kind == "train":
         assert place.stage("train")["outputs"] == {"steps": 10, "resumed_from": "output/checkpoint-3"}
         assert (begun / "log.txt").read_text().count("3/10 [") == 1, "no step before the checkpoint is done again"
@@ -64,7 +64,7 @@ def test_what_was_done_before_the_stop_has_its_results(place: Place, calm: Place
     process.terminate()
     assert process.wait(30) == 130
     assert place.rows()["demo"]["acc"] == calm.rows()["demo"]["acc"]
-    assert set(place.rows()) == {"demo", "overall"}
+    assert set(place.rows()) == {"demo"}
 
 
 def test_under_nohup_a_run_outlives_its_terminal(place: Place, calm: Place) -> None:

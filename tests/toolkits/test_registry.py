@@ -62,7 +62,9 @@ def test_a_class_that_lacks_what_the_protocol_says(kit: Callable[[str], Path]) -
     kit("class Engine:\n    def __init__(self, environment): self.name = self.environment = self.infer = 1\n")
     with pytest.raises(InputError) as caught:
         registry.engine("kit")
-    assert "the Engine of the toolkit `kit` lacks history, problems, sources, weights_problems" in str(caught.value)
+    assert "the Engine of the toolkit `kit` lacks generator, history, problems, sources, weights_problems" in str(
+        caught.value
+    )
     with pytest.raises(InputError, match="the toolkit `kit` trains nothing"):
         registry.trainer("kit")
 

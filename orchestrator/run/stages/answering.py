@@ -44,6 +44,7 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
     # before the number of processes is known: it may be another than last time
     if known := journals.join(folder, wanted, context.say):
         context.say(f"goes on: {known:,} of {len(wanted):,} requests are answered")
+    context.goes_on_from(f"{known} answers" if known else "")
     todo = commands.infer_commands(context.plan, stage, folder, context.device, checkpoint)
     progress = journals.JournalProgress(folder, len(lines))
     with context.same_videos(request["video"] for request in requests):

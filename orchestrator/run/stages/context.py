@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import StageError, listed
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.identity import sizes_of
 from orchestrator.plan.plan import Job, Plan, Stage
-from orchestrator.plan.record import damaged, read, reopen
+from orchestrator.plan.record import Attempt, damaged, read, reopen
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Command, Part, Progress, Say, ignore
 
@@ -24,7 +25,10 @@ class MixedInputs(StageError):
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage's work needs: the plan it belongs to, who starts processes, where progress and remarks go."""
+    """What a stage's work needs: the plan it belongs to, who starts processes, where progress and remarks go.
+
+    ``attempt``: where it is kept how the work went, which began at ``begun`` (of the monotonic clock).
+    """
 
     plan: Plan
     job: Job
@@ -32,6 +36,8 @@ class Context:
     device: str
     report: Callable[[Progress], None]
     say: Say = ignore
+    attempt: Attempt | None = None
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def recipe(self) -> Recipe:
@@ -92,6 +98,11 @@ class Context:
             what = f"videos were changed while they were read: {listed(changed, 1)}"
             raise MixedInputs(f"{what}\n{AGAIN}it does this stage again")
 
+    def goes_on_from(self, what: str) -> None:
+        """Keep what of earlier attempts the work goes on from; empty: nothing."""
+        if self.attempt:
+            self.attempt.resumed_from = what
+
     def launch(
         self,
         part: Part,
@@ -101,11 +112,16 @@ class Context:
         gpus: int = 0,
     ) -> None:
         """Run commands of an engine or a trainer in a folder, each on so many GPUs (none on a CPU)."""
+        earlier = progress()  # what an earlier attempt left in the log or in the journal
+        before = earlier.done if earlier else 0
 
         def report() -> None:
             now = progress()
-            if now is not None:
-                self.report(now)
+            if now is None:
+                return
+            if self.attempt and self.attempt.startup_seconds is None and now.done not in (0, before):
+                self.attempt.startup_seconds = round(time.monotonic() - self.begun, 3)
+            self.report(now)
 
         hours = self.recipe.resources.stage_timeout_hours
         self.launcher.run(

@@ -49,7 +49,7 @@ def score(context: Context, stage: Stage) -> ScoreOutputs:
             run_id=context.launcher.run_id,
             git_commit=git_commit(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            infer_seconds=found.seconds,
+            infer_seconds=round(found.seconds / answered.processes, 1),
         )
         entry = Entry(
             row=row,
@@ -104,8 +104,14 @@ def _need_asked(
         raise StageError(f"{count}, but {skipped:,} have a bad video that was skipped\n{AGAIN}it asks the others")
 
 
+TABLE = ("id", "label", "answer", "parsed", "outcome", "error")  # columns of ``<task>.csv``
+
+
 class Scored(NamedTuple):
-    """What came of scoring a task's answers; ``seconds``: what these took; ``notes``: what is odd about them."""
+    """What came of scoring a task's answers; ``notes``: what is odd about them.
+
+    ``seconds``: what these took, of all processes together.
+    """
 
     scores: metrics.Scores
     seconds: float
@@ -127,7 +133,7 @@ def score_task(
     parser = Parser(task.labels)
     parsed, texts = [], []
     seconds = 0.0
-    table: list[list[Any]] = [["id", "label", "answer", "parsed", "outcome", "error"]]
+    table: list[list[Any]] = [list(TABLE)]
     for sample in samples:
         given = predictions.get(f"{task.name}/{sample.id}", {"error": SKIPPED})
         text = given.get("text")
@@ -139,4 +145,4 @@ def score_task(
     write_csv(folder / f"{task.name}.csv", table)
     truth = [sample.label for sample in samples]
     scores = metrics.score(truth, parsed, task.labels)
-    return Scored(scores, round(seconds, 1), oddities(truth, parsed, texts))
+    return Scored(scores, seconds, oddities(truth, parsed, texts))

@@ -32,6 +32,7 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     log = stage.folder / LOG
     if log.exists() and not trainer.train_problems(stage.folder, since(log), rows):
         # it was stopped between its last step and its exit
+        context.goes_on_from("its last step")
         return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from="its last step")
     if outputs.videos != video_folder(context.recipe):
         # the data moved since it was converted: its files name the videos where they were
@@ -40,6 +41,7 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     context.need_unchanged(converted)
     context.need_unchanged(stage)
     resume = trainer.resumable(stage.folder, context.say)
+    context.goes_on_from(resume or "")
     if resume or log.exists():
         again = "begins again: it has no checkpoint to go on from"
         context.say(f"goes on from {Path(resume).name}" if resume else again)

@@ -26,6 +26,7 @@ class Engine(Programs):
     starts: Mapping[str, str] = {"infer": "infer"}
     unset = UNSET
     history = True
+    generator = "chat completions"
 
     def problems(self, recipe: Recipe) -> list[str]:
         """See `Part.problems`. Asked when something is to be launched, so the key must be there."""

@@ -29,6 +29,7 @@ def _command(part: Programs, kind: str, config: Mapping[str, Any], recipe: Recip
 class Engine(LocalEngine):
     inside = INSIDE
     starts = {"infer": "program"}  # noqa: RUF012
+    generator = "echo"
 
     def problems(self, recipe: Recipe) -> list[str]:
         return []

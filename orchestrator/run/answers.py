@@ -1,0 +1,55 @@
+"""The answers behind results, gathered from the tables that the score stages keep."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from orchestrator.run.rows import Scored
+from orchestrator.run.stages.score import TABLE
+from orchestrator.scores.answer_file import AnswerRow, packed
+
+
+def answers_of(found: Sequence[Scored]) -> tuple[bytes, list[Path]]:
+    """The content of an answers file with what some tasks' answers were, and the tables that cannot be read."""
+    parts, lost = [], []
+    for one in found:
+        table = one.job.stage("score").folder / f"{one.task.name}.csv"
+        try:
+            state = table.stat()
+            parts.append(_part(table, (state.st_mtime_ns, state.st_size), one.plan.recipe.name, one.task.name))
+        except (OSError, ValueError, csv.Error):
+            lost.append(table)
+    return b"".join(parts), lost
+
+
+@lru_cache(maxsize=64)  # the tasks before are written again with each that is scored
+def _part(table: Path, _state: tuple[int, int], recipe: str, task: str) -> bytes:
+    return packed(_rows(table, recipe, task))
+
+
+def _rows(table: Path, recipe: str, task: str) -> list[AnswerRow]:
+    limit = csv.field_size_limit(sys.maxsize)  # an answer may be longer than the module's 128 KiB
+    try:
+        with table.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            if tuple(next(reader, ())) != TABLE:
+                raise ValueError(f"{table} has other columns")
+            return [
+                {
+                    "recipe": recipe,
+                    "task": task,
+                    "id": name,
+                    "label": label,
+                    "answer": None if outcome == "error" else answer,  # an empty text is another thing than none
+                    "parsed": parsed or None,
+                    "outcome": outcome,
+                    "error": error or None,
+                }
+                for name, label, answer, parsed, outcome, error in reader
+            ]
+    finally:
+        csv.field_size_limit(limit)
