@@ -226,7 +226,11 @@ def convert(
 @app.command()
 def score(
     files: Annotated[
-        list[Path], typer.Argument(help="CSV, TSV, JSON or JSONL with a label and an answer column.", metavar="FILE...")
+        list[Path],
+        typer.Argument(
+            help="CSV, TSV, JSON or JSONL with a label and an answer column (.gz, too), or a run's folder.",
+            metavar="FILE...",
+        ),
     ],
     task: Annotated[
         list[str] | None,
@@ -236,17 +240,21 @@ def score(
     label_column: Annotated[str | None, typer.Option(help="The column with the true label.")] = None,
     answer_column: Annotated[str | None, typer.Option(help="The column with the model's answer.")] = None,
     data_root: DataRoot = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also precision, recall and F1 by label, and what was taken for what.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Score answers from anywhere, the benchmark's own way: a results CSV of the release or any file like it.
 
+    Of a run: its folder, a stage's predictions.jsonl, or results/RECIPE.answers.jsonl.gz.
     Several tasks get an overall score besides: the mean weighted by the published sizes, as in the leaderboard.
 
-    Example: python -m orchestrator score MELD_emotion_results.csv --task MELD
+    Example: python -m orchestrator score MELD_emotion_results.csv --task MELD --report
     """
     from orchestrator.cli.score import print_score
 
-    print_score(files, task or (), split, label_column, answer_column, data_root, as_json=json)
+    print_score(files, task or (), split, label_column, answer_column, data_root, report=report, as_json=json)
 
 
 @app.command()
