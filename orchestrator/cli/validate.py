@@ -13,6 +13,7 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.preflight import problems_of
 from orchestrator.plan.same import refuse_same
+from orchestrator.plan.survey import Rows
 from orchestrator.prompts.examples import Example, examples_of, system_of, wording_of
 from orchestrator.recipe.files import RecipeFiles
 from orchestrator.recipe.recipe import Recipe
@@ -34,6 +35,7 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
             print(f"note: {text}")
         said.add(text)
 
+    rows: Rows = {}
     shown: set[tuple[str, str]] = set()
     recipes = files.load()
     unpack_videos(recipes)
@@ -44,7 +46,7 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
         plans.append(plan)
-        found = problems_of(plan, everything=True, say=note)
+        found = problems_of(plan, everything=True, say=note, rows=rows)
         problems += [problem for problem in found if problem not in problems]
         for problem in machine_problems(plan):
             note(problem.message)
