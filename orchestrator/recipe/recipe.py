@@ -25,8 +25,9 @@ NAME = r"^\w[\w.+-]*$"
 Method = Literal["zero_shot", "sft", "it"]
 # where things are, and how fast they go: equal recipes on two machines differ in these
 _PLACE = ("description", "resources", "data.root", "data.video_root", "inference.batch_size", "train")
-# of a training: how evaluation is batched changes no weights; rows of tasks are told as what they come to
-_PACE = ("eval_batch_size", "per_task")
+# of a training: how evaluation is batched, and who is told how it goes, changes no weights; rows of tasks are told as
+# what they come to
+_PACE = ("eval_batch_size", "report_to", "per_task")
 
 
 @dataclass(frozen=True)
