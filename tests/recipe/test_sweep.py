@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orchestrator.errors import InputError
 from orchestrator.recipe.files import RecipeFiles
 from orchestrator.recipe.load import load_recipe, load_sweep, sweep_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sweep import MOST
-from tests.recipe_files import GOOD, write
+from tests.recipe_files import GOOD, JSON, write
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -213,3 +216,29 @@ def test_files_with_what_a_command_line_changes() -> None:
         "the name `x-seed_1` is also that of x.yaml",
         "the name `x-seed_2` is also that of x.yaml",
     ]
+
+
+def sweep_or_refuse(*sweep: str, text: str = "") -> None:
+    found: list[Recipe] = []
+    refused: InputError | None = None
+    try:
+        found = swept(*sweep, text=text)
+    except InputError as error:
+        refused = error
+    assert len({recipe.name for recipe in found}) == len(found)
+    assert found or (refused and refused.problems and all(problem.message for problem in refused.problems))
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(["", "seed=", "train.extra.x=", "tasks=", "prompt.system=", "train.lora=", "model=", "a.", "="]),
+    st.one_of(st.text(), st.text(alphabet="[]{},:'\" 1a-.e", max_size=20)),
+)
+def test_no_option_crashes_the_loader(start: str, text: str) -> None:
+    sweep_or_refuse(start + text)
+
+
+@settings(max_examples=100)
+@given(st.dictionaries(st.one_of(st.sampled_from(["seed", "train.epochs", "train", "train.extra.x"]), st.text()), JSON))
+def test_no_section_crashes_the_loader(section: dict[str, Any]) -> None:
+    sweep_or_refuse(text=f"sweep: {json.dumps(section)}\n")
