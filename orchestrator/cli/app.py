@@ -42,6 +42,13 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a recipe key, e.g. --set train.epochs=1 (repeatable).", metavar="KEY=VALUE"),
 ]
+Sweep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sweep", help="Run each of a key's values, e.g. --sweep seed=1,2,3 (repeatable: all combinations).",
+        metavar="KEY=VALUE,VALUE",
+    ),
+]  # fmt: skip
 Only = Annotated[
     list[str] | None,
     typer.Option(
@@ -59,6 +66,7 @@ def run(
     recipes: Recipes,
     task: Tasks = None,
     set_: Set = None,
+    sweep: Sweep = None,
     limit: Limit = None,
     only: Only = None,
     runs_dir: RunsDir = RUNS,
@@ -76,13 +84,15 @@ def run(
 
     Example: python -m orchestrator run recipes/qwen2_7b_sft.yaml --task MELD --set data.root=~/MMLA
 
+    Each of some values: python -m orchestrator run recipes/demo.yaml --sweep train.epochs=2,4 --sweep seed=1,2
+
     A part of it, e.g. as one job of a scheduler: python -m orchestrator run recipes/qwen2_7b_sft.yaml --only MELD/train
     """
     from orchestrator.cli.view import make_view
-    from orchestrator.recipe.load import RecipeFiles
+    from orchestrator.recipe.files import RecipeFiles
     from orchestrator.run.run import run_recipes
 
-    chosen = RecipeFiles(recipes, set_ or (), task or (), limit)
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
     code = run_recipes(
         chosen, runs_dir, results_dir, make_view, only=only or (), merge=merge, errors_again=retry_errors
     )
@@ -94,6 +104,7 @@ def plan(
     recipes: Recipes,
     task: Tasks = None,
     set_: Set = None,
+    sweep: Sweep = None,
     limit: Limit = None,
     only: Only = None,
     runs_dir: RunsDir = RUNS,
@@ -108,24 +119,29 @@ def plan(
     Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
     """
     from orchestrator.cli.plan import print_plans
-    from orchestrator.recipe.load import RecipeFiles
+    from orchestrator.recipe.files import RecipeFiles
 
-    chosen = RecipeFiles(recipes, set_ or (), task or (), limit)
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
     print_plans(chosen, runs_dir, only or (), merge=merge, with_files=files, as_json=json)
 
 
 @app.command()
 def validate(
-    recipes: Recipes, task: Tasks = None, set_: Set = None, limit: Limit = None, runs_dir: RunsDir = RUNS
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    sweep: Sweep = None,
+    limit: Limit = None,
+    runs_dir: RunsDir = RUNS,
 ) -> None:
     """Check recipes, data, prompts and videos without running anything; shows one prompt per task.
 
     Example: python -m orchestrator validate recipes/*.yaml
     """
     from orchestrator.cli.validate import validate_recipes
-    from orchestrator.recipe.load import RecipeFiles
+    from orchestrator.recipe.files import RecipeFiles
 
-    validate_recipes(RecipeFiles(recipes, set_ or (), task or (), limit), runs_dir)
+    validate_recipes(RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ()), runs_dir)
 
 
 @app.command()
@@ -164,7 +180,9 @@ def list_(
 
 @app.command()
 def status(
-    run: Annotated[str | None, typer.Argument(help="Only this run (a recipe's name).", metavar="[RUN]")] = None,
+    run: Annotated[
+        str | None, typer.Argument(help="Only this run (a recipe's name), and those of its sweeps.", metavar="[RUN]")
+    ] = None,
     runs_dir: RunsDir = RUNS,
     json: Json = False,
 ) -> None:
@@ -208,7 +226,11 @@ def convert(
 @app.command()
 def score(
     files: Annotated[
-        list[Path], typer.Argument(help="CSV, TSV, JSON or JSONL with a label and an answer column.", metavar="FILE...")
+        list[Path],
+        typer.Argument(
+            help="CSV, TSV, JSON or JSONL with a label and an answer column (.gz, too), or a run's folder.",
+            metavar="FILE...",
+        ),
     ],
     task: Annotated[
         list[str] | None,
@@ -218,17 +240,21 @@ def score(
     label_column: Annotated[str | None, typer.Option(help="The column with the true label.")] = None,
     answer_column: Annotated[str | None, typer.Option(help="The column with the model's answer.")] = None,
     data_root: DataRoot = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also precision, recall and F1 by label, and what was taken for what.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Score answers from anywhere, the benchmark's own way: a results CSV of the release or any file like it.
 
+    Of a run: its folder, a stage's predictions.jsonl, or results/RECIPE.answers.jsonl.gz.
     Several tasks get an overall score besides: the mean weighted by the published sizes, as in the leaderboard.
 
-    Example: python -m orchestrator score MELD_emotion_results.csv --task MELD
+    Example: python -m orchestrator score MELD_emotion_results.csv --task MELD --report
     """
     from orchestrator.cli.score import print_score
 
-    print_score(files, task or (), split, label_column, answer_column, data_root, as_json=json)
+    print_score(files, task or (), split, label_column, answer_column, data_root, report=report, as_json=json)
 
 
 @app.command()

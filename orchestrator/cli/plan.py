@@ -17,8 +17,9 @@ from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.overview import PlanRow, gpus, loads, row_of, total_of
 from orchestrator.plan.pins import pinned
 from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.plan.same import refuse_same
 from orchestrator.plan.why import Again, again, notes, version_notes
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import RUNS
 from orchestrator.toolkits.base import Command
 
@@ -36,6 +37,7 @@ def print_plans(
     """
     seen: dict[str, str | None] = {}
     everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in files.load()]
+    refuse_same(everything)
     plans = [pinned(plan) for plan in chosen(everything, only)]
     if as_json:
         print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))

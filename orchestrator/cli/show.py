@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orchestrator.errors import InputError
-from orchestrator.recipe.load import load_recipe
+from orchestrator.recipe.load import load_recipe, sweep_of
 from orchestrator.recipe.resolved import as_yaml
 from orchestrator.recipe.schema import recipe_schema
 
@@ -24,7 +24,7 @@ def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as
         return
     if file is None:
         raise InputError("no recipe given", hint="python -m orchestrator show RECIPE, or show --schema")
-    resolved = load_recipe(file, overrides).resolved()
+    resolved = load_recipe(file, overrides).resolved() | sweep_of(file, overrides)
     if as_json:
         print(json.dumps(resolved, ensure_ascii=False, indent=2))
     else:

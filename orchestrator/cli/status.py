@@ -17,6 +17,7 @@ from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.record import STATE, Record, read
 from orchestrator.plan.why import MOST_NAMED, version_of
+from orchestrator.recipe.sweep_names import is_of_sweep
 from orchestrator.run import RECIPE
 from orchestrator.run.journals import JournalProgress
 from orchestrator.toolkits import registry
@@ -24,7 +25,9 @@ from orchestrator.toolkits.base import Progress
 
 
 def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
-    """Print the stages of the runs, or of one; what a killed run left running is ended, and that is said.
+    """Print the stages of the runs, or of one and of its sweeps' combinations.
+
+    What a killed run left running is ended, and that is said.
 
     Raises:
         InputError: there is no such run.
@@ -33,10 +36,11 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
     if run is not None:
         kept = Path(run).name == RECIPE and Path(run).absolute().parent.name in folders
         name = Path(run).absolute().parent.name if kept else Path(run).stem if run.endswith(".yaml") else run
-        if name not in folders:
+        found = {other: folder for other, folder in folders.items() if other == name or is_of_sweep(other, name)}
+        if not found:
             hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
             raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")
-        folders = {name: folders[name]}
+        folders = found
     for folder in folders.values():
         with unused(folder) as certain:
             if certain and (left := end_below(folder)):

@@ -10,9 +10,12 @@ from orchestrator.cli.table import counted
 from orchestrator.errors import InputError, Problem
 from orchestrator.plan.devices import machine_problems
 from orchestrator.plan.make import make_plan
+from orchestrator.plan.plan import Plan
 from orchestrator.plan.preflight import problems_of
+from orchestrator.plan.same import refuse_same
+from orchestrator.plan.survey import Rows
 from orchestrator.prompts.examples import Example, examples_of, system_of, wording_of
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.recipe.files import RecipeFiles
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.prepare import unpack_videos
 
@@ -24,6 +27,15 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
         InputError: anything is wrong, all of it at once.
     """
     problems: list[Problem] = []
+    plans: list[Plan] = []
+    said: set[str] = set()
+
+    def note(text: str) -> None:  # the same is said of all combinations of a sweep
+        if text not in said:
+            print(f"note: {text}")
+        said.add(text)
+
+    rows: Rows = {}
     shown: set[tuple[str, str]] = set()
     recipes = files.load()
     unpack_videos(recipes)
@@ -33,10 +45,11 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
         except InputError as error:
             problems += [problem for problem in error.problems if problem not in problems]
             continue
-        found = problems_of(plan, everything=True, say=lambda text: print(f"note: {text}"))
+        plans.append(plan)
+        found = problems_of(plan, everything=True, say=note, rows=rows)
         problems += [problem for problem in found if problem not in problems]
         for problem in machine_problems(plan):
-            print(f"note: {problem.message}")
+            note(problem.message)
         if found:
             continue
         for task in (task for job in plan.jobs for task in job.tasks):
@@ -46,8 +59,13 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
                     shown.add((title, text))
                     print(f"--- {title}, {example.sample.id}\n{text}\n")
         if recipe.released and recipe.released.note:
-            print(f"note: {recipe.released.note}")
-        print(f"{recipe.source}: good ({counted(len(plan.jobs), 'job')}, {counted(len(recipe.tasks), 'task')})")
+            note(recipe.released.note)
+        what = f"{recipe.source}, {recipe.name}" if recipe.swept else recipe.source
+        print(f"{what}: good ({counted(len(plan.jobs), 'job')}, {counted(len(recipe.tasks), 'task')})")
+    try:
+        refuse_same(plans)
+    except InputError as error:
+        problems += error.problems
     if problems:
         raise InputError(problems)
 

@@ -11,7 +11,7 @@ from orchestrator.errors import InputError, Problem, unknown
 from orchestrator.plan.make import job_tasks
 from orchestrator.plan.outputs import OUTPUTS
 from orchestrator.plan.plan import LARGE, TRAIN_SPLITS, Job, Plan, Stage
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.recipe.files import RecipeFiles
 from orchestrator.recipe.recipe import Recipe
 
 OPTION = "--only"
@@ -79,7 +79,7 @@ def unmet(plans: Sequence[Plan], asked: RecipeFiles, options: Sequence[str] = ()
                 names, before = " and ".join(_names(job.todo())), ", ".join(_names(lacking))
                 message = f"{names} cannot begin: {before} must be done before"
                 found.append(Problem(message, file, f"do it first: {shlex.join(command)}"))
-    return found
+    return list(dict.fromkeys(found))  # the same of all combinations of a sweep
 
 
 def _part(job: Job, names: Sequence[str]) -> Job | None:

@@ -3,80 +3,41 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
 
 from orchestrator.benchmark.model import models
-from orchestrator.benchmark.task import Task
 from orchestrator.data.leaks import id_problems, leaked_ids, shared_ids
 from orchestrator.data.roots import has_data, no_data
-from orchestrator.data.samples import Sample, split_file
+from orchestrator.data.samples import split_file
 from orchestrator.errors import InputError, Problem, capped, did_you_mean
 from orchestrator.machine.meter import meter
 from orchestrator.plan.devices import loads_model, machine_problems
 from orchestrator.plan.only import splits_of
-from orchestrator.plan.plan import Job, Plan
-from orchestrator.prompts.examples import samples_of, wording_of
+from orchestrator.plan.plan import Plan
+from orchestrator.plan.survey import Check, Note, Rows, Survey
+from orchestrator.prompts.examples import wording_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Say, ignore
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
 MOST_FILES = 5  # of a damaged model
 MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
-_KEY = re.compile(r"[a-z]+(\.\w+)+(?=: )")
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-@dataclass(frozen=True)
-class Note:
-    """Something that a user should know and that stops nothing."""
-
-    text: str
-
-
-@dataclass
-class Survey:
-    """A plan that is looked at, and the samples that were read on the way.
-
-    ``everything``: also look at jobs that are done; ``samples`` by task and split; ``clips``, ``None`` for a sample
-    without one, by job and split.
-    """
-
-    plan: Plan
-    everything: bool
-    samples: dict[Task, dict[str, Sequence[Sample]]] = field(default_factory=dict)
-    clips: dict[tuple[str, str], list[str | None]] = field(default_factory=dict)
-
-    @property
-    def jobs(self) -> list[Job]:
-        """The jobs that are looked at."""
-        return [job for job in self.plan.jobs if self.everything or not job.done]
-
-    @property
-    def recipe(self) -> Recipe:
-        """The plan's recipe."""
-        return self.plan.recipe
-
-    def problem(self, message: str, hint: str = "") -> Problem:
-        """A problem of the key that the message begins with (``model.path: ...``), else of the recipe as a whole."""
-        key = _KEY.match(message)
-        return Problem(message, self.recipe.place(key[0] if key else ""), hint)
-
-
-Check = Callable[[Survey], Iterator[Problem | Note]]
-
-
-def problems_of(plan: Plan, *, everything: bool = False, say: Say = ignore) -> list[Problem]:
+def problems_of(plan: Plan, *, everything: bool = False, say: Say = ignore, rows: Rows | None = None) -> list[Problem]:
     """All that is wrong with a plan's toolkit settings, data, prompts, videos and machine.
 
     Args:
         plan: what is to run.
         everything: also look at jobs that are done already.
         say: told what takes a while, and what is odd but no problem.
+        rows: pass the same dictionary for several plans over the same data, to read it once.
     """
-    survey = Survey(plan, everything)
+    survey = Survey(plan, everything, {} if rows is None else rows)
     found: list[Problem] = []
     for finding in chain.from_iterable(check(survey) for check in CHECKS):
         if isinstance(finding, Problem):
@@ -166,7 +127,7 @@ def _data(survey: Survey) -> Iterator[Problem]:
                     yield Problem(f"no dev data for {task.name}", recipe.data.root, hint)
                 continue
             try:
-                samples = samples_of(recipe, task, split)
+                samples = survey.read(task, split)
                 for training in (True, False) if recipe.train else (False,):
                     wording_of(recipe, task, split, training=training).example(samples[0])
             except InputError as error:

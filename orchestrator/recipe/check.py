@@ -24,7 +24,7 @@ from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 SCHEMA = Schema(
     Recipe,
     hidden=frozenset({"source"}),
-    reserved=("extends",),
+    reserved=("extends", "sweep"),
     examples={"model": "qwen2_7b", "tasks": "all", "toolkit": "NAME"},
     patterns={"name": "letters, digits and . _ - + only, for it names a folder: set `name:`, or rename the file"},
 )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any
 
-from orchestrator.checked_yaml.nodes import Node, find, merge, tree
-from orchestrator.checked_yaml.reader import Document, read, read_file, require
+from orchestrator.checked_yaml.explain import in_order
+from orchestrator.checked_yaml.nodes import Node, find, merge, plain, tree
+from orchestrator.checked_yaml.reader import Document, read_file, require
 from orchestrator.errors import InputError, Problem, did_you_mean
-from orchestrator.recipe.check import SCHEMA, validate
+from orchestrator.recipe.check import validate
+from orchestrator.recipe.overrides import override
 from orchestrator.recipe.paths import beside
-from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.recipe import NAME, Recipe, Swept
+from orchestrator.recipe.sweep import SECTION, Sweep, without_sweep
+from orchestrator.recipe.sweep_names import results_name, run_name
 
 
 def load_recipe(
     path: Path, overrides: Sequence[str] = (), tasks: Sequence[str] = (), limit: int | None = None
 ) -> Recipe:
-    """Read a recipe file.
+    """Read a recipe file, without its sweep.
 
     Args:
         path: the YAML file; positions in messages are shown as ``path:line:column``.
@@ -29,10 +34,79 @@ def load_recipe(
     Raises:
         InputError: all problems of the file, of those it extends and of the overrides.
     """
+    root, section, problems = _read(path, overrides, tasks, limit)
+    Sweep(section, (), problems)
+    return validate(root, path, problems)
+
+
+def load_sweep(
+    path: Path,
+    overrides: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    limit: int | None = None,
+    sweep: Sequence[str] = (),
+) -> list[Recipe]:
+    """Read a recipe file with its sweep.
+
+    Args:
+        path: see `load_recipe`, also for what is not told here.
+        overrides: for all combinations.
+        tasks: for all combinations.
+        limit: for all combinations.
+        sweep: ``key=value,value`` texts (``--sweep``), in place of what the file says of a key, or more keys.
+
+    Returns:
+        A recipe for each combination, the last key's values change fastest; the recipe alone where nothing is swept.
+
+    Raises:
+        InputError: all problems of the files, the options, the sweep and its combinations.
+    """
+    root, section, problems = _read(path, overrides, tasks, limit)
+    chosen = Sweep(section, sweep, problems)
+    problems += chosen.conflict("tasks", "--task") if tasks else []
+    problems += chosen.conflict("data.limit", "--limit") if limit is not None else []
+    if not chosen.axes:
+        return [validate(root, path, problems)]
+    assert isinstance(root.value, dict)
+    name = root.value.get("name") or Node(path.stem, str(path))
+    found = []
+    for one in chosen.combinations():
+        combined = root
+        for over in one.trees:
+            combined = _over(combined, over)
+        if isinstance(name.value, str) and re.fullmatch(NAME, name.value):  # else it is a problem once
+            own = replace(name, value=run_name(name.value, one.values, chosen.labels))
+            combined = merge(combined, tree(["name"], own))
+        try:
+            recipe = validate(combined, path, [])
+        except InputError as error:
+            problems += error.problems
+            continue
+        recipe._swept = Swept(results_name(str(name.value), chosen.labels), one.values)
+        found.append(recipe)
+    if problems:
+        raise InputError(in_order(problems))
+    return found
+
+
+def sweep_of(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The section ``sweep`` of a recipe file with those it extends, as plain values; nothing where there is none.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    section = _read(path, overrides, (), None)[1]
+    return {SECTION: plain(section)} if section else {}
+
+
+def _read(
+    path: Path, overrides: Sequence[str], tasks: Sequence[str], limit: int | None
+) -> tuple[Node, Node | None, list[Problem]]:
+    """The tree of a recipe file with the options of `load_recipe`, its section ``sweep``, and what is wrong so far."""
     reader = _Reader()
     root = reader.read(path, ())
     for text in overrides:
-        root = _over(root, reader.override(text))
+        root = _over(root, override(text, reader.problems))
     if tasks:
         items = [Node(name, f"--task {name}") for name in tasks]
         root = merge(root, tree(["tasks"], Node(list(items), "--task")))
@@ -40,55 +114,7 @@ def load_recipe(
         root = merge(root, tree(["data", "limit"], Node(limit, f"--limit {limit}")))
     if reader.unreadable:  # the rest would be reported as missing
         raise InputError(reader.problems)
-    return validate(root, path, reader.problems)
-
-
-@dataclass(frozen=True)
-class RecipeFiles:
-    """Recipe files with what a command line changes of each: see `load_recipe`."""
-
-    files: Sequence[Path]
-    overrides: Sequence[str] = ()
-    tasks: Sequence[str] = ()
-    limit: int | None = None
-
-    def options(self) -> list[str]:
-        """What the command line changes, as its words."""
-        words = [word for text in self.overrides for word in ("--set", text)]
-        words += [word for name in self.tasks for word in ("--task", name)]
-        return words + (["--limit", str(self.limit)] if self.limit is not None else [])
-
-    def load(self) -> list[Recipe]:
-        """Load the recipes.
-
-        Raises:
-            InputError: any of them is wrong, or two would write to the same place; all problems at once.
-        """
-        recipes: list[Recipe] = []
-        problems: list[Problem] = []
-        for file in self.files:
-            try:
-                recipe = load_recipe(file, self.overrides, self.tasks, self.limit)
-            except InputError as error:
-                problems += [problem for problem in error.problems if problem not in problems]
-                continue
-            hint = "both would write to the same folder: give one of them another `name`"
-            names = f"the name `{recipe.name}` is also that of"
-            twins = [other for other in recipes if other.name == recipe.name]
-            problems += [Problem(f"{names} {other.source}", str(file), hint) for other in twins]
-            recipes.append(recipe)
-        if problems:
-            raise InputError(problems)
-        return recipes
-
-    def with_all_tasks(self, file: Path) -> Recipe:
-        """The recipe in one of the files with its own tasks and, behind them, those of the command line.
-
-        Raises:
-            InputError: it is wrong.
-        """
-        own = load_recipe(file, self.overrides, (), self.limit).tasks
-        return load_recipe(file, self.overrides, tuple(dict.fromkeys((*own, *self.tasks))), self.limit)
+    return (*without_sweep(root), reader.problems)
 
 
 class _Reader:
@@ -145,37 +171,6 @@ class _Reader:
             self.unreadable = True
             return []
         return items
-
-    def override(self, text: str) -> Node:
-        """``train.epochs=1`` as a tree to merge. Where the schema wants text the raw text is kept."""
-        where = f"--set {text}"
-        name, equals, raw = text.partition("=")
-        path = [part.strip() for part in name.split(".")]
-        if path[:2] == ["train", "per_task"] and path[2:]:
-            path[2:] = _row(path[2:], raw)
-        if not equals or not all(path):
-            self.problems.append(Problem("an override is KEY=VALUE", where, "for example --set train.epochs=1"))
-            return Node({}, where)
-        expected: Any = SCHEMA.annotation(path)
-        if expected is str or get_origin(expected) is Literal:
-            null = raw in ("", "null", "~") and SCHEMA.optional(path)
-            value = Node(None if null else "" if raw in ("''", '""') else raw, where)
-        else:
-            try:
-                value = self.take(read(raw, lambda _line, _column: where))
-            except InputError as error:
-                self.problems += error.problems
-                return Node({}, where)
-        return tree(path, value)
-
-
-def _row(keys: list[str], raw: str) -> list[str]:
-    """``MIntRec2.0.lora.rank`` behind ``train.per_task`` as a task's name and the keys of its row."""
-    known = SCHEMA.keys("train", "per_task", "")
-    is_row = raw.startswith("{") or raw in ("", "~", "null")
-    whole = len(keys) if is_row else max(1, len(keys) - 1)  # what is last may be an unknown key
-    at = next((at for at, key in enumerate(keys) if at and key in known), whole)
-    return [".".join(keys[:at]), *keys[at:]]
 
 
 def _over(base: Node, over: Node) -> Node:

@@ -7,6 +7,7 @@ the command runs; those of a model, a prompt template and a DeepSpeed file to th
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,19 +21,32 @@ from orchestrator.recipe.given import given
 from orchestrator.recipe.sections import Data, Inference, InstructionTuning, Modality, Prompt, Resources, Select, Video
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
+NAME = r"^\w[\w.+-]*$"
 Method = Literal["zero_shot", "sft", "it"]
 # where things are, and how fast they go: equal recipes on two machines differ in these
 _PLACE = ("description", "resources", "data.root", "data.video_root", "inference.batch_size", "train")
-# of a training: how evaluation is batched changes no weights; rows of tasks are told as what they come to
-_PACE = ("eval_batch_size", "per_task")
+# of a training: how evaluation is batched, and who is told how it goes, changes no weights; rows of tasks are told as
+# what they come to
+_PACE = ("eval_batch_size", "report_to", "per_task")
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a recipe is of a sweep's combinations.
+
+    Attributes:
+        results: the name of the results of all combinations.
+        values: by key, as the recipe's name spells them.
+    """
+
+    results: str
+    values: Mapping[str, str]
 
 
 class Recipe(Section):
     """One model, one method, some tasks: everything that decides what a run computes."""
 
-    name: str = Field(
-        max_length=100, pattern=r"^\w[\w.+-]*$", description="of the results and run folder (default: the file's)"
-    )
+    name: str = Field(max_length=100, pattern=NAME, description="of the results and run folder (default: the file's)")
     description: str = Field("", description="a line for people")
     method: Method = Field(description="zero_shot: prompt only; sft: trains per task; it: once for all")
     model: ModelSpec
@@ -54,6 +68,17 @@ class Recipe(Section):
     source: Path | None = Field(None, exclude=True, repr=False, description="the file it was read from")
 
     _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _swept: Swept | None = PrivateAttr(None)
+
+    @property
+    def swept(self) -> Swept | None:
+        """What this is of a sweep's combinations; ``None`` where it is no such."""
+        return self._swept
+
+    @property
+    def results_name(self) -> str:
+        """Of the files of its results: its own name, or that of all combinations of its sweep."""
+        return self._swept.results if self._swept else self.name
 
     def place(self, key: str) -> str:
         """``file:line:column`` of a dotted key, of the nearest one above it that is written out, or the recipe's file.

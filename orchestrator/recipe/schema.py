@@ -14,7 +14,7 @@ from orchestrator.recipe.sections import Data
 def recipe_schema(root: Path | None = None) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a recipe file.
 
-    It differs from that of ``Recipe`` in what the loader adds: ``extends``, a model by its catalogue name,
+    It differs from that of ``Recipe`` in what the loader adds: ``extends``, ``sweep``, a model by its catalogue name,
     ``tasks: all``, sections left empty, and no key required, for a file may hold only a part. The tasks are those of
     the benchmarks and of the data folder ``root``: by default, of the one that recipes use unless they name another.
     """
@@ -47,11 +47,16 @@ def recipe_schema(root: Path | None = None) -> dict[str, Any]:
         "description": "recipe file(s), relative to this one, whose keys this one overrides",
         "anyOf": [file_name, {"type": "array", "items": file_name}],
     }
+    sweep = {
+        "description": "keys with several values each, {train.learning_rate: [1e-5, 5e-5]}: every combination is a run",
+        "type": ["object", "null"],
+        "additionalProperties": {"anyOf": [{"type": "array", "minItems": 1}, {"type": "null"}]},
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "MMLA orchestrator recipe",
         "type": "object",
         "additionalProperties": False,
-        "properties": {"extends": extends, **keys},
+        "properties": {"extends": extends, **keys, "sweep": sweep},
         "$defs": sections,
     }

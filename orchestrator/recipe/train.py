@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    field_validator,
+    model_serializer,
+)
 
 from orchestrator.checked_yaml.section import Fields, Section, expand_home, refuse
 from orchestrator.errors import did_you_mean
@@ -15,6 +22,7 @@ Precision = Literal["bf16", "fp16", "fp32"]
 DEEPSPEED = ("zero2", "zero3", "zero2_offload", "zero3_offload")
 # where the numbers of a batch stand: `locate` names the first of these that a file holds
 BATCH_FIELDS = (("train", "batch_size"), ("train", "micro_batch_size"), ("resources", "processes"))
+_NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
 _SECRET = re.compile(r"(^|_)(token|pass(word|wd|phrase)?|pwd|secret|credentials?|pat|(api_?|ssh)?key)$", re.IGNORECASE)
 _LOGIN = re.compile(r"://[^/\s@]+@")  # in an address
 
@@ -119,9 +127,24 @@ class TaskTrain(_Training):
 class Train(_Training):
     """Fine-tuning."""
 
+    report_to: Annotated[tuple[str, ...], WithJsonSchema(_NAMES)] = Field(
+        (), description="what the toolkit reports a training to: tensorboard, wandb, ...; a name or a list (none)"
+    )
     per_task: dict[str, TaskTrain] = Field(
         default_factory=dict, description="sft: by task, the keys of `train` that differ for it"
     )
+
+    @field_validator("report_to", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        names = [value] if isinstance(value, str) else [] if value is None else value
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise refuse("", "must be a name or a list of names", "for example tensorboard, or [tensorboard, wandb]")
+        if "all" in names:
+            raise refuse("", "`all` would be whatever is installed", "name them: [tensorboard, wandb]")
+        if repeated := [name for name in names if names.count(name) > 1]:
+            raise refuse("", f"`{repeated[0]}` is named twice", "remove one")
+        return tuple(name for name in names if name != "none")
 
     def merged(self, task: str) -> Train:
         """The settings with a task's row over them (mappings key by key), and no rows of any task."""

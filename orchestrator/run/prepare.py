@@ -21,7 +21,8 @@ from orchestrator.machine.processes import end_below
 from orchestrator.plan.devices import LOADS
 from orchestrator.plan.only import tasks_of
 from orchestrator.plan.plan import Plan
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.plan.survey import Rows
+from orchestrator.recipe.files import RecipeFiles
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.resolved import written
 from orchestrator.run import RECIPE
@@ -144,9 +145,17 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
     """
     from orchestrator.plan.preflight import problems_of  # a run that is done needs none of it
 
+    said: set[str] = set()
+    rows: Rows = {}
+
+    def say(text: str) -> None:  # the same is said of all combinations of a sweep
+        if text not in said:
+            listener.line(text)
+        said.add(text)
+
     problems = _unwritable(results_dir, list(dict.fromkeys(map(results_name, plans))))
     for plan in plans:
-        found = [*problems_of(plan, say=listener.line), *_unread_failures(plan.recipe.model.toolkit)]
+        found = [*problems_of(plan, say=say, rows=rows), *_unread_failures(plan.recipe.model.toolkit)]
         problems += [problem for problem in found if problem not in problems]
     if problems:
         raise InputError(problems)

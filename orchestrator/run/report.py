@@ -11,11 +11,12 @@ from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import waiting_lock
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Job, Plan
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run.answers import answers_of
 from orchestrator.run.aside import Found, drop_copies, holds, move_aside
 from orchestrator.run.listener import Listener, Places
 from orchestrator.run.rows import Scored, results_of, scored
+from orchestrator.run.sweep_rows import among_others, answers_among_others
 from orchestrator.run.weights import weights_of
 from orchestrator.scores.answer_file import answers_path
 from orchestrator.scores.results import ResultsRow, write_results
@@ -24,16 +25,16 @@ LOCK = ".lock"
 MOST_TASKS = 3  # named of those whose answers are odd alike
 
 
-def whole(asked: RecipeFiles, file: Path, plan: Plan, seen: dict[str, str | None]) -> Plan:
+def whole(asked: RecipeFiles, plan: Plan, seen: dict[str, str | None]) -> Plan:
     """The plan whose results are shown: of sft with the tasks that an earlier command did, too."""
     if asked.tasks and plan.recipe.method == "sft":
-        return make_plan(asked.with_all_tasks(file), plan.folder.parent, seen=seen)
+        return make_plan(asked.with_all_tasks(plan.recipe), plan.folder.parent, seen=seen)
     return plan
 
 
 def results_name(plan: Plan) -> str:
-    """The name of the file that a plan's results go to, without its suffix; plans of one name share it."""
-    return plan.recipe.name
+    """The name of the file that a plan's results go to, without its suffix; those of a sweep share it."""
+    return plan.recipe.results_name
 
 
 def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
@@ -89,19 +90,22 @@ def _rows(found: Sequence[Scored]) -> list[ResultsRow]:
 def _write(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], listener: Listener) -> Sequence[Path]:
     """Have a file hold rows, and the file beside it their answers; returns the tables that these were lost with."""
     content, lost = answers_of(found)
-    answers = answers_path(path)
+    answers, recipes = answers_path(path), {row["recipe"] for row in rows}
     path.parent.mkdir(parents=True, exist_ok=True)
     # of two runs that end together the second sees what the first wrote
     with waiting_lock(path.parent / LOCK, f"another run writes to {path.parent}: waiting for it"):
-        known = holds(path, rows)
+        everything = among_others(path, rows) if found[0].plan.recipe.swept else rows
+        known = holds(path, everything)
         if not known:
             replaced = {Found(one.job.recipe.name, one.task.name, run) for one in found for run in one.entry.replaces}
-            if aside := move_aside(path, rows, replaced):
+            if aside := move_aside(path, everything, replaced):
                 listener.line(f"{path} held other results: they are now in {aside}")
+                everything = rows
+        content = answers_among_others(answers, {row["recipe"] for row in everything} - recipes) + content
         if not answers.exists() or answers.read_bytes() != content:
             atomic_write(answers, content)
         if not known:
-            write_results(path, rows)
+            write_results(path, everything)
         drop_copies(path, {str(row["run_id"]) for row in rows})
     return lost
 

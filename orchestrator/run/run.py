@@ -14,8 +14,9 @@ from orchestrator.plan.make import make_plan
 from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.pins import pin, pinned
 from orchestrator.plan.plan import Job, Plan
+from orchestrator.plan.same import refuse_same
 from orchestrator.plan.why import notes
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import RESULTS, RUNS
 from orchestrator.run.again import reopen_damaged, retry_errors
 from orchestrator.run.listener import Listener
@@ -54,14 +55,11 @@ def run_recipes(
     unpack_videos(recipes, only)  # before planning: a stage's key holds its videos' sizes
     seen: dict[str, str | None] = {}
     everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in recipes]
+    refuse_same(everything)
     plans = chosen(everything, only)
     names = {plan.recipe.name for plan in plans}
     # planned now, as files may be edited while the run goes on
-    shown = [
-        whole(asked, file, plan, seen)
-        for file, plan in zip(asked.files, everything, strict=True)
-        if plan.recipe.name in names
-    ]
+    shown = [whole(asked, plan, seen) for plan in everything if plan.recipe.name in names]
     with interruptible(), ExitStack() as locks:
         listener = listen()
         alone(plans, locks, listener.line)

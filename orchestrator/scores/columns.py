@@ -116,7 +116,10 @@ def _unsound(records: Records, kind: str, columns: Sequence[str], read: Callable
         if kind == "answer" and (text := records.matching(*TEXT_COLUMNS)):
             also = f" (`{text[0]}` mostly holds the utterance or the question)"
         elif kind == "label" and records.path.name.startswith("predictions"):
-            also = " (a run's predictions have no labels: its score stage's TASK.csv has both)"
+            also = (
+                " (a run's predictions have no labels: give them where they lie in the run's folder, which says where "
+            )
+            also += "its data is; or the score stage's TASK.csv, which has both)"
         hint = f"name it: {option} NAME{also}. {_shown(records)}"
         return [Problem(f"cannot tell which column holds the {kind}", path, hint)]
     problems = []

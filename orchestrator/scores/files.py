@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ALIASES
-from orchestrator.errors import InputError, Problem, capped, did_you_mean, short
+from orchestrator.errors import InputError, Problem, capped, short
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.columns import Chosen, answer_of, choose, label_names, label_of
+from orchestrator.scores.groups import by_recipe, of_task
 from orchestrator.scores.metrics import Scores, overall, score
 from orchestrator.scores.oddities import ENOUGH, oddities
-from orchestrator.scores.records import Record, Records, read_records
+from orchestrator.scores.records import Origin, Records, read_records
+from orchestrator.scores.report import Report
 from orchestrator.scores.results import COLUMNS, ResultsRow, overall_row
 
 
@@ -28,6 +29,8 @@ class Scored(NamedTuple):
         notes: what was odd but scored all the same, for the user.
         path: the file; ``None`` for the overall score.
         columns: those that were read of it.
+        report: label by label; ``None`` for the overall score.
+        origin: of a run's own answers.
     """
 
     row: ResultsRow
@@ -35,6 +38,8 @@ class Scored(NamedTuple):
     notes: list[str]
     path: Path | None = None
     columns: Chosen | None = None
+    report: Report | None = None
+    origin: Origin | None = None
 
 
 def score_file(
@@ -44,6 +49,7 @@ def score_file(
     answer_column: str | None = None,
     split: str | None = None,
     known: Mapping[str, Task] | None = None,
+    read: Callable[[Path], Records] = read_records,
 ) -> list[Scored]:
     """Score a CSV, TSV, JSONL or JSON file that holds a true label and a model's answer in each row.
 
@@ -59,44 +65,34 @@ def score_file(
         answer_column: that of the answers; ``None``: found by its usual names.
         split: a note says where the rows are not as many as the task has published ones there.
         known: the tasks that rows may name; ``None``: the benchmarks'.
+        read: reads the rows.
 
     Returns:
-        One result per task, in the order of the file.
+        One result per task, in the order of the file; of a file of several recipes' answers (``*.answers.jsonl.gz``)
+        one per recipe and task.
 
     Raises:
         InputError: no such file, no rows, a damaged row (with its line), or columns that cannot be told (see
             `columns.choose`).
     """
-    records = read_records(path)
+    records = read(path)
     names = [label_column.lower()] if label_column else label_names(task) if task else ["task"]
     if not records.matching(*names):
         records = records.unpacked()
-    groups = [(task, records)] if task else _by_task(records, known or tasks())
-    return [_score(task, group, label_column, answer_column, split) for task, group in groups]
-
-
-def _by_task(records: Records, tasks: Mapping[str, Task]) -> list[tuple[Task, Records]]:
-    column = records.sole("task")
-    if column is None:
-        raise InputError("no column `task`", str(records.path), "name the task of all rows: --task MELD")
-    known = {name.lower(): task for name, task in tasks.items()}
-    groups: dict[str, list[Record]] = {}
-    problems: dict[str, Problem] = {}
-    for record in records.rows:
-        name = str(record.fields.get(column) or "").strip().lower()
-        if name in known:
-            groups.setdefault(name, []).append(record)
-        else:
-            hint = did_you_mean(name, known) or "or name the task of all rows: --task MELD"
-            problems.setdefault(name, Problem(f"`{short(name)}` is not a task", f"{records.path}:{record.line}", hint))
-    if problems:
-        raise InputError(capped(list(problems.values()), str(records.path)))
-    return [(known[name], replace(records, rows=group)) for name, group in groups.items()]
+    found = []
+    for recipe, rows in by_recipe(records):
+        for one, group in of_task(rows, task, known or tasks()):
+            scored = _score(one, group, label_column, answer_column, split)
+            found.append(scored._replace(row=scored.row | {"recipe": recipe}))
+    if records.origin and found:
+        found[0].notes[:0] = records.origin.notes
+    return found
 
 
 def _score(
     task: Task, records: Records, label_column: str | None, answer_column: str | None, split: str | None
 ) -> Scored:
+    split = records.origin.split if records.origin else split
     columns = choose(records, task, label_column, answer_column)
     truth = [label_of(value, task) for value in records.values(columns.label)]
     if blank := [record.line for record, label in zip(records.rows, truth, strict=True) if not label]:
@@ -111,7 +107,7 @@ def _score(
         notes.append(f"the answers in column `{columns.answer}` are those in `{columns.label}`, word for word")
     notes += oddities(truth, answers, texts)
     row = dict.fromkeys(COLUMNS) | {"task": task.name, "dimension": task.dimension} | scores.as_row()
-    return Scored(row, scores, notes, records.path, columns)
+    return Scored(row, scores, notes, records.path, columns, Report.of(truth, answers, task.labels), records.origin)
 
 
 def _texts(records: Records, column: str) -> list[str | None]:
@@ -131,8 +127,11 @@ def score_files(
     label_column: str | None = None,
     answer_column: str | None = None,
     known: Mapping[str, Task] | None = None,
+    read: Callable[[Path], Records] = read_records,
 ) -> list[Scored]:
     """Score several files, and behind several tasks their overall score: the mean weighted by the published sizes.
+
+    Of files with the answers of several recipes there is one for each recipe.
 
     Args:
         paths: the files.
@@ -141,6 +140,7 @@ def score_files(
         label_column: see `score_file`.
         answer_column: see `score_file`.
         known: see `score_file`.
+        read: see `score_file`.
 
     Raises:
         InputError: as in `score_file`; another number of tasks than of files; a task that occurs twice.
@@ -151,17 +151,30 @@ def score_files(
     found: list[Scored] = []
     given: Sequence[Task | None] = chosen or [None] * len(paths)
     for path, task in zip(paths, given, strict=True):
-        for scored in score_file(path, task, label_column, answer_column, split, known):
-            if any(scored.row["task"] == other.row["task"] for other in found):
+        for scored in score_file(path, task, label_column, answer_column, split, known, read):
+            if any(_what(scored) == _what(other) for other in found):
                 raise InputError(f"{scored.row['task']} is in two files", where=str(path))
             found.append(scored)
-    if len(found) > 1:
-        named = known or tasks()
-        sizes = [named[scored.row["task"]].sizes.get(split) or scored.scores.n for scored in found]
-        overall_scores = overall([scored.scores for scored in found], sizes)
-        row = overall_row([one.row for one in found], overall_scores, dimension=f"{len(found)} tasks")
-        found.append(Scored(row, overall_scores, []))
-    return found
+    recipes = list(dict.fromkeys(scored.row["recipe"] for scored in found))
+    groups = [[scored for scored in found if scored.row["recipe"] == recipe] for recipe in recipes]
+    return [one for group in groups for one in (*group, *_overall(group, split, known or tasks()))]
+
+
+def _what(scored: Scored) -> tuple[str | None, str]:
+    return scored.row["recipe"], scored.row["task"]
+
+
+def _overall(group: Sequence[Scored], split: str, known: Mapping[str, Task]) -> list[Scored]:
+    """The overall score of several tasks; of one there is none."""
+    if len(group) < 2:
+        return []
+    sizes = []
+    for one in group:
+        named = one.origin.tasks if one.origin else known
+        sizes.append(named[one.row["task"]].sizes.get(one.origin.split if one.origin else split) or one.scores.n)
+    scores = overall([one.scores for one in group], sizes)
+    row = overall_row([one.row for one in group], scores, dimension=f"{len(group)} tasks")
+    return [Scored(row, scores, [])]
 
 
 def _notes(task: Task, records: Records, truth: Sequence[str]) -> list[str]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 import shlex
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from orchestrator.benchmark.task import Task
 from orchestrator.data.lines import csv_lines, json_lines
 from orchestrator.errors import InputError, Problem, capped
 
 DELIMITERS = ",\t;|"
+_GZIP = b"\x1f\x8b"  # how a packed file begins
 _BLANK = re.compile(r"\s*")
 _HINT = "it must be text in UTF-8: CSV, TSV, JSON lines or a JSON list"
 
@@ -27,6 +31,25 @@ class Record(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where rows come from that are a run's own.
+
+    Attributes:
+        recipe: the run's name.
+        labels: where their labels were looked up, in words.
+        split: that was answered.
+        tasks: those that they may be of.
+        notes: what a user should know of them.
+    """
+
+    recipe: str
+    labels: str
+    split: str
+    tasks: Mapping[str, Task]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Records:
     """The rows of a file, or some of them.
 
@@ -35,12 +58,14 @@ class Records:
         columns: the names of all columns in order; ``a.b`` is the field `b` of the JSON object in `a`.
         rows: the rows.
         repeated: names that stand twice in the header or in one JSON object, each with the line.
+        origin: of rows that are a run's own.
     """
 
     path: Path
     columns: Sequence[str]
     rows: Sequence[Record]
     repeated: Mapping[str, int] = field(default_factory=dict)
+    origin: Origin | None = None
 
     def matching(self, *names: str) -> list[str]:
         """The columns that have one of some names, letter case ignored, in the order of the names."""
@@ -108,6 +133,12 @@ def read_records(path: Path) -> Records:
 def _text(path: Path) -> str:
     try:
         content = path.read_bytes()
+        if content[:2] == _GZIP:
+            content = gzip.decompress(content)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(
+            f"cannot be unpacked: {error}", str(path), "it was damaged, or not copied to its end"
+        ) from None
     except OSError as error:
         hint = "give the files in it" if path.is_dir() else ""
         raise InputError(f"cannot be read: {error.strerror}", str(path), hint) from error
@@ -189,7 +220,8 @@ def _object(pairs: list[tuple[str, Any]], doubled: list[str]) -> dict[str, Any]:
 
 def _table(text: str, path: Path, problems: list[Problem], repeated: dict[str, int]) -> list[Record]:
     first = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(DELIMITERS, key=first.count)
+    suffixes = path.name.lower().removesuffix(".gz")
+    delimiter = "\t" if suffixes.endswith((".tsv", ".tab")) else max(DELIMITERS, key=first.count)
     header: list[str] = []
     records: list[Record] = []
     limit = csv.field_size_limit(max(len(text), 1))  # an answer may be longer than the module's 128 KiB

@@ -15,7 +15,7 @@ from orchestrator.recipe.recipe import Recipe
 # as in `Recipe.digest` what people call it, where it is and how fast it goes; and what has a column and no default
 _NOT_TOLD = (
     "name", "description", "method", "tasks", "source", "data.root", "data.video_root", "resources",
-    "inference.batch_size", "train.eval_batch_size", "train.per_task",
+    "inference.batch_size", "train.eval_batch_size", "train.per_task", "train.report_to",
     "model.name", "model.toolkit", "model.type", "model.params_b", "model.gpus",
 )  # fmt: skip
 _OF_TRAINING = ("train", "select", "it")

@@ -144,6 +144,9 @@ class Trainer(Part, Protocol):
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """The command that writes merged weights to ``merged/``."""
 
+    def reports(self, recipe: Recipe, folder: Path) -> Sequence[str]:
+        """Whom a training in that folder reports to (`train.report_to`), and where what is written here lies."""
+
     def resumable(self, folder: Path, say: Say = ignore) -> str | None:
         """The newest whole checkpoint of a stopped training; removes those that are not, and says which and why."""
 

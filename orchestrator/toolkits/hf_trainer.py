@@ -38,8 +38,10 @@ def arguments(recipe: Recipe) -> dict[str, Any]:
         "save_strategy": "steps" if train.save_steps else "epoch",
         # exact resume needs the optimizer and the random states
         "save_only_model": False,
-        "report_to": "none",
+        "report_to": list(train.report_to) or "none",
     }
+    if train.report_to and "run_name" not in train.extra:
+        found["run_name"] = recipe.name  # what is reported bears it; by default it is the folder's name, `output`
     if train.save_steps:
         found["save_steps"] = train.save_steps
     if train.max_steps:
@@ -62,6 +64,9 @@ def device_arguments(recipe: Recipe, device: str, environment: Environment) -> d
     if recipe.training.deepspeed:
         return {"deepspeed": str(environment.deepspeed_file(recipe.training.deepspeed))}
     return {"use_cpu": True} if device == "cpu" else {}
+
+
+TENSORBOARD = f"{OUTPUT}/runs"  # where TensorBoard's files are, below a training's folder
 
 
 class HfTrainer(Programs):
@@ -103,6 +108,14 @@ class HfTrainer(Programs):
             InputError: always.
         """
         raise InputError(f"{self.name} makes no model from scratch", recipe.place("model.init"), "give model.path")
+
+    def reports(self, recipe: Recipe, folder: Path) -> list[str]:
+        """See `Trainer.reports`."""
+        others = [name for name in recipe.training.report_to if name != "tensorboard"]
+        found = [f"reports to {', '.join(others)}"] if others else []
+        if "tensorboard" in recipe.training.report_to:
+            found.append(f"reports to TensorBoard: tensorboard --logdir {folder / TENSORBOARD}")
+        return found
 
     def train_progress(self, folder: Path) -> Progress | None:
         """See `Trainer.train_progress`."""

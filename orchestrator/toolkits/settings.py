@@ -10,6 +10,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.errors import did_you_mean, hidden_hint
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.reporting import reporting_problems
 from orchestrator.toolkits.whole import weights_problems
 
 
@@ -56,14 +57,14 @@ def parts_problems(parts: Mapping[str, str], roles: Sequence[str], toolkit: str)
 def refused_options(
     recipe: Recipe, owned: Mapping[str, Any], refused: Mapping[str, str], environment: Environment
 ) -> list[str]:
-    """What is wrong with `train.extra` and `train.deepspeed`.
+    """What is wrong with `train.extra`, `train.deepspeed` and `train.report_to`.
 
     ``owned``: the options that the orchestrator sets itself; ``refused``: others, with the reason.
     """
     train = recipe.train
     if train is None:
         return []
-    found = []
+    found = reporting_problems(train.report_to, environment)
     if train.deepspeed:
         found += environment.missing_needs()
         file = environment.deepspeed_file(train.deepspeed)

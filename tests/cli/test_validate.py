@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.cli.validate import validate_recipes
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.recipe.files import RecipeFiles
 from tests.released_data import QWEN, SAYS, three_tasks
 from tests.running import call
 from tests.shared import RECIPES

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.errors import InputError
 from orchestrator.plan.only import chosen, splits_of, tasks_of, unmet
 from orchestrator.plan.preflight import problems_of
-from orchestrator.recipe.load import RecipeFiles
+from orchestrator.recipe.files import RecipeFiles
 from tests.plan.demo import demo_plan
 from tests.recipes import plan_of, shipped
 from tests.shared import RECIPES

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.benchmark.task import Task
 from orchestrator.data.demo import write_demo_data
-from orchestrator.plan import preflight
+from orchestrator.data.samples import Sample
+from orchestrator.plan import preflight, survey
+from orchestrator.prompts.examples import samples_of
+from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import llamafactory
 from tests.checkpoints import write_safetensors
 from tests.released_data import released_plan, three_tasks
@@ -249,3 +253,21 @@ def test_a_model_of_which_files_are_damaged_or_missing_is_refused(data: Path, tm
     assert len(found()) == 6
     assert found()[0] == f"model.path: {shards['1']} is missing ({folder})"
     assert found()[-1] == "and 3 more problems"
+
+
+def test_plans_over_the_same_data_read_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(recipe: Recipe, task: Task, split: str) -> list[Sample]:
+        read.append(f"{recipe.data.limit} {task.name} {split}")
+        return samples_of(recipe, task, split)
+
+    monkeypatch.setattr(survey, "samples_of", counted)
+    rows: survey.Rows = {}
+    text = MLLM.format("zero_shot")
+    for number, overrides in enumerate(([], ["seed=1"], ["data.limit=1"])):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        plan = plan_of_text(folder, text, demo(tmp_path), "data.modality=text", *overrides)
+        assert preflight.problems_of(plan, rows=rows) == []
+    assert read == ["None demo test", "1 demo test"]

@@ -181,8 +181,40 @@ def test_schema_has_the_rows() -> None:
     rows = definitions["Train"]["properties"]["per_task"]
     assert "MIntRec2.0" in rows["propertyNames"]["enum"]
     row = definitions["TaskTrain"]["properties"]
-    assert row.keys() == Train.model_fields.keys() - {"per_task"}
+    assert row.keys() == Train.model_fields.keys() - {"per_task", "report_to"}
     assert not any("default" in key for key in row.values())
+
+
+# --- reports
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("tensorboard", ("tensorboard",)),
+        ("[wandb, tensorboard]", ("wandb", "tensorboard")),
+        ("none", ()),
+        ("[none]", ()),
+        ("null", ()),
+        ("[]", ()),
+    ],
+)
+def test_report_to_is_a_name_or_a_list(written: str, expected: tuple[str, ...]) -> None:
+    for recipe in (load(f"{BASE}  report_to: {written}\n"), load(BASE, f"train.report_to={written}")):
+        assert recipe.training.report_to == expected
+        assert recipe.digest == load(BASE).digest, "who is told changes no result"
+
+
+def test_what_report_to_cannot_be() -> None:
+    for written, said in (
+        ("3", "must be a name or a list of names\n    for example tensorboard, or [tensorboard, wandb]"),
+        ("[wandb, 3]", "must be a name or a list of names\n    for example tensorboard, or [tensorboard, wandb]"),
+        ("all", "`all` would be whatever is installed\n    name them: [tensorboard, wandb]"),
+        ("[wandb, wandb]", "`wandb` is named twice\n    remove one"),
+    ):
+        (found,) = problems(f"{BASE}  report_to: {written}\n")
+        assert found.endswith(said)
+        assert "x.yaml:" in found
 
 
 # --- the plan

@@ -141,6 +141,14 @@ def test_two_recipes_run_one_after_the_other(place: Place, data: Path, calm: Pla
     assert (place.folder / "second.csv").exists()
 
 
+def test_a_training_says_whom_it_reports_to_and_nothing_is_done_again_for_it(place: Place) -> None:
+    said = place.run("--set", "train.report_to=[tensorboard, wandb]")
+    folder = stage_folder(place.folder, "train")
+    assert f"reports to TensorBoard: tensorboard --logdir {folder / 'output' / 'runs'}\n" in said
+    assert "demo/train: reports to wandb\n" in said
+    assert "everything is done already" in place.run()
+
+
 def test_status_lists_every_stage_in_the_order_of_the_run(calm: Place) -> None:
     (stages,) = json.loads(call("status", "echoed", "--json", "--runs-dir", calm.folder / "runs")).values()
     assert [stage["stage"] for stage in stages] == [f"{job}/{kind}" for job in ("demo", "MELD") for kind in KINDS]

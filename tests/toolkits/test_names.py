@@ -1,4 +1,4 @@
-"""The names that recipes may give as ``model.template``, against the toolkits themselves."""
+"""The names that recipes may give as ``model.template`` and ``train.report_to``, against the toolkits themselves."""
 
 from __future__ import annotations
 
@@ -24,6 +24,21 @@ def constants(environment: Environment, file: str, end: str) -> list[str]:
             if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
                 found.add(str(line.value.value))
     return sorted(found)
+
+
+def reports(environment: Environment) -> list[str]:
+    """What transformers in an environment reports to."""
+    for node in source(environment, "transformers/integrations/integration_utils.py").body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "INTEGRATION_TO_CALLBACK":
+            assert isinstance(node.value, ast.Dict)
+            return sorted(str(key.value) for key in node.value.keys if isinstance(key, ast.Constant))
+    raise LookupError("transformers names them elsewhere")
+
+
+@pytest.mark.parametrize("name", ["llamafactory", "llava_next", "swift", "videollama2"])
+def test_what_is_reported_to(name: str, request: pytest.FixtureRequest) -> None:
+    environment = request.getfixturevalue(f"{name}_env")
+    assert environment.names("report_to") == reports(environment)
 
 
 def test_llamafactory(llamafactory_env: Environment) -> None:

@@ -16,7 +16,8 @@ from orchestrator.cli.view import View
 from orchestrator.data.demo import write_demo_data
 from orchestrator.environments.environment import Environment
 from orchestrator.plan.make import make_plan
-from orchestrator.recipe.load import RecipeFiles, load_recipe
+from orchestrator.recipe.files import RecipeFiles
+from orchestrator.recipe.load import load_recipe
 from orchestrator.run.run import run_recipes
 from tests.media import write_video
 from tests.recipes import write_rows

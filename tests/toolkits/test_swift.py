@@ -112,7 +112,7 @@ LONG = "epochs: 5, save_steps: 5, learning_rate: 1e-2, lora: {rank: 64, alpha: 1
 def calm_run(models: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """An `it` run that nobody disturbs, just started: the first test does something else meanwhile."""
     folder = tmp_path_factory.mktemp("calm")
-    process = start(recipe_file(folder, "it", data, models / "qwen2_vl", LONG), folder)
+    process = start(recipe_file(folder, "it", data, models / "qwen2_vl", f"{LONG}, report_to: tensorboard"), folder)
     yield process, folder
     process.terminate()
     process.wait()
@@ -329,6 +329,15 @@ def write_same(folder: Path, requests: list[dict[str, Any]]) -> None:
     ]
     with (folder / "same_train.jsonl").open("w", encoding="utf-8") as file:
         trainer("swift").write_examples(examples, file, "video")
+
+
+def test_a_training_reports_to_tensorboard(calm: Path) -> None:
+    folder = stage_folder(calm, "train")
+    (events,) = (folder / "output" / "runs").glob("**/events.out.tfevents.*")
+    assert events.stat().st_size > 1000
+    assert (
+        f"reports to TensorBoard: tensorboard --logdir {folder / 'output' / 'runs'}" in (calm / "said.txt").read_text()
+    )
 
 
 def test_batches_and_shards_do_not_change_answers(done: Path, calm: Path) -> None:

@@ -45,6 +45,8 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     if resume or log.exists():
         again = "begins again: it has no checkpoint to go on from"
         context.say(f"goes on from {Path(resume).name}" if resume else again)
+    for text in trainer.reports(context.recipe, stage.folder) if context.recipe.training.report_to else ():
+        context.say(text)
     command = commands.train_command(context.plan, stage, context.device, resume)
     before = log.stat().st_size if log.exists() else 0
     with context.same_videos(videos):

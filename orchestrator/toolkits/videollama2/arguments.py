@@ -51,4 +51,7 @@ def default_arguments(device: str) -> dict[str, Any]:
 
 def flags(arguments: dict[str, Any]) -> list[str]:
     """``--name value`` for a command line, as transformers' argument parser reads it."""
-    return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+    words: list[str] = []
+    for name, value in arguments.items():
+        words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
+    return words
