@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -94,6 +95,8 @@ def _write(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], list
     path.parent.mkdir(parents=True, exist_ok=True)
     # of two runs that end together the second sees what the first wrote
     with waiting_lock(path.parent / LOCK, f"another run writes to {path.parent}: waiting for it"):
+        for left in (one for file in (path, answers) for one in path.parent.glob(f".{glob.escape(file.name)}.*.tmp")):
+            left.unlink(missing_ok=True)  # half a file of a run that was killed
         everything = among_others(path, rows) if found[0].plan.recipe.swept else rows
         known = holds(path, everything)
         if not known:

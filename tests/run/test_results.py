@@ -168,6 +168,15 @@ def test_lost_answers_are_written_again_the_same(place: Place, damage: Any) -> N
     assert place.results.stat().st_mtime_ns == table, "what is the same is not written again"
 
 
+def test_half_a_file_of_a_run_that_was_killed_goes_and_others_stay(place: Place) -> None:
+    left = [place.folder / f".echoed{suffix}.999.tmp" for suffix in (".csv", ".answers.jsonl.gz")]
+    others = [place.folder / name for name in (".echoed2.csv.999.tmp", "echoed.tmp")]
+    for path in (*left, *others):
+        path.write_text("half")
+    place.run()
+    assert [path.exists() for path in (*left, *others)] == [False, False, True, True]
+
+
 def test_answers_go_where_their_table_goes(place: Place) -> None:
     first, second = (("--set", f"inference.max_new_tokens={tokens}") for tokens in (16, 24))
     place.run(*first)
