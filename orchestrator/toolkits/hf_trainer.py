@@ -38,7 +38,7 @@ def arguments(recipe: Recipe) -> dict[str, Any]:
         "save_strategy": "steps" if train.save_steps else "epoch",
         # exact resume needs the optimizer and the random states
         "save_only_model": False,
-        "report_to": list(train.report_to) or "none",
+        "report_to": list(train.report_to) if len(train.report_to) > 1 else next(iter(train.report_to), "none"),
     }
     if train.report_to and "run_name" not in train.extra:
         found["run_name"] = recipe.name  # what is reported bears it; by default it is the folder's name, `output`

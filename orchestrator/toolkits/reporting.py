@@ -51,6 +51,13 @@ def reporting_problems(names: Sequence[str], environment: Environment) -> list[s
     return found
 
 
+def single_problems(names: Sequence[str]) -> list[str]:
+    """What is wrong with `train.report_to` for a toolkit whose command line takes one name, as transformers 4.40's."""
+    if len(names) < 2:
+        return []
+    return [f"train.report_to: the toolkit reports to one, not {len(names)}; name one of {', '.join(names)}"]
+
+
 def _has(environment: Environment, client: Client) -> bool:
     if environment.state() == "ready":
         return any(environment.venv.glob(f"lib/python*/site-packages/{client.package}"))

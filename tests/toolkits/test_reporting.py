@@ -45,8 +45,18 @@ def test_a_toolkit_is_told(toolkit: str) -> None:
     name = RECIPES[toolkit]
     assert told(toolkit) == {"report_to": ["none"]}
     assert told(toolkit, "train.report_to=wandb") == {"report_to": ["wandb"], "run_name": [name]}
-    both = told(toolkit, "train.report_to=[tensorboard, wandb]", "train.extra.run_name=mine")
-    assert both == {"report_to": ["tensorboard", "wandb"], "run_name": ["mine"]}
+    assert told(toolkit, "train.report_to=wandb", "train.extra.run_name=mine")["run_name"] == ["mine"]
+
+
+@pytest.mark.parametrize("toolkit", RECIPES)
+def test_several_are_told_where_the_toolkit_takes_them(toolkit: str) -> None:
+    several = "train.report_to=[tensorboard, wandb]"
+    said = [text for text in trainer(toolkit).problems(shipped(RECIPES[toolkit], several)) if "reports to one" in text]
+    if toolkit in ("llava_next", "videollama2"):
+        assert said == ["train.report_to: the toolkit reports to one, not 2; name one of tensorboard, wandb"]
+    else:
+        assert said == []
+        assert told(toolkit, several)["report_to"] == ["tensorboard", "wandb"]
 
 
 @pytest.mark.parametrize("toolkit", RECIPES)

@@ -27,6 +27,7 @@ from orchestrator.toolkits.llava_next.settings import (
     weights_problems,
 )
 from orchestrator.toolkits.programs import ON_CPU, torchrun
+from orchestrator.toolkits.reporting import single_problems
 from orchestrator.toolkits.settings import refused_options
 
 # what LLaVA-Video's configuration says; LLaVA-OneVision's frames have fewer tokens. For a model that is not here yet
@@ -94,6 +95,7 @@ class Trainer(HfTrainer):
         refused = REFUSED
         if train.finetuning == "full":
             refused = {key: reason for key, reason in REFUSED.items() if key != "mm_tunable_parts"}
+        found += single_problems(train.report_to)
         return found + refused_options(recipe, owned, refused, self.environment)
 
     def _too_long(self, recipe: Recipe) -> list[str]:

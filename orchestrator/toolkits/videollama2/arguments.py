@@ -51,7 +51,4 @@ def default_arguments(device: str) -> dict[str, Any]:
 
 def flags(arguments: dict[str, Any]) -> list[str]:
     """``--name value`` for a command line, as transformers' argument parser reads it."""
-    words: list[str] = []
-    for name, value in arguments.items():
-        words += [f"--{name}", *map(str, value if isinstance(value, list) else [value])]
-    return words
+    return [text for name, value in arguments.items() for text in (f"--{name}", str(value))]

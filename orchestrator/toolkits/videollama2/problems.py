@@ -8,6 +8,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import TrainInputs
+from orchestrator.toolkits.reporting import single_problems
 from orchestrator.toolkits.settings import attention_problems, parts_problems, refused_options
 from orchestrator.toolkits.videollama2.arguments import train_arguments
 from orchestrator.toolkits.whole import file_problem
@@ -105,4 +106,5 @@ def _training(recipe: Recipe, environment: Environment) -> list[str]:
     known = recipe.model_copy(update={"model": recipe.model.model_copy(update={"parts": ROLES})})
     owned = train_arguments(known, TrainInputs(model="", data="", device="cpu"), environment)
     refused = {name: why for name, why in REFUSED.items() if name not in owned}
+    found += single_problems(train.report_to)
     return found + refused_options(recipe, owned, refused, environment)
