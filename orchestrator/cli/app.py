@@ -259,14 +259,17 @@ def env_build(
 @env_app.command("check")
 def env_check(
     names: Annotated[list[str] | None, typer.Argument(help="Toolkits; all that are built if none.")] = None,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Also see whether each fits the driver and computes on every GPU.")
+    ] = False,
 ) -> None:
-    """Check that environments really work: import what will be used.
+    """Check that environments really work: import what will be used, and with --gpu compute on the GPUs.
 
-    Example: python -m orchestrator env check llamafactory
+    Example: python -m orchestrator env check --gpu llamafactory
     """
     from orchestrator.cli.env import check_environments
 
-    check_environments(names or [])
+    check_environments(names or [], gpu=gpu)
 
 
 @data_app.command("check")

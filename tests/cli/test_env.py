@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 from orchestrator.cli import env
+from orchestrator.environments.gpus import GpuReport
 from orchestrator.errors import InputError
 from tests.running import call
 
@@ -80,6 +81,23 @@ def test_check(known: dict[str, Fake]) -> None:
     assert call("env", "check", "b") == "b: works\n"
     known.clear()
     assert call("env", "check").startswith("no environment is built; build one with")
+
+
+def test_check_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(env, "driver", lambda: "driver 1; GPU 0: Toy, 1 MiB")
+    monkeypatch.setattr(env, "visible_gpus", list)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert call("env", "check", "--gpu", "a", code=1).startswith("error: no NVIDIA GPU is here, so nothing was checked")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES hides all GPUs" in call("env", "check", "--gpu", code=1)
+    monkeypatch.setattr(env, "visible_gpus", lambda: ["0"])
+    reports = {"a": GpuReport("torch 1", notes=("no nvcc",)), "b": GpuReport("torch 2", ("it is broken",))}
+    monkeypatch.setattr(env, "look", lambda environment: reports[environment.name])
+    said = call("env", "check", "--gpu", "a").splitlines()
+    assert said == ["driver 1; GPU 0: Toy, 1 MiB", "a: works", "    torch 1", "    note: no nvcc"]
+    said = call("env", "check", "--gpu", "a", "b", code=1)
+    assert "b: works\n    torch 2\n    wrong: it is broken\n" in said
+    assert said.endswith("error: not working on the GPUs of this machine: b\n")
 
 
 def test_a_definition_that_is_wrong_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
