@@ -246,6 +246,9 @@ def env_list(json: Json = False) -> None:
 def env_build(
     names: Annotated[list[str], typer.Argument(help="Toolkits, as `env list` names them.", metavar="NAME...")],
     force: Annotated[bool, typer.Option("--force", help="Build again even if it is up to date.")] = False,
+    wheels: Annotated[
+        Path | None, typer.Option(help="Take all packages from this folder, and nothing from a network (README).")
+    ] = None,
 ) -> None:
     """Build toolkits' environments from their hash-pinned locks. A run does it by itself when needed.
 
@@ -253,7 +256,7 @@ def env_build(
     """
     from orchestrator.cli.env import build_environments
 
-    build_environments(names, force=force)
+    build_environments(names, force=force, wheels=wheels)
 
 
 @env_app.command("check")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from orchestrator.cli.table import print_rows
 from orchestrator.environments.build import build
@@ -31,19 +32,21 @@ def print_environments(*, as_json: bool) -> None:
     print_rows(rows, as_json=as_json)
 
 
-def build_environments(chosen: Sequence[str], *, force: bool) -> None:
-    """Build some environments.
+def build_environments(chosen: Sequence[str], *, force: bool, wheels: Path | None = None) -> None:
+    """Build some environments; with ``wheels`` from that folder alone, see `build`.
 
     Raises:
-        InputError: a name is unknown.
+        InputError: a name is unknown, or the folder is not there.
         StageError: a build failed.
     """
+    if wheels and not wheels.is_dir():
+        raise InputError("there is no such folder of wheels", str(wheels), "README says how it is filled")
     for environment in list(map(Environment.load, chosen)):
         if environment.state() == "ready" and not force:
             print(f"{environment.name}: up to date")
             continue
         print(f"{environment.name}: building ({environment.log})", flush=True)
-        build(environment, force=force)
+        build(environment, force=force, wheels=wheels)
         print(f"{environment.name}: ready")
 
 

@@ -25,6 +25,7 @@ class Fake:
     folder: Path = Path("there")
     log: Path = Path("there/build.log")
     forced: list[bool] = field(default_factory=list)
+    wheels: Path | None = None
     known: ClassVar[dict[str, Fake]] = {}
 
     @classmethod
@@ -39,9 +40,10 @@ class Fake:
     def toolkit_version(self) -> str:
         return f"{self.name} 1.0"
 
-    def build(self, force: bool) -> None:
+    def build(self, force: bool, wheels: Path | None) -> None:
         self.now = "ready"
         self.forced.append(force)
+        self.wheels = wheels
 
     def check(self) -> str:
         return self.problem
@@ -65,12 +67,16 @@ def test_list() -> None:
     assert [row["state"] for row in json.loads(call("env", "list", "--json"))] == ["ready", "missing", "stale"]
 
 
-def test_build(known: dict[str, Fake]) -> None:
+def test_build(known: dict[str, Fake], tmp_path: Path) -> None:
     assert call("env", "build", "a", "b") == "a: up to date\nb: building (there/build.log)\nb: ready\n"
     assert call("env", "build", "a", "--force").endswith("a: ready\n")
     assert (known["a"].forced, known["b"].forced) == ([True], [False])
     assert "no toolkit environment `x`" in call("env", "build", "b", "x", "--force", code=2)
     assert known["b"].forced == [False]  # a wrong name is found before anything is built
+    said = call("env", "build", "b", "--force", "--wheels", "no/such", code=2)
+    assert said.startswith("error: no/such: there is no such folder of wheels")
+    call("env", "build", "b", "--force", "--wheels", str(tmp_path))
+    assert known["b"].wheels == tmp_path
 
 
 def test_check(known: dict[str, Fake]) -> None:
