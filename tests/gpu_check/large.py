@@ -17,6 +17,7 @@ import yaml
 
 from orchestrator.benchmark.task import benchmark_tasks, tasks
 from orchestrator.environments.environment import Environment
+from orchestrator.machine.checkout import PROMPTS
 from tests.gpu_check.kits import Bench
 from tests.gpu_check.parts import equal, of_training
 from tests.gpu_check.runs import Failed, Run, environment, run
@@ -68,21 +69,12 @@ def made(name: str, bench: Bench) -> dict[str, Any]:
         Failed: it could not be made.
     """
     shape, above = SHAPES[name], bench.folder / "large"
-    folder = above / name
-    stand_in = bench.device == "cpu"
+    folder, stand_in = above / name, bench.device == "cpu"
     if not (folder / "made").exists():
         shutil.rmtree(above, ignore_errors=True)  # 16 GB each
-        folder.mkdir(parents=True)
-        config = merged(shape["config"], shape["small"]) if stand_in else shape["config"]
-        if "tower" in shape:
-            config = {**config, "tower": shape["small_tower" if stand_in else "tower"]}
-        (folder / "config.json").write_text(json.dumps(config))
-        texts = [f"What is the {task.word} of this speaker? The candidate labels are: {', '.join(task.labels)}."
-                 for task in benchmark_tasks("mmla").values()]  # fmt: skip
-        (folder / "corpus.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
-        python = Environment.load(shape["toolkit"]).python
-        argv = argv_of(python, HERE / PROGRAMS[shape["toolkit"]], folder / "model", folder / "config.json",
-                       folder / "corpus.jsonl", bench.device)  # fmt: skip
+        config, texts = _described(shape, folder, stand_in)
+        python, program = Environment.load(shape["toolkit"]).python, HERE / PROGRAMS[shape["toolkit"]]
+        argv = argv_of(python, program, folder / "model", config, texts, bench.device)
         done = subprocess.run(argv, env=environment({}), capture_output=True, text=True)
         if done.returncode:
             raise Failed(f"the random model could not be made:\n{done.stderr[-3000:]}")
@@ -90,6 +82,21 @@ def made(name: str, bench: Bench) -> dict[str, Any]:
     known = {key: shape[key] for key in ("toolkit", "template", "type")}
     title = f"{shape['title']} (stand-in)" if stand_in else shape["title"]
     return known | {"name": title, "path": str(folder / "model"), "params_b": 0.01 if stand_in else shape["params_b"]}
+
+
+def _described(shape: dict[str, Any], folder: Path, stand_in: bool) -> tuple[Path, Path]:
+    """The files that say what the model is, and what its tokenizer learns from."""
+    folder.mkdir(parents=True)
+    config = merged(shape["config"], shape["small"]) if stand_in else shape["config"]
+    if "tower" in shape:
+        config = {**config, "tower": shape["small_tower" if stand_in else "tower"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    # words of the prompts become tokens, so that a prompt is about as long as with the published vocabulary
+    texts = [f"{task.word}: [{', '.join(task.labels)}]" for task in benchmark_tasks("mmla").values()]
+    for name in ("text", "video"):
+        texts += (PROMPTS / "mmla" / f"{name}.j2").read_text().splitlines() * 3
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(text) + "\n" for text in texts))
+    return folder / "config.json", folder / "corpus.jsonl"
 
 
 def recipe(name: str, bench: Bench, method: str = "zero_shot", **more: Any) -> dict[str, Any]:
