@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,6 +85,8 @@ def do(name: str, bench: Bench, file: Path) -> None:
         if (state := Environment.load(toolkit).state()) != "ready":
             how = f"python -m orchestrator env build {toolkit}"
             raise Skipped(f"the environment of {toolkit} is {state}: {how}")
+        # what it measured in an earlier call
+        shutil.rmtree(bench.folder / "parts" / toolkit / part, ignore_errors=True)
         work = parts.TABLE[part](KITS[toolkit], bench) if part in parts.TABLE else large.TABLE[part](bench)
         for what, seen in work:
             print(f"    {what}: {seen}", flush=True)
@@ -183,6 +186,8 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.exit(
             "error: no GPU can be seen here; see nvidia-smi and CUDA_VISIBLE_DEVICES, or try it in small: --device cpu"
         )
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # so that the part at hand is ended, too
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as temporary:
         work = (given.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ class Sizes:
     micro: int
 
 
-SIZES = {"cpu": Sizes((12, 2, 12), 9, 4, 2), "cuda": Sizes((64, 8, 96), 48, 8, 4)}
+SIZES = {"cpu": Sizes((12, 2, 12), 6, 4, 2), "cuda": Sizes((64, 8, 96), 48, 8, 4)}
 
 
 @dataclass(frozen=True)

@@ -113,29 +113,34 @@ def recipe(name: str, bench: Bench, method: str = "zero_shot", **more: Any) -> d
     return found | more
 
 
-def asked(name: str, bench: Bench, where: str, batch: int, tasks_: list[str]) -> Run:
+def folder_of(name: str, part: str, bench: Bench) -> Path:
+    """Where a part's runs lie."""
+    return bench.folder / "parts" / SHAPES[name]["toolkit"] / part
+
+
+def asked(name: str, bench: Bench, where: Path, batch: int, tasks_: list[str]) -> Run:
     """The tests of some tasks, answered in one process."""
     changes = {"tasks": tasks_, "resources": {"device": bench.device, "inference_processes": 1}}
     made_ = recipe(name, bench, **changes)
     made_["inference"]["batch_size"] = batch
-    return run(made_, bench.folder / "parts" / name / where)
+    return run(made_, where)
 
 
 def _ways(name: str) -> Part:
     def compare(bench: Bench) -> Iterator[tuple[str, str]]:
-        size = SHAPES[name]["batch"]
+        size, where = SHAPES[name]["batch"], folder_of(name, name, bench)
         if bench.device == "cpu":
             yield "model", f"a stand-in of few parameters, not {SHAPES[name]['title']}"
         singly: dict[str, str] = {}
         requests = loading = answering = 0.0
         for task in TASKS:
-            done = asked(name, bench, task, 1, [task])
+            done = asked(name, bench, where / task, 1, [task])
             found = done.inference()
             singly |= done.answers()
             requests, answering = requests + found["n"], answering + found["answering"]
             loading += found["seconds"] - found["answering"]
         yield "one by one, a load per task", _rates(requests, len(TASKS), loading, answering)
-        done = asked(name, bench, "ours", size, list(TASKS))
+        done = asked(name, bench, where / "ours", size, list(TASKS))
         found = done.inference()
         load = found["seconds"] - found["answering"]
         yield f"batches of {size}, one load", _rates(found["n"], 1, load, found["answering"])
@@ -164,13 +169,14 @@ def _rates(requests: float, loads: int, loading: float, answering: float) -> str
 def _batches(name: str) -> Part:
     def grow(bench: Bench) -> Iterator[tuple[str, str]]:
         base: dict[str, str] = {}
-        for size in sorted({8, SHAPES[name]["batch"], 64}):
-            done = asked(name, bench, f"batch_{size}", size, list(TASKS))
+        for size in sorted({8, SHAPES[name]["batch"], 64} if bench.device == "cuda" else {2, 8}):
+            where = folder_of(name, f"{name}_batches", bench) / str(size)
+            done = asked(name, bench, where, size, list(TASKS))
             found, given = done.inference(), done.answers()
             idle = f", GPU idle {found['idle']:.0f} %" if "idle" in found else ""
             yield f"batch {size}", f"{found['rate']:.2f} requests/s{idle}, {done.seen.memory()}"
             if base:
-                yield f"answers of batch {size} equal those of batch 8", equal(base, given)
+                yield f"answers of batch {size} equal those of the smallest", equal(base, given)
             base = base or given
 
     grow.__doc__ = f"{SHAPES[name]['title']}: larger batches."
@@ -187,7 +193,7 @@ def _sft(name: str) -> Part:
         task = TASKS[1]
         changes = {"tasks": [task], "train": settings, "select": {"strategy": "last"}}
         only = [word for stage in ("convert", "train") for word in ("--only", f"{task}/{stage}")]
-        done = run(recipe(name, bench, "sft", **changes), bench.folder / "parts" / name / "sft", *only)
+        done = run(recipe(name, bench, "sft", **changes), folder_of(name, f"{name}_sft", bench), *only)
         yield from of_training(done)
 
     train.__doc__ = f"{SHAPES[name]['title']}: LoRA in one process."

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,10 +97,12 @@ def environment(more: Mapping[str, str]) -> dict[str, str]:
 
 
 def write(recipe: Mapping[str, Any], folder: Path) -> Path:
-    """The recipe's file in a folder of its own."""
+    """The recipe's file in a folder of its own, in which runs of another one are removed."""
+    path, text = folder / f"{NAME}.yaml", yaml.safe_dump(dict(recipe), sort_keys=False)
+    if path.exists() and path.read_text() != text:
+        shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{NAME}.yaml"
-    path.write_text(yaml.safe_dump(dict(recipe), sort_keys=False))
+    path.write_text(text)
     return path
 
 

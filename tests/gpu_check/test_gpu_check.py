@@ -122,8 +122,47 @@ def test_parts_on_a_toolkit_that_counts(counting: Kit, tmp_path: Path) -> None:
     assert (found["state"], found["said"]) == ("ok", "")
     assert found["figures"]["training"].endswith("its log names no speed")
     assert found["figures"]["answered"].startswith("12 requests")
-    found = seen("batches", tmp_path)
-    assert found["figures"]["answers of batch 8 equal those one by one"] == "yes, all 12 (1 distinct)"
+
+
+def test_runs_of_another_recipe_are_removed(tmp_path: Path) -> None:
+    first = runs.write({"method": "sft"}, tmp_path / "a")
+    (tmp_path / "a" / "runs").mkdir()
+    assert runs.write({"method": "sft"}, tmp_path / "a") == first
+    assert (tmp_path / "a" / "runs").exists()
+    runs.write({"method": "it"}, tmp_path / "a")
+    assert [file.name for file in (tmp_path / "a").iterdir()] == ["check.yaml"]
+
+
+@pytest.mark.long
+def test_the_releases_way_and_ours(counting: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(large.SHAPES, "echo", {"title": "Echo-7B", "toolkit": "echo", "batch": 8})
+    model = {"name": "Echo", "toolkit": "echo", "type": "LLM", "init": {"config": {"model_type": "echo"}}}
+    monkeypatch.setattr(large, "made", lambda name, bench: model)
+    found = dict(large._ways("echo")(Bench("cpu", tmp_path)))
+    # it says of each answer that it took half a second
+    assert found["one by one, a load per task"].endswith("s for 3 loads; 2.00/s without")
+    assert found["batches of 8, one load"].endswith("s for 1 load; 2.00/s without")
+    assert found["answers equal"] == "yes, all 12 (1 distinct)"
+    assert found["computed from these"].startswith("all 15,713 test requests of the 12 tasks would take ")
+    found = dict(large._batches("echo")(Bench("cpu", tmp_path)))
+    assert found["answers of batch 8 equal those of the smallest"] == "yes, all 12 (1 distinct)"
+    found = seen("batches", tmp_path)["figures"]
+    assert found["answers of batch 8 equal those one by one"] == "yes, all 12 (1 distinct)"
+
+
+@pytest.mark.parametrize("name", large.SHAPES)
+def test_a_stand_in_differs_from_the_published_shape_in_its_numbers_alone(name: str) -> None:
+    shape = large.SHAPES[name]
+    config = large.merged(shape["config"], shape["small"])
+
+    def keys(content: dict[str, Any]) -> dict[str, Any]:
+        return {key: keys(value) if isinstance(value, dict) else 0 for key, value in content.items()}
+
+    assert keys(config) == keys(shape["config"])
+    text = config.get("text_config", config)
+    assert (text["hidden_size"], text["num_hidden_layers"]) == (64, 2)
+    published = shape["config"].get("text_config", shape["config"])
+    assert (published["hidden_size"], published["num_hidden_layers"], published["vocab_size"]) == (3584, 28, 152064)
 
 
 def test_a_part_that_fails_says_why(counting: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
