@@ -186,8 +186,6 @@ def main(words: Sequence[str] | None = None) -> int:
         sys.exit(
             "error: no GPU can be seen here; see nvidia-smi and CUDA_VISIBLE_DEVICES, or try it in small: --device cpu"
         )
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))  # so that the part at hand is ended, too
     with tempfile.TemporaryDirectory(prefix="gpu-check-") as temporary:
         work = (given.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
@@ -219,4 +217,7 @@ def run_all(names: Sequence[str], bench: Bench, out: Path, minutes: float, stop_
 
 
 if __name__ == "__main__":
+    for _number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(_number) != signal.SIG_IGN:  # as under nohup
+            signal.signal(_number, lambda number, _: sys.exit(128 + number))  # so that the part at hand is ended, too
     sys.exit(main())

@@ -14,7 +14,6 @@ from tests.gpu_check.measure import nvidia_smi
 from tests.gpu_check.runs import Failed, Run, Skipped, killed_at, run, said, start, write
 from tests.gpu_check.weights import difference
 
-Figures = dict[str, str]
 Part = Callable[[Kit, Bench], Iterator[tuple[str, str]]]
 BATCHES = {"cuda": (1, 8, 64), "cpu": (1, 8)}
 TABLE: dict[str, Part] = {}
@@ -44,13 +43,9 @@ def of_training(done: Run) -> Iterator[tuple[str, str]]:
     """Figures of a run's training."""
     found = done.training()
     if "train_steps_per_second" in found:
-        yield (
-            "training",
-            (
-                f"{found['train_steps_per_second']:.2f} steps/s, {found.get('train_samples_per_second', 0):.2f} "
-                f"samples/s over {found.get('train_runtime', 0):.0f} s (stage {done.stage_seconds('train'):.0f} s)"
-            ),
-        )
+        steps, samples = found["train_steps_per_second"], found.get("train_samples_per_second", 0)
+        stage = f"{found.get('train_runtime', 0):.0f} s (stage {done.stage_seconds('train'):.0f} s)"
+        yield "training", f"{steps:.2f} steps/s, {samples:.2f} samples/s over {stage}"
     else:
         yield "training", f"stage of {done.stage_seconds('train'):.0f} s; its log names no speed"
     if "train_loss" in found:
@@ -67,13 +62,6 @@ def equal(first: dict[str, str], second: dict[str, str]) -> str:
     unlike = [key for key in first if first[key] != second[key]]
     distinct = len(set(first.values()))
     return f"no: {len(unlike)} of {len(first)} differ" if unlike else f"yes, all {len(first)} ({distinct} distinct)"
-
-
-def agreed(name: str, found: str, *, must: bool = False) -> tuple[str, str]:
-    """An agreement as a figure; one that must be is a failure otherwise."""
-    if must and found.startswith("no"):
-        raise Failed(f"{name}: {found}")
-    return name, found
 
 
 @part
@@ -120,9 +108,9 @@ def resume(kit: Kit, bench: Bench) -> Iterator[tuple[str, str]]:
         raise Failed(f"the training began anew:\n{said(where)}")
     yield "went on from", Path(outputs["resumed_from"]).name
     last = f"output/checkpoint-{bench.sizes.steps}"
-    yield agreed("weights equal those of an undisturbed training", difference(
-        again.stage("train") / last, calm.stage("train") / last))  # fmt: skip
-    yield agreed("answers, too", equal(again.answers(), calm.answers()))
+    compared = difference(again.stage("train") / last, calm.stage("train") / last)
+    yield "weights equal those of an undisturbed training", compared
+    yield "answers, too", equal(again.answers(), calm.answers())
 
 
 @part
@@ -137,7 +125,7 @@ def batches(kit: Kit, bench: Bench) -> Iterator[tuple[str, str]]:
         idle = f", GPU idle {found['idle']:.0f} %" if "idle" in found else ""
         yield f"batch {size}", f"{found['rate']:.2f} requests/s{idle}, {done.seen.memory()}"
         if base:
-            yield agreed(f"answers of batch {size} equal those one by one", equal(base, given))
+            yield f"answers of batch {size} equal those one by one", equal(base, given)
         base = base or given
 
 
@@ -150,7 +138,7 @@ def attention(kit: Kit, bench: Bench) -> Iterator[tuple[str, str]]:
         done = run(recipe, folder(bench, kit, "attention", name))
         given[name] = done.answers()
         yield name, f"{done.inference()['rate']:.2f} requests/s, {done.seen.memory()}"
-    yield agreed("answers equal", equal(given["sdpa"], given["eager"]))
+    yield "answers equal", equal(given["sdpa"], given["eager"])
 
 
 @part
