@@ -134,14 +134,14 @@ class Kit:
         make: makes a tiny model in a folder; returns what ``model`` of a recipe says of it.
         more: what else its recipes say.
         train: what else ``train`` says.
-        on_cpu: the DeepSpeed stages that are known to train on a CPU.
+        on_cpu: the DeepSpeed stages that are known to train on a CPU, and in which precision.
     """
 
     name: str
     make: Callable[[Path, Bench], dict[str, Any]]
     more: Mapping[str, Any] = field(default_factory=dict)
     train: Mapping[str, Any] = field(default_factory=dict)
-    on_cpu: tuple[str, ...] = ("zero2",)
+    on_cpu: Mapping[str, str] = field(default_factory=lambda: {"zero2": "bf16"})
 
     def model(self, bench: Bench) -> dict[str, Any]:
         """The tiny model, made once."""
@@ -184,7 +184,7 @@ class Kit:
 KITS = {
     kit.name: kit
     for kit in (
-        Kit("llamafactory", _llamafactory, on_cpu=("zero2", "zero3")),
+        Kit("llamafactory", _llamafactory, on_cpu={"zero2": "fp32", "zero3": "fp32"}),
         Kit("llava_next", _llava_next, more={"video": {"frames": 1}}),
         Kit("swift", _swift),
         Kit("videollama2", _videollama2, more={"video": {"frames": 8}}),

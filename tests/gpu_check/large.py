@@ -148,15 +148,21 @@ def _ways(name: str) -> Part:
             yield "GPU idle while answering in batches", f"{found['idle']:.0f} %"
         yield "memory", done.seen.memory()
         yield "answers equal", equal(singly, done.answers())
-        whole = sum(task.sizes["test"] for task in benchmark_tasks("mmla").values())
-        count = len(benchmark_tasks("mmla"))
-        theirs = count * loading / len(TASKS) + whole * answering / requests
-        ours = load + whole * found["answering"] / found["n"]
-        times = f"{theirs / 3600:.2f} h one by one, {ours / 3600:.2f} h in batches: {theirs / ours:.1f} times as fast"
-        yield "computed from these", f"all {whole:,} test requests of the {count} tasks would take {times}"
+        if bench.device == "cuda":  # of a stand-in it would say nothing
+            each = loading / len(TASKS), answering / requests
+            yield "computed from these", projected(each, (load, found["answering"] / found["n"]))
 
     compare.__doc__ = f"{SHAPES[name]['title']}: the release's way and ours."
     return compare
+
+
+def projected(theirs: tuple[float, float], ours: tuple[float, float]) -> str:
+    """What the whole benchmark's tests would take in both ways, from the seconds of a load and of a request in each."""
+    found = benchmark_tasks("mmla").values()
+    requests = sum(task.sizes["test"] for task in found)
+    slow, fast = len(found) * theirs[0] + requests * theirs[1], ours[0] + requests * ours[1]
+    times = f"{slow / 3600:.2f} h one by one, {fast / 3600:.2f} h in batches: {slow / fast:.1f} times as fast"
+    return f"all {requests:,} test requests of the {len(found)} tasks would take {times}"
 
 
 def _rates(requests: float, loads: int, loading: float, answering: float) -> str:

@@ -170,9 +170,11 @@ def _zero(stage: str) -> Part:
         if bench.device == "cpu" and stage not in kit.on_cpu:
             raise Skipped(f"{kit.name} with {stage} is for GPUs: it was never made to train so on a CPU")
         processes = 2 if bench.device == "cpu" else min(2, len(visible_gpus()))
-        recipe = kit.recipe(bench, "sft", train={"deepspeed": stage}, resources={"processes": processes})
+        precision = kit.on_cpu[stage] if bench.device == "cpu" else "bf16"
+        train = {"deepspeed": stage, "precision": precision}
+        recipe = kit.recipe(bench, "sft", train=train, resources={"processes": processes})
         done = run(recipe, folder(bench, kit, stage))
-        yield "processes", str(processes)
+        yield "processes", f"{processes}, in {precision}"
         yield from of_training(done)
         yield "answered", f"{len(done.answers())} requests"
 
