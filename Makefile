@@ -9,7 +9,7 @@ PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 # what `make chaos` disturbs
 TOOLKIT ?= echo
 
-.PHONY: help install demo lint check test test-all cover bench chaos lock clean
+.PHONY: help install demo lint check test test-all cover bench gpu-check chaos lock clean
 
 help:
 	@echo "make install   .venv, which everything else here needs and makes by itself"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-all  every test, the longer proofs too"
 	@echo "make cover     the quick tests, and how much of the orchestrator they run"
 	@echo "make bench     the speed table (tests/benchmarks/README.md)"
+	@echo "make gpu-check what only a GPU can show, tried part by part; writes a page (ARGS='--only swift' and the like)"
 	@echo "make chaos     disturb runs in hundreds of ways, print what was survived (TOOLKIT=llamafactory: the real one)"
 	@echo "make clean     remove the demo and the caches of ruff, mypy and pytest"
 	@echo "make lock      make the locks again from pyproject.toml and third_party/*/requirements.in"
@@ -64,6 +65,9 @@ cover: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m tests.benchmarks
+
+gpu-check: $(READY)
+	$(BIN)/python -m tests.gpu_check $(ARGS)
 
 chaos: $(READY)
 	$(BIN)/python -m tests.chaos --toolkit $(TOOLKIT)

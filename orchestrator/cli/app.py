@@ -307,6 +307,9 @@ def env_list(json: Json = False) -> None:
 def env_build(
     names: Annotated[list[str], typer.Argument(help="Toolkits, as `env list` names them.", metavar="NAME...")],
     force: Annotated[bool, typer.Option("--force", help="Build again even if it is up to date.")] = False,
+    wheels: Annotated[
+        Path | None, typer.Option(help="Take all packages from this folder, and nothing from a network (README).")
+    ] = None,
 ) -> None:
     """Build toolkits' environments from their hash-pinned locks. A run does it by itself when needed.
 
@@ -314,20 +317,23 @@ def env_build(
     """
     from orchestrator.cli.env import build_environments
 
-    build_environments(names, force=force)
+    build_environments(names, force=force, wheels=wheels)
 
 
 @env_app.command("check")
 def env_check(
     names: Annotated[list[str] | None, typer.Argument(help="Toolkits; all that are built if none.")] = None,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Also see whether each fits the driver and computes on every GPU.")
+    ] = False,
 ) -> None:
-    """Check that environments really work: import what will be used.
+    """Check that environments really work: import what will be used, and with --gpu compute on the GPUs.
 
-    Example: python -m orchestrator env check llamafactory
+    Example: python -m orchestrator env check --gpu llamafactory
     """
     from orchestrator.cli.env import check_environments
 
-    check_environments(names or [])
+    check_environments(names or [], gpu=gpu)
 
 
 @data_app.command("check")

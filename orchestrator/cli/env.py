@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from orchestrator.cli.table import print_rows
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
+from orchestrator.environments.gpus import look
 from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, OrchestratorError
+from orchestrator.machine.gpus import driver, visible_gpus
 
 
 def print_environments(*, as_json: bool) -> None:
@@ -28,28 +32,34 @@ def print_environments(*, as_json: bool) -> None:
     print_rows(rows, as_json=as_json)
 
 
-def build_environments(chosen: Sequence[str], *, force: bool) -> None:
-    """Build some environments.
+def build_environments(chosen: Sequence[str], *, force: bool, wheels: Path | None = None) -> None:
+    """Build some environments; with ``wheels`` from that folder alone, see `build`.
 
     Raises:
-        InputError: a name is unknown.
+        InputError: a name is unknown, or the folder is not there.
         StageError: a build failed.
     """
+    if wheels and not wheels.is_dir():
+        raise InputError("there is no such folder of wheels", str(wheels), "README says how it is filled")
     for environment in list(map(Environment.load, chosen)):
         if environment.state() == "ready" and not force:
             print(f"{environment.name}: up to date")
             continue
         print(f"{environment.name}: building ({environment.log})", flush=True)
-        build(environment, force=force)
+        build(environment, force=force, wheels=wheels)
         print(f"{environment.name}: ready")
 
 
-def check_environments(chosen: Sequence[str]) -> None:
+def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
     """Import in each environment what will be used there; in all that are built if none is named.
+
+    Args:
+        chosen: toolkits by name.
+        gpu: also have each compute on every GPU that can be seen.
 
     Raises:
         InputError: a name is unknown.
-        OrchestratorError: one of them does not work.
+        OrchestratorError: one of them does not work, or there is no GPU that could be looked at.
     """
     environments, failed = [], []
     for name in chosen or toolkit_names():
@@ -63,10 +73,44 @@ def check_environments(chosen: Sequence[str]) -> None:
     built = [environment for environment in environments if chosen or environment.state() != "missing"]
     if not built:
         print("no environment is built; build one with: python -m orchestrator env build NAME")
+    if gpu:
+        _need_gpus()
+    unfit = []
     for environment in built:
         problem = environment.check()
-        print(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout)
+        print(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout, flush=True)
         if problem:
             failed.append(environment.name)
+        elif gpu and not _fits_gpus(environment):
+            unfit.append(environment.name)
     if failed:
         raise OrchestratorError(f"not working: {', '.join(failed)}; build again with env build --force NAME")
+    if unfit:
+        raise OrchestratorError(f"not working on the GPUs of this machine: {', '.join(unfit)}")
+
+
+def _need_gpus() -> None:
+    """Say which GPUs there are.
+
+    Raises:
+        OrchestratorError: there is none.
+    """
+    if not visible_gpus():
+        hidden = (
+            "CUDA_VISIBLE_DEVICES hides all GPUs" if "CUDA_VISIBLE_DEVICES" in os.environ else "no NVIDIA GPU is here"
+        )
+        raise OrchestratorError(
+            f"{hidden}, so nothing was checked on one\n"
+            "    run this on the machine with the GPUs; if this is it: see what nvidia-smi says"
+        )
+    print(driver() or "nvidia-smi says nothing; the toolkits' own torch is asked", flush=True)
+
+
+def _fits_gpus(environment: Environment) -> bool:
+    found = look(environment)
+    print(f"    {found.about}" if found.about else "    torch says nothing of itself")
+    for note in found.notes:
+        print(f"    note: {note}")
+    for problem in found.problems:
+        print(f"    wrong: {problem}", file=sys.stderr)
+    return not found.problems

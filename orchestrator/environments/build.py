@@ -24,6 +24,10 @@ from orchestrator.machine.logs import tail
 SHOWN_LINES = 12  # of a failed command's output
 # what a failed build's log says -> what to do
 REMEDIES = (
+    (
+        r"not found in the provided package locations|there is no version of",
+        "the folder of wheels lacks a package: README says how it is filled",
+    ),
     (r"No space left|disk quota|os error 28", "free some disk space (UV_CACHE_DIR moves uv's cache to another disk)"),
     (
         r"hash(es)? mismatch|do(es)? not match",
@@ -41,15 +45,18 @@ REMEDIES = (
 )
 
 
-def build(environment: Environment, *, force: bool = False) -> None:
+def build(environment: Environment, *, force: bool = False, wheels: Path | None = None) -> None:
     """Make an environment unless it is ready; two builds wait for each other; an interrupted one is started over.
 
     Args:
         environment: what to make.
         force: make it even if it is ready, from nothing.
+        wheels: a folder that holds all packages of the lock and, of a toolkit that comes by git, its checkout under the
+            toolkit's name: nothing is asked for over a network.
 
     Raises:
-        InputError: it has no lock, or comes by git and there is none, or its folder cannot be written.
+        InputError: it has no lock, or comes by git and there is none, or its folder cannot be written; or ``wheels``
+            lacks the checkout.
         StageError: a command failed, or what was built does not work: the log's last lines and what to do.
     """
     digest = environment.lock_digest
@@ -66,14 +73,15 @@ def build(environment: Environment, *, force: bool = False) -> None:
         os.set_inheritable(lock.fileno(), True)
         if environment.state() == "ready" and not force:
             return
-        work = _Build(environment)
+        work = _Build(environment, wheels)
         work.make_venv(fresh=force or environment.unfinished.exists())
         environment.unfinished.touch()
         environment.stamp.unlink(missing_ok=True)
         git, python = "git" in environment.source, str(environment.python)
         if git:
             work.check_out()  # first: where it cannot be had, gigabytes of packages need not be downloaded
-        work.uv("pip", "sync", "--python", python, "--require-hashes", str(environment.lock))
+        alone = ("--no-index", "--find-links", str(wheels.resolve())) if wheels else ()
+        work.uv("pip", "sync", *alone, "--python", python, "--require-hashes", str(environment.lock))
         if git:
             # over the lock, which also holds its build backend
             install = ("pip", "install", "--python", python, "--no-deps", "--no-build-isolation")
@@ -87,8 +95,8 @@ def build(environment: Environment, *, force: bool = False) -> None:
 class _Build:
     """The steps of one build."""
 
-    def __init__(self, environment: Environment):
-        self.environment, self.log = environment, environment.log
+    def __init__(self, environment: Environment, wheels: Path | None):
+        self.environment, self.log, self.wheels = environment, environment.log, wheels
 
     def make_venv(self, *, fresh: bool) -> None:
         environment = self.environment
@@ -100,13 +108,16 @@ class _Build:
         self.uv("venv", "--clear", "--no-project", "--python", environment.python_version, str(environment.venv))
 
     def check_out(self) -> None:
-        """Download the pinned commit."""
+        """Download the pinned commit, or copy it from the folder of wheels."""
         folder, source = self.environment.sources, self.environment.source
-        commands = git_source.checkout_commands(folder, source)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for command in commands:
-            self.call(command)
+        if self.wheels:
+            git_source.copy(self.wheels / self.environment.name, folder)
+        else:
+            commands = git_source.checkout_commands(folder, source)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            for command in commands:
+                self.call(command)
         if difference := git_source.difference(folder, source):
             raise StageError(difference)
 
@@ -121,6 +132,8 @@ class _Build:
             file.flush()
             start = file.tell()
             env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
+            if self.wheels:
+                env["UV_OFFLINE"] = "1"
             # not in the user's folder, whose pyproject.toml or uv.toml uv would heed
             where = self.log.parent
             done = subprocess.run(argv, env=env, cwd=where, stdout=file, stderr=subprocess.STDOUT, close_fds=False)

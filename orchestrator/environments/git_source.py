@@ -30,6 +30,21 @@ def checkout_commands(target: Path, source: Mapping[str, Any]) -> list[list[str]
     return [*commands, [*git, "-c", "advice.detachedHead=false", "checkout", "--quiet", "FETCH_HEAD"]]
 
 
+def copy(brought: Path, target: Path) -> None:
+    """Take a checkout that was brought along.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if not (brought / ".git").exists():
+        hint = (
+            f"copy third_party/{brought.name}/.venv/src/{brought.name} of a machine with a network, where it is built"
+        )
+        raise InputError("the checkout of the toolkit is not there", str(brought), hint)
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(brought, target, symlinks=True)
+
+
 def difference(target: Path, source: Mapping[str, Any]) -> str:
     """How a checkout differs from the pinned commit, in words; empty where it does not."""
     git = ["git", "-C", str(target)]

@@ -27,3 +27,16 @@ def _listed_gpus() -> int:
     except (OSError, subprocess.TimeoutExpired):
         return 0
     return sum(line.startswith("GPU ") for line in listed.splitlines())
+
+
+def driver() -> str:
+    """The version of the NVIDIA driver and the GPUs that it has, in words; empty where nvidia-smi tells nothing."""
+    fields = "driver_version,index,name,memory.total"
+    try:
+        argv = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]
+        said = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    rows = [[part.strip() for part in line.split(",")] for line in said.splitlines() if line.count(",") == 3]
+    gpus = "; ".join(f"GPU {number}: {name}, {memory}" for _, number, name, memory in rows)
+    return f"driver {rows[0][0]}; {gpus}" if rows else ""

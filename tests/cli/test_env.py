@@ -10,6 +10,7 @@ from typing import ClassVar
 import pytest
 
 from orchestrator.cli import env
+from orchestrator.environments.gpus import GpuReport
 from orchestrator.errors import InputError
 from tests.running import call
 
@@ -24,6 +25,7 @@ class Fake:
     folder: Path = Path("there")
     log: Path = Path("there/build.log")
     forced: list[bool] = field(default_factory=list)
+    wheels: Path | None = None
     known: ClassVar[dict[str, Fake]] = {}
 
     @classmethod
@@ -38,9 +40,10 @@ class Fake:
     def toolkit_version(self) -> str:
         return f"{self.name} 1.0"
 
-    def build(self, force: bool) -> None:
+    def build(self, force: bool, wheels: Path | None) -> None:
         self.now = "ready"
         self.forced.append(force)
+        self.wheels = wheels
 
     def check(self) -> str:
         return self.problem
@@ -64,12 +67,16 @@ def test_list() -> None:
     assert [row["state"] for row in json.loads(call("env", "list", "--json"))] == ["ready", "missing", "stale"]
 
 
-def test_build(known: dict[str, Fake]) -> None:
+def test_build(known: dict[str, Fake], tmp_path: Path) -> None:
     assert call("env", "build", "a", "b") == "a: up to date\nb: building (there/build.log)\nb: ready\n"
     assert call("env", "build", "a", "--force").endswith("a: ready\n")
     assert (known["a"].forced, known["b"].forced) == ([True], [False])
     assert "no toolkit environment `x`" in call("env", "build", "b", "x", "--force", code=2)
     assert known["b"].forced == [False]  # a wrong name is found before anything is built
+    said = call("env", "build", "b", "--force", "--wheels", "no/such", code=2)
+    assert said.startswith("error: no/such: there is no such folder of wheels")
+    call("env", "build", "b", "--force", "--wheels", str(tmp_path))
+    assert known["b"].wheels == tmp_path
 
 
 def test_check(known: dict[str, Fake]) -> None:
@@ -80,6 +87,23 @@ def test_check(known: dict[str, Fake]) -> None:
     assert call("env", "check", "b") == "b: works\n"
     known.clear()
     assert call("env", "check").startswith("no environment is built; build one with")
+
+
+def test_check_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(env, "driver", lambda: "driver 1; GPU 0: Toy, 1 MiB")
+    monkeypatch.setattr(env, "visible_gpus", list)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert call("env", "check", "--gpu", "a", code=1).startswith("error: no NVIDIA GPU is here, so nothing was checked")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CUDA_VISIBLE_DEVICES hides all GPUs" in call("env", "check", "--gpu", code=1)
+    monkeypatch.setattr(env, "visible_gpus", lambda: ["0"])
+    reports = {"a": GpuReport("torch 1", notes=("no nvcc",)), "b": GpuReport("torch 2", ("it is broken",))}
+    monkeypatch.setattr(env, "look", lambda environment: reports[environment.name])
+    said = call("env", "check", "--gpu", "a").splitlines()
+    assert said == ["driver 1; GPU 0: Toy, 1 MiB", "a: works", "    torch 1", "    note: no nvcc"]
+    said = call("env", "check", "--gpu", "a", "b", code=1)
+    assert "b: works\n    torch 2\n    wrong: it is broken\n" in said
+    assert said.endswith("error: not working on the GPUs of this machine: b\n")
 
 
 def test_a_definition_that_is_wrong_hides_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

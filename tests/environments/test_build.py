@@ -41,6 +41,18 @@ def test_uv_heeds_no_settings_of_the_folder_one_is_in(
     assert f"in {toy.folder}\n" in toy.log.read_text()
 
 
+def test_from_a_folder_of_wheels_nothing_is_asked_over_a_network(toy: Environment, tmp_path: Path) -> None:
+    uv = tmp_path / "uv"
+    uv.write_text(uv.read_text() + "print(sys.argv[1:], 'offline:', os.environ.get('UV_OFFLINE'))\n")
+    build(toy, wheels=tmp_path)
+    said = [line for line in toy.log.read_text().splitlines() if line.endswith("offline: 1")]
+    assert len(said) == 2
+    assert f"['pip', 'sync', '--no-index', '--find-links', '{tmp_path}', '--python'" in said[1]
+    build(toy, force=True)
+    assert toy.log.read_text().splitlines()[-1].endswith("offline: None")
+    assert "--no-index" not in toy.log.read_text().splitlines()[-1]
+
+
 def test_another_lock_is_stale_and_only_synced(toy: Environment, tmp_path: Path) -> None:
     build(toy)
     toy.lock.write_text("toy-kit==1.3\n")

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import StageError
+from orchestrator.errors import InputError, StageError
 from tests.environments.toy import DEFINITION, PYTHON, calls, load
 from tests.shared import needs_git
 
@@ -43,6 +43,28 @@ def test_from_git_at_a_commit(toy: Environment, tmp_path: Path) -> None:
     (toy.folder / "environment.yaml").write_text(text.replace(commit, "f" * 40))
     with pytest.raises(StageError, match="git -C"):
         build(load(tmp_path))
+
+
+@needs_git
+def test_a_checkout_that_was_brought_along(toy: Environment, tmp_path: Path) -> None:
+    brought = tmp_path / "wheels" / "toy"
+    brought.mkdir(parents=True)
+    git = ["git", "-C", str(brought), "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    (brought / "kit.py").write_text("one = 1\n")
+    text = DEFINITION.format(python=PYTHON).replace("{pypi: toy-kit==1.2}", "{git: 'https://no.where/x', commit: %s}")
+    (toy.folder / "environment.yaml").write_text(text % ("f" * 40))
+    with pytest.raises(InputError, match="the checkout of the toolkit is not there"):
+        build(load(tmp_path), wheels=brought.parent)
+    for words in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "one"]):
+        subprocess.run([*git, *words], check=True)
+    with pytest.raises(StageError, match=f"asked for commit {'f' * 40}"):
+        build(load(tmp_path), wheels=brought.parent)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    (toy.folder / "environment.yaml").write_text(text % commit)
+    copied = load(tmp_path)
+    build(copied, wheels=brought.parent)
+    assert (copied.sources / "kit.py").read_text() == "one = 1\n"
+    assert copied.check() == ""
 
 
 @needs_git

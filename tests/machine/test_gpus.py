@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.machine.gpus import _listed_gpus, visible_gpus
+from orchestrator.machine.gpus import _listed_gpus, driver, visible_gpus
 
 
 def test_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,3 +26,16 @@ def test_gpus_that_only_nvidia_smi_knows(tmp_path: Path, monkeypatch: pytest.Mon
     _listed_gpus.cache_clear()
     assert _listed_gpus() == 0
     _listed_gpus.cache_clear()
+
+
+def test_the_driver_and_its_gpus_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = tmp_path / "nvidia-smi"
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert driver() == ""
+    tool.write_text(
+        "#!/bin/sh\necho '550.54.15, 0, NVIDIA H100, 81559 MiB'\necho '550.54.15, 1, NVIDIA L4, 23034 MiB'\n"
+    )
+    tool.chmod(0o755)
+    assert driver() == "driver 550.54.15; GPU 0: NVIDIA H100, 81559 MiB; GPU 1: NVIDIA L4, 23034 MiB"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA-SMI has failed'\n")
+    assert driver() == ""

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from llava.model.language_model.llava_qwen import LlavaQwenConfig, LlavaQwenForCausalLM
@@ -24,14 +25,14 @@ from transformers.models.gpt2.tokenization_gpt2 import bytes_to_unicode
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 
 
-def make_tower(tower: str) -> None:
+def make_tower(tower: str, **more: Any) -> None:
     folder = Path(tower)
     if not folder.is_absolute():
         cache = Path(os.environ["HF_HOME"]) / "hub" / f"models--{tower.replace('/', '--')}"
         folder = cache / "snapshots" / ("0" * 40)
         (cache / "refs").mkdir(parents=True, exist_ok=True)
         (cache / "refs" / "main").write_text("0" * 40)
-    config = SigLipVisionConfig(intermediate_size=32, num_hidden_layers=2)
+    config = SigLipVisionConfig(**{"intermediate_size": 32, "num_hidden_layers": 2, **more})
     SigLipVisionModel(config).save_pretrained(folder)
 
 
@@ -66,33 +67,34 @@ def make_tokenizer(out: Path, corpus: Path) -> int:
     return size
 
 
-def make_model(out: Path, tower: str, tokens: int) -> None:
-    config = LlavaQwenConfig(
-        vocab_size=tokens + len(SPECIAL),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        initializer_range=0.2,  # so that answers differ
-        bos_token_id=tokens,
-        eos_token_id=tokens + 2,
-        mm_vision_tower=tower,
-        mm_hidden_size=1152,
-        mm_projector_type="mlp2x_gelu",
-        mm_vision_select_layer=-2,
-        mm_vision_select_feature="patch",
-        mm_patch_merge_type="spatial_unpad",
-        mm_newline_position="grid",
-        mm_spatial_pool_mode="bilinear",
-        mm_use_im_start_end=False,
-        mm_use_im_patch_token=False,
-        image_aspect_ratio="anyres_max_9",
-        image_grid_pinpoints=[[384, 384]],
-        mm_tunable_parts="mm_vision_tower,mm_mlp_adapter,mm_language_model",
-        tokenizer_model_max_length=32768,
-        tokenizer_padding_side="right",
-    )
+def make_model(out: Path, tower: str, tokens: int, **more: Any) -> None:
+    settings = {
+        "vocab_size": tokens + len(SPECIAL),
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.2,  # so that answers differ
+        "bos_token_id": tokens,
+        "eos_token_id": tokens + 2,
+        "mm_vision_tower": tower,
+        "mm_hidden_size": 1152,
+        "mm_projector_type": "mlp2x_gelu",
+        "mm_vision_select_layer": -2,
+        "mm_vision_select_feature": "patch",
+        "mm_patch_merge_type": "spatial_unpad",
+        "mm_newline_position": "grid",
+        "mm_spatial_pool_mode": "bilinear",
+        "mm_use_im_start_end": False,
+        "mm_use_im_patch_token": False,
+        "image_aspect_ratio": "anyres_max_9",
+        "image_grid_pinpoints": [[384, 384]],
+        "mm_tunable_parts": "mm_vision_tower,mm_mlp_adapter,mm_language_model",
+        "tokenizer_model_max_length": 32768,
+        "tokenizer_padding_side": "right",
+    }
+    config = LlavaQwenConfig(**settings | more)
     model = LlavaQwenForCausalLM(config)
     model.model.image_newline.data.normal_(std=0.2)
     model.generation_config.eos_token_id = [tokens + 2, tokens]
@@ -102,16 +104,21 @@ def make_model(out: Path, tower: str, tokens: int) -> None:
     (out / "config.json").write_text(json.dumps(content | {"model_type": "llava"}, indent=1))
 
 
+def use_tower(tower: str) -> None:
+    """Take a local folder for the SigLIP that it is."""
+    from llava.model import llava_arch
+    from llava.model.multimodal_encoder.siglip_encoder import SigLipVisionTower
+
+    llava_arch.build_vision_tower = lambda config, **options: SigLipVisionTower(tower, config, **options)
+
+
 def main() -> None:
     out, tower, corpus = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     make_tower(tower)
     if Path(tower).is_dir():
-        from llava.model import llava_arch
-        from llava.model.multimodal_encoder.siglip_encoder import SigLipVisionTower
-
-        llava_arch.build_vision_tower = lambda config, **options: SigLipVisionTower(tower, config, **options)
+        use_tower(tower)
     make_model(out, tower, make_tokenizer(out, corpus))
 
 
