@@ -16,6 +16,9 @@ from orchestrator.environments.places import places
 from orchestrator.errors import InputError
 
 FILE = "failures.yaml"  # of any toolkit here, of one in its own folder
+# the last line of a traceback, which torch may put a process's rank before; what torchrun raises tells of no cause
+_ERROR = re.compile(r"(?:\[\w+\]:? ?)?((?!.*ChildFailedError)[\w.]*(?:Error|Exception)\b(?::.*)?)")
+MOST_ERRORS = 3
 
 
 class Failure(Section):
@@ -52,6 +55,22 @@ def _files(toolkit: str | None) -> list[Path]:
 
 def _read(file: Path) -> tuple[Failure, ...]:
     return load(file, tuple[Failure, ...], "a file of known failures")
+
+
+def errors(text: str, shown: str) -> list[str]:
+    """The first errors that a log tells of, where its end, which is shown, has none: launchers write theirs below.
+
+    Args:
+        text: the log, or much of it.
+        shown: its last lines.
+    """
+    if _errors(shown):
+        return []
+    return _errors(text)[:MOST_ERRORS]
+
+
+def _errors(text: str) -> list[str]:
+    return list(dict.fromkeys(found[1] for line in text.splitlines() if (found := _ERROR.fullmatch(line.strip()))))
 
 
 def advice(text: str, exit_code: int | None, toolkit: str | None = None) -> str:

@@ -198,7 +198,10 @@ def _wait(running: Sequence[subprocess.Popen[bytes]], seconds: float) -> int | N
 def _failure(log: Path, begin: int, code: int | None, toolkit: str, what: str) -> str:
     text = last_lines(log, SHOWN_LINES, begin)
     # the real error of a child stands above the launcher's own traceback, so look further up
-    hint = diagnose.advice(last_lines(log, SEARCHED_LINES, begin), code, toolkit)
-    shown = "\n".join(f"    | {line}" for line in text.splitlines())
-    parts = [f"{what}; the end of its log:", shown, f"    whole log: {log}"]
+    searched = last_lines(log, SEARCHED_LINES, begin)
+    hint = diagnose.advice(searched, code, toolkit)
+    shown = [f"    | {line}" for line in text.splitlines()]
+    above = [f"    | {line}" for line in diagnose.errors(searched, text)]
+    parts = [f"{what}; the end of its log:", *shown, *(["    and above that:", *above] if above else [])]
+    parts.append(f"    whole log: {log}")
     return "\n".join(parts + ([f"    what to do: {hint}"] if hint else []))

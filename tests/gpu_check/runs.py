@@ -125,14 +125,6 @@ def said(folder: Path, lines: int = SAID_LINES) -> str:
     return "\n".join((folder / "said.txt").read_text(errors="replace").splitlines()[-lines:])
 
 
-def first_errors(folder: Path) -> str:
-    """The first errors in the log that was written last: what torchrun says at its end hides them."""
-    logs = sorted((folder / "runs").glob("*/*/*/log.txt"), key=lambda log: log.stat().st_mtime)
-    text = logs[-1].read_text(errors="replace") if logs else ""
-    found = list(dict.fromkeys(re.findall(r"^(?:\[rank\d+\]: ?)?([\w.]*(?:Error|Exception)\b.*)", text, re.MULTILINE)))
-    return "\nfirst errors in its log:\n" + "\n".join(found[:3]) if found else ""
-
-
 def run(recipe: Mapping[str, Any], folder: Path, *words: str, env: Mapping[str, str] | None = None) -> Run:
     """Run a recipe to its good end.
 
@@ -144,7 +136,7 @@ def run(recipe: Mapping[str, Any], folder: Path, *words: str, env: Mapping[str, 
     with watching(psutil.Process(process.pid).parent()) as seen:
         code = process.wait()
     if code:
-        raise Failed(f"`python -m orchestrator run` ended with status {code}:\n{said(folder)}{first_errors(folder)}")
+        raise Failed(f"`python -m orchestrator run` ended with status {code}:\n{said(folder)}")
     return Run(folder, seen, time.monotonic() - begun)
 
 

@@ -156,24 +156,6 @@ def test_the_whole_benchmark_is_computed_from_a_load_and_a_request() -> None:
     assert large.projected((300, 1), (300, 0.1)) == f"all 15,713 test requests of the 12 tasks would take {expected}"
 
 
-LOG = """W1126 torch: starting
-[rank1]: Traceback (most recent call last):
-[rank1]: ValueError: no bf16 here
-    raise ValueError(message)
-ValueError: no bf16 here
-torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
-exitcode: 1
-"""
-
-
-def test_the_first_errors_of_a_log_are_told(tmp_path: Path) -> None:
-    assert runs.first_errors(tmp_path) == ""
-    log = tmp_path / "runs" / "check" / "demo" / "train-1" / "log.txt"
-    log.parent.mkdir(parents=True)
-    log.write_text(LOG)
-    assert runs.first_errors(tmp_path).splitlines()[1:3] == ["first errors in its log:", "ValueError: no bf16 here"]
-
-
 @pytest.mark.parametrize("name", large.SHAPES)
 def test_a_stand_in_differs_from_the_published_shape_in_its_numbers_alone(name: str) -> None:
     shape = large.SHAPES[name]

@@ -93,3 +93,22 @@ def test_every_known_failure_is_a_pattern_with_advice() -> None:
         for failure in diagnose.known_failures(toolkit):
             assert re.compile(failure.log)
             assert failure.advice == failure.advice.strip()
+
+
+ABOVE = """[rank1]: Traceback (most recent call last):
+[rank1]: ValueError: no bf16 here
+    raise ValueError(message)
+ValueError: no bf16 here
+KeyError"""
+TORCHRUN = """    raise ChildFailedError(
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
+train.py FAILED
+  exitcode  : 1 (pid: 7)
+  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html"""
+
+
+def test_errors_above_what_a_launcher_says_at_its_end_are_told() -> None:
+    assert diagnose.errors(f"{ABOVE}\n{TORCHRUN}", TORCHRUN) == ["ValueError: no bf16 here", "KeyError"]
+    assert diagnose.errors(f"{ABOVE}\n{TORCHRUN}\n{ABOVE}", ABOVE) == []
+    assert diagnose.errors(TORCHRUN, TORCHRUN) == []
+    assert diagnose.errors("an Error: in a sentence\nno Exception was raised\n", "") == []

@@ -80,6 +80,13 @@ def test_failure_shows_the_log_and_what_to_do(tmp_path: Path) -> None:
     assert "what to do: the disk is full" in message
 
 
+def test_an_error_far_above_the_end_of_the_log_is_shown(tmp_path: Path) -> None:
+    code = "print('[rank1]: ValueError: no bf16 here'); print('summary\\n' * 20); raise SystemExit(1)"
+    with Launcher() as launcher, pytest.raises(StageError) as caught:
+        launcher.run([python(code)], tmp_path, environment=HOME)
+    assert "    and above that:\n    | ValueError: no bf16 here\n    whole log: " in str(caught.value)
+
+
 def test_program_that_is_not_there(tmp_path: Path) -> None:
     with Launcher() as launcher, pytest.raises(StageError, match="env build --force llamafactory"):
         launcher.run([Command(("/nowhere/python",))], tmp_path, environment=HOME)
