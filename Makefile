@@ -43,18 +43,18 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not long"
+	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not long and not browser"
 
 test: check
-	$(BIN)/pytest -q -m "toolkit and not long"
+	$(BIN)/pytest -q -m "(toolkit or browser) and not long"
 
 test-all: lint
-	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit"
-	$(BIN)/pytest -q -m toolkit
+	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not browser"
+	$(BIN)/pytest -q -m "toolkit or browser"
 
 cover: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -m "not toolkit and not long"
+	$(BIN)/coverage run -m pytest -q -m "not toolkit and not long and not browser"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --include="$$(printf 'orchestrator/%s/*,' $(COVERED))"
 	@for room in $(COVERED); do \

@@ -292,6 +292,39 @@ def compare(
     print_comparison(runs, task or (), results_dir, data_root, options, Show(form, flips, published))
 
 
+@app.command()
+def report(
+    results: Annotated[
+        list[str] | None,
+        typer.Argument(help="Results CSVs, folders of them, patterns, or names of runs.", metavar="RESULTS..."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
+    task: Tasks = None,
+    title: Annotated[str, typer.Option(help="What stands above it.")] = "Results",
+    data_root: Annotated[
+        Path | None, typer.Option(help="The folder with the data sets: puts utterances and clips into the page.")
+    ] = None,
+    video_root: VideoRoot = None,
+    columns: Columns = None,
+    published: Annotated[
+        bool | None,
+        typer.Option(help="Published values, too (default: beside runs of the benchmark)."),
+    ] = None,
+    results_dir: ResultsDir = RESULTS,
+) -> None:
+    """Write one page that shows runs: leaderboards, charts, confusion, answers. It needs no server and no network.
+
+    It holds true labels, and with --data-root utterances: mind the licences of the data sets before you pass it on.
+
+    Example: python -m orchestrator report results --out report.html
+    """
+    from orchestrator.cli.report import write_report
+
+    write_report(
+        results or (), out, results_dir, task or (), title, data_root, video_root, columns, published=published
+    )
+
+
 @env_app.command("list")
 def env_list(json: Json = False) -> None:
     """List the toolkits' environments and their state.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ class Answers:
         truth: (n,) the places of the true labels in `classes`.
         said: (n,) the places of the answered ones; where none was, a code of `CODES`.
         texts: what was said where it is no label, by the sample's place.
+        words: the model's own words where they are more than the label, or why there are none, by the sample's place.
     """
 
     ids: tuple[str, ...]
@@ -37,6 +38,7 @@ class Answers:
     truth: np.ndarray
     said: np.ndarray
     texts: Mapping[int, str]
+    words: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def right(self) -> int:
@@ -70,8 +72,8 @@ class Answers:
         places = {name: place for place, name in enumerate(self.ids)}
         order = np.array([places[name] for name in ids])
         back = {int(old): new for new, old in enumerate(order)}
-        texts = {back[place]: text for place, text in self.texts.items()}
-        return replace(self, ids=ids, truth=self.truth[order], said=self.said[order], texts=texts)
+        texts, words = ({back[place]: text for place, text in held.items()} for held in (self.texts, self.words))
+        return replace(self, ids=ids, truth=self.truth[order], said=self.said[order], texts=texts, words=words)
 
 
 def gather(rows: Iterable[AnswerRow], path: Path) -> dict[str, dict[str, Answers]]:
@@ -112,13 +114,16 @@ def _answers(group: Sequence[tuple[int, AnswerRow]], recipe: str, task: str, pat
         message = f"`{recipe}` has two answers to the sample `{twice}` of {task}: the first is on line {first}"
         raise InputError(message, f"{path}:{second}", AGAIN)
     codes: dict[str, int] = {}
-    truth, said, texts = [], [], {}
+    truth, said, texts, words = [], [], {}, {}
     for place, (_, row) in enumerate(group):
         truth.append(codes.setdefault(row["label"], len(codes)))
+        own = row["answer"] or row["error"]
+        if isinstance(own, str) and own != row["parsed"]:
+            words[place] = own
         if (parsed := row["parsed"]) is not None:
             said.append(codes.setdefault(parsed, len(codes)))
             continue
         said.append(CODES[row["outcome"]])
         if text := row["answer"]:
             texts[place] = text
-    return Answers(ids, tuple(codes), np.array(truth, dtype=np.int64), np.array(said, dtype=np.int64), texts)
+    return Answers(ids, tuple(codes), np.array(truth, dtype=np.int64), np.array(said, dtype=np.int64), texts, words)

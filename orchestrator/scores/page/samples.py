@@ -1,0 +1,138 @@
+"""The samples and answers in the page: packed, so that many runs stay small; unpacked by the reader's browser."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.benchmark.task import Task
+from orchestrator.scores.compare.agreement import same_samples
+from orchestrator.scores.compare.answers import Answers
+from orchestrator.scores.compare.runs import Run
+
+MOST = 7_500_000  # characters that the answers may take, of a page of 10 MB
+LENGTHS = (2000, 400, 100, 20, 0)  # where long answers are cut, in characters: the first with which they fit
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What a reader with the data sees of a sample: its text, and its clip's address where it has one."""
+
+    text: str
+    clip: str = ""
+
+
+@dataclass
+class SampleSet:
+    """The samples of a task that some runs answered, in one order.
+
+    Attributes:
+        task: the task's name.
+        answers: of the first run, which gives the order.
+        classes: the task's labels, and behind them others that are true or were answered.
+        runs: the runs that answered them, by position, each with its answers in this order.
+    """
+
+    task: str
+    answers: Answers
+    classes: tuple[str, ...]
+    runs: dict[int, Answers] = field(default_factory=dict)
+
+
+def sample_sets(runs: Sequence[Run], tasks: Mapping[str, Task]) -> list[SampleSet]:
+    """The samples that were answered, by task; runs on other samples of a task (a limit, another split) stand apart."""
+    sets: list[SampleSet] = []
+    for name, task in tasks.items():
+        here: list[SampleSet] = []
+        for place, run in enumerate(runs):
+            if run.answers is None or name not in run.rows:
+                continue
+            given = run.answers[name]
+            group = next((one for one in here if same_samples(one.answers, given)), None)
+            if group is None:
+                group = SampleSet(name, given, ())
+                here.append(group)
+            group.runs[place] = given.ordered(group.answers.ids)
+        for group in here:
+            spelt = dict.fromkeys(task.labels)
+            for answers in group.runs.values():
+                spelt |= dict.fromkeys(answers.classes)
+            group.classes = tuple(spelt)
+            group.runs = {place: answers.coded(group.classes) for place, answers in group.runs.items()}
+            group.answers = group.answers.coded(group.classes)
+        sets += here
+    return sets
+
+
+def packed_sets(
+    sets: Sequence[SampleSet], labels: Mapping[str, int], shown: Mapping[str, Mapping[str, Utterance]]
+) -> tuple[list[dict[str, Any]], int | None]:
+    """The sets as the page's script reads them.
+
+    Args:
+        sets: the samples and answers.
+        labels: by task, the length of its label list.
+        shown: by task and id, what a reader with the data sees.
+
+    Returns:
+        For each set ``task``, ``labels`` (how many of the classes are the task's), ``classes``, ``n``, ``samples`` and
+        by run's position ``answers``, the last two packed; and where answers were cut, in characters, if any was.
+    """
+    for length in LENGTHS:
+        cut = False
+        found, size = [], 0
+        for one in sets:
+            answers = {}
+            for place, given in one.runs.items():
+                held, shortened = _answers(given, length)
+                cut = cut or shortened
+                answers[str(place)] = _pack(held)
+            size += sum(map(len, answers.values()))
+            found.append((one, answers))
+        if size <= MOST:
+            break
+    rows = [
+        {
+            "task": one.task, "labels": labels.get(one.task, len(one.classes)), "classes": list(one.classes),
+            "n": len(one.answers.ids), "samples": _pack(_samples(one, shown.get(one.task, {}))), "answers": answers,
+        }
+        for one, answers in found
+    ]  # fmt: skip
+    return rows, length if cut else None
+
+
+def _samples(one: SampleSet, shown: Mapping[str, Utterance]) -> dict[str, Any]:
+    ids = one.answers.ids
+    held: dict[str, Any] = {"ids": ids, "truth": one.answers.truth.tolist()}
+    if shown:
+        held["texts"] = [shown[name].text if name in shown else None for name in ids]
+        held["clips"] = [shown[name].clip if name in shown else "" for name in ids]
+    return held
+
+
+def _answers(given: Answers, length: int) -> tuple[dict[str, Any], bool]:
+    """One run's answers, equal texts once; and whether a text was cut."""
+    strings: dict[str, int] = {}
+    sizes: dict[int, int] = {}
+    at, which = [], []
+    for place, text in sorted(given.words.items()):
+        short = text if len(text) <= length else text[:length]
+        number = strings.setdefault(short, len(strings))
+        if short is not text:
+            sizes[place] = len(text)
+        at.append(place)
+        which.append(number)
+    steps = [place - before for place, before in zip(at, [0, *at], strict=False)]
+    held = {"said": given.said.tolist(), "at": steps, "which": which, "strings": list(strings), "sizes": sizes}
+    return held, bool(sizes)
+
+
+def _pack(value: Any) -> str:
+    """JSON, deflated (RFC 1951), in base 64."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return base64.b64encode(deflate.compress(text) + deflate.flush()).decode("ascii")

@@ -1,0 +1,54 @@
+"""What a reader who has the data sees of samples: utterances and clips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orchestrator.benchmark.task import Task
+from orchestrator.data.forms import ColumnNames
+from orchestrator.data.samples import scan_split
+from orchestrator.errors import InputError, capped
+from orchestrator.scores.compare.runs import Run
+from orchestrator.scores.page.samples import Utterance
+
+Shown = Mapping[str, Mapping[str, Utterance]]
+
+
+def read_utterances(
+    runs: Sequence[Run], known: Mapping[str, Task], root: Path, video_root: str, columns: ColumnNames = None
+) -> tuple[Shown, list[str]]:
+    """The utterances of the samples that runs answered, by task and id, with the address of each clip that is there.
+
+    Args:
+        runs: the runs.
+        known: the tasks that can be named.
+        root, video_root, columns: see `scan_split`.
+
+    Returns:
+        The utterances, and notes on samples of which there is none.
+
+    Raises:
+        InputError: a file cannot be read, or no row of it is sound.
+    """
+    shown: dict[str, dict[str, Utterance]] = {}
+    notes = []
+    for name, task in known.items():
+        here = [run for run in runs if name in run.rows]
+        for split in sorted({str(run.rows[name]["split"]) for run in here}):
+            shown.setdefault(name, {}).update(_split(task, split, root, video_root, columns))
+        ids = {key for run in here if run.answers is not None for key in run.answers[name].ids}
+        if lacking := len(ids - shown.get(name, {}).keys()):
+            notes.append(f"{name}: {lacking:,} of {len(ids):,} samples are not in the data below {root}")
+    return shown, notes
+
+
+def _split(task: Task, split: str, root: Path, video_root: str, columns: ColumnNames) -> dict[str, Utterance]:
+    scan = scan_split(task, split, root, video_root, columns=columns)
+    if scan.problems and not scan.samples:
+        raise InputError(capped(scan.problems, str(scan.path)))
+    return {sample.id: Utterance(sample.text, _address(sample.video)) for sample in scan.samples}
+
+
+def _address(video: str | None) -> str:
+    return Path(video).as_uri() if video and Path(video).is_file() else ""

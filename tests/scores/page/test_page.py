@@ -1,0 +1,209 @@
+"""The page as text: complete in itself, and nothing in it that came from an answer is more than text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchestrator.benchmark.task import tasks
+from orchestrator.scores.answer_file import AnswerRow, answers_path, write_answers
+from orchestrator.scores.compare.runs import read_runs
+from orchestrator.scores.compare.sources import find_sources
+from orchestrator.scores.page import samples as packing
+from orchestrator.scores.page.render import Options, page
+from orchestrator.scores.results import read_results, write_results
+from tests.running import call
+from tests.scores.compare.made import results, samples, write_run
+
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp; \u2028 \u202eevil \x1b[31m"
+
+
+def made(folder: Path, *paths: Path, **options: Any) -> str:
+    runs, _ = read_runs(find_sources([str(path) for path in paths], folder)[0])
+    return page(runs, tasks(), Options(**options))
+
+
+def data_of(text: str) -> dict[str, Any]:
+    (block,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    return dict(json.loads(block))
+
+
+def unpacked(text: str) -> Any:
+    return json.loads(zlib.decompress(base64.b64decode(text), -15))
+
+
+class Tags(HTMLParser):
+    """The elements of a page, and what they refer to."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.scripts = 0
+        self.links: list[str] = []
+        self.handlers: list[str] = []
+        self.open: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.links += [str(value) for name, value in attrs if name in ("src", "href", "action", "data", "srcset")]
+        self.handlers += [name for name, _ in attrs if name.startswith("on") or name == "style"]
+
+
+@pytest.fixture
+def evil(tmp_path: Path) -> Path:
+    """A run whose names and answers are hostile."""
+    rows = results("evil", {"MELD": samples("joy joy", "joy unknown")}, model=EVIL, checkpoint=EVIL, settings=EVIL)
+    path = tmp_path / "evil.csv"
+    write_results(path, [row | {"recipe": EVIL.replace("/", "|")} for row in rows])
+    named = {"recipe": EVIL.replace("/", "|"), "task": "MELD", "label": "joy", "error": None}
+    answers: list[AnswerRow] = [
+        {**named, "id": f"1{EVIL}", "answer": f"joy {EVIL}", "parsed": "joy", "outcome": "label"},
+        {**named, "id": "2", "answer": EVIL * 1000, "parsed": None, "outcome": "unknown"},
+    ]  # type: ignore[typeddict-item]
+    write_answers(answers_path(path), answers)
+    return path
+
+
+def test_hostile_names_and_answers_are_text(tmp_path: Path, evil: Path) -> None:
+    text = made(tmp_path, evil)
+    tags = Tags(text)
+    assert tags.scripts == 2
+    assert [link for link in tags.links if not link.startswith("#")] == []
+    assert tags.handlers == []
+    assert "alert(1)</script>" not in text
+    assert "\u202e" not in text
+    assert "\x1b" not in text
+    held = unpacked(data_of(text)["sets"][0]["answers"]["0"])
+    assert held["strings"] == [f"joy {EVIL}", (EVIL * 1000)[:2000]]
+    assert held["sizes"] == {"1": len(EVIL) * 1000}
+
+
+def test_long_answers_are_cut_and_that_is_said(tmp_path: Path, evil: Path) -> None:
+    assert "Answers longer than 2,000 characters are cut" in made(tmp_path, evil)
+
+
+def test_ten_megabytes_of_an_answer_do_not_make_the_page_large(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "long", {"MELD": samples("joy", "joy")})
+    row: AnswerRow = {
+        "recipe": "long", "task": "MELD", "id": "s0", "label": "joy", "answer": "joy " + "x" * 10_000_000,
+        "parsed": "joy", "outcome": "label", "error": None,
+    }  # fmt: skip
+    write_answers(answers_path(path), [row])
+    assert len(made(tmp_path, path)) < 300_000
+
+
+def test_many_long_answers_are_cut_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_run(tmp_path, "many", {"MELD": samples("joy " * 50, "joy " * 50)})
+    rows = [
+        AnswerRow(recipe="many", task="MELD", id=f"s{at}", label="joy", answer=f"joy {at ** 700}"[:1900], parsed="joy",
+                  outcome="label", error=None)
+        for at in range(50)
+    ]  # fmt: skip
+    write_answers(answers_path(path), rows)
+    assert "are cut" not in made(tmp_path, path)
+    monkeypatch.setattr(packing, "MOST", 12_000)
+    text = made(tmp_path, path)
+    assert "Answers longer than 100 characters are cut" in text
+    assert len(data_of(text)["sets"][0]["answers"]["0"]) <= 12_000
+
+
+def test_nothing_is_asked_of_anybody(tmp_path: Path, evil: Path) -> None:
+    policy = re.findall(r'Content-Security-Policy" content="([^"]*)"', made(tmp_path, evil))[0]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.replace("&#39;", "'").split(";"))
+    assert rules["default-src"] == "'none'"
+    assert set(rules) == {
+        "default-src", "script-src", "style-src", "img-src", "media-src", "base-uri", "form-action",
+    }  # fmt: skip
+    assert all(re.fullmatch(r"'sha256-[\w+/]{43}='", rules[kind]) for kind in ("script-src", "style-src"))
+    assert (rules["img-src"], rules["media-src"]) == ("data:", "file:")
+
+
+def test_samples_and_answers_come_back(tmp_path: Path) -> None:
+    held = {"MELD": samples("joy anger joy sadness", "joy joy multi error")}
+    one = write_run(tmp_path, "one", held)
+    two = write_run(tmp_path, "two", {"MELD": held["MELD"][::-1]})
+    three = write_run(tmp_path, "three", {"MELD": held["MELD"][:2]})
+    data = data_of(made(tmp_path, one, two, three))
+    whole, part = data["sets"]
+    assert [run["name"] for run in data["runs"]] == ["one", "two", "three"]
+    assert (set(whole["answers"]), set(part["answers"])) == ({"0", "1"}, {"2"})
+    assert whole["classes"][: whole["labels"]] == list(tasks()["MELD"].labels)
+    known = unpacked(whole["samples"])
+    assert known["ids"] == ["s0", "s1", "s2", "s3"]
+    assert [whole["classes"][code] for code in known["truth"]] == ["joy", "anger", "joy", "sadness"]
+    joy = whole["classes"].index("joy")
+    for run in "01":
+        answers = unpacked(whole["answers"][run])
+        assert answers["said"] == [joy, joy, -4, -3]
+        assert [answers["strings"][which] for which in answers["which"]] == [
+            "it is joy", "it is joy", "joy or anger", "out of memory",
+        ]  # fmt: skip
+    assert "texts" not in known
+
+
+def test_scores_are_those_of_the_csv(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "one", {"MELD": samples("joy anger", "joy joy"), "MOSI": samples("positive", "multi")})
+    scores = data_of(made(tmp_path, path))["metrics"]
+    rows = read_results(path)
+    for metric, (held,) in scores.items():
+        assert held == {row["task"]: row[metric] for row in rows}
+
+
+def test_published_values_stand_beside_runs_of_the_benchmark_only(tmp_path: Path) -> None:
+    demo = write_run(tmp_path, "demo", {"demo": samples("command", "command")})
+    meld = write_run(tmp_path, "meld", {"MELD": samples("joy", "joy")})
+    assert "LLaVA-OV-72B" not in made(tmp_path, demo)
+    assert "LLaVA-OV-72B" in made(tmp_path, demo, published=True)
+    assert "LLaVA-OV-72B" in made(tmp_path, meld)
+    assert "LLaVA-OV-72B" not in made(tmp_path, meld, published=False)
+
+
+def test_results_without_answers_and_tasks_that_nobody_knows(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "own", {"Mine": samples("up down", "up up")})
+    answers_path(path).unlink()
+    out = tmp_path / "deep" / "page.html"
+    said = call("report", path, "--out", out)
+    assert said.startswith(f"{out}: 1 run, 0.")
+    text = out.read_text(encoding="utf-8")
+    assert "No answers beside the results of own" in text
+    assert data_of(text)["sets"] == []
+    assert 'id="matrix"' not in text
+    assert ">Mine</button>" in text
+
+
+def test_utterances_only_for_who_has_the_data(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "MELD"
+    (folder / "video").mkdir(parents=True)
+    (folder / "video" / "s0.mp4").touch()
+    rows = "id\tvideo\ttext\tlabel\ns0\ts0.mp4\tOh <b>no</b>!\tjoy\ns1\ts1.mp4\tYes.\tanger\n"
+    (folder / "test.tsv").write_text(rows)
+    path = write_run(tmp_path, "one", {"MELD": samples("joy anger joy", "joy joy joy")})
+    out = tmp_path / "page.html"
+    given = ("report", path, "--out", out, "--data-root", tmp_path / "data")
+    said = call(*given, "--video-root", "{root}/{dataset}/video")
+    assert f"note: MELD: 1 of 3 samples are not in the data below {tmp_path}/data" in said
+    known = unpacked(data_of(out.read_text(encoding="utf-8"))["sets"][0]["samples"])
+    assert known["texts"] == ["Oh <b>no</b>!", "Yes.", None]
+    assert known["clips"] == [(folder / "video" / "s0.mp4").as_uri(), "", ""]
+    (folder / "test.tsv").write_text("number\ttext\tlabel\n1\tno\tjoy\n")
+    assert "no column `id`" in call(*given, code=2)
+
+
+def test_what_cannot_be_shown(tmp_path: Path) -> None:
+    assert "no results are named" in call("report", code=2)
+    path = write_run(tmp_path, "one", {"MELD": samples("joy", "joy")})
+    assert "no run has results of MOSI" in call("report", path, "--task", "MOSI", code=2)
+    (tmp_path / "file").touch()
+    assert "cannot be written" in call("report", path, "--out", tmp_path / "file" / "page.html", code=2)
+
+
+def test_the_same_results_make_the_same_page(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "one", {"MELD": samples("joy anger", "joy joy")})
+    assert made(tmp_path, path) == made(tmp_path, path)
