@@ -300,6 +300,7 @@ def report(
     ] = None,
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
     task: Tasks = None,
+    baseline: Annotated[str, typer.Option(help="The run that the others are compared with (default: the first).")] = "",
     title: Annotated[str, typer.Option(help="What stands above it.")] = "Results",
     data_root: Annotated[
         Path | None, typer.Option(help="The folder with the data sets: puts utterances and clips into the page.")
@@ -310,6 +311,8 @@ def report(
         bool | None,
         typer.Option(help="Published values, too (default: beside runs of the benchmark)."),
     ] = None,
+    draws: Annotated[int, typer.Option(min=100, max=100_000, help="How often to draw, for intervals and p.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
     results_dir: ResultsDir = RESULTS,
 ) -> None:
     """Write one page that shows runs: leaderboards, charts, confusion, answers. It needs no server and no network.
@@ -319,9 +322,20 @@ def report(
     Example: python -m orchestrator report results --out report.html
     """
     from orchestrator.cli.report import write_report
+    from orchestrator.scores.compare.entry import Options
 
+    compared = Options(baseline, draws=draws, seed=seed)
     write_report(
-        results or (), out, results_dir, task or (), title, data_root, video_root, columns, published=published
+        results or (),
+        out,
+        results_dir,
+        task or (),
+        title,
+        data_root,
+        video_root,
+        columns,
+        compared,
+        published=published,
     )
 
 

@@ -12,15 +12,17 @@ from orchestrator.data.forms import parse_columns
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.files import atomic_write
 from orchestrator.recipe.sections import Data
+from orchestrator.scores.compare.entry import Options as Compared
 from orchestrator.scores.compare.runs import Run, read_runs
 from orchestrator.scores.compare.sources import find_sources
+from orchestrator.scores.page.comparisons import check_baseline
 from orchestrator.scores.page.render import Options, page
 from orchestrator.scores.page.utterances import Shown, read_utterances
 
 
 def write_report(
     named: Sequence[str], out: Path, results_dir: Path, names: Sequence[str], title: str, data_root: Path | None,
-    video_root: str | None, columns: str | None, *, published: bool | None,
+    video_root: str | None, columns: str | None, compared: Compared, *, published: bool | None,
 ) -> None:  # fmt: skip
     """Write the page.
 
@@ -33,6 +35,7 @@ def write_report(
         data_root: the folder with the data sets, whose utterances and clips the page then shows; ``None``: it has none.
         video_root: where the clips lie, where not in their usual place.
         columns: names of the data's columns, as in `data.columns` of a recipe.
+        compared: with which baseline runs are compared, and how.
         published: whether published values are shown; ``None``: beside runs of that benchmark.
 
     Raises:
@@ -47,12 +50,13 @@ def write_report(
     runs = [run for run in runs if run.rows]
     if named and not runs:
         raise InputError(f"no run has results of {', '.join(names)}")
+    check_baseline(compared.baseline, runs)
     shown: Shown = {}
     if data_root is not None:
         names_of = parse_columns(columns, data_root)
         shown, lacking = read_utterances(runs, known, data_root, video_root or Data().video_root, names_of)
         more = [*more, *lacking]
-    text = page(runs, known, Options(title, published, shown, (*notes, *more, *_without(runs))))
+    text = page(runs, known, Options(title, published, shown, (*notes, *more, *_without(runs)), compared))
     try:
         atomic_write(out, text)
     except OSError as error:

@@ -10,7 +10,7 @@ from orchestrator.benchmark.task import Task
 from orchestrator.scores.page.boards import ZERO_SHOT
 from orchestrator.scores.page.entries import MMLA, RUN, Entry, baselines, weighted
 
-SIDE, RADIUS = 400, 128  # of the radar's drawing, in units of the drawing
+SIDE, RADIUS = 400, 150  # of the radar's drawing, in units of the drawing
 SHOWN = 6  # so many entries of the radar are drawn at first: as many as can be told apart
 RINGS = (20, 40, 60, 80, 100)
 

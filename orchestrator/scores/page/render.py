@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,12 @@ from markupsafe import Markup
 from orchestrator.benchmark.published import published
 from orchestrator.benchmark.task import OWN, Task, Tasks
 from orchestrator.errors import listed, visible
+from orchestrator.scores.compare.entry import Options as Compared
 from orchestrator.scores.compare.runs import Run
 from orchestrator.scores.page import facts
 from orchestrator.scores.page.boards import Board, boards
 from orchestrator.scores.page.charts import Panel, Radar, panels, radar
+from orchestrator.scores.page.comparisons import Forest, forest
 from orchestrator.scores.page.entries import MMLA, Entry, published_entries, run_entry
 from orchestrator.scores.page.samples import Utterance, packed_sets, sample_sets
 from orchestrator.scores.results import COLUMNS, OVERALL
@@ -51,6 +53,7 @@ class Part:
     panels: Sequence[Panel]
     radar: Radar | None
     differing: Mapping[str, Sequence[str]]
+    forest: Forest | None
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,14 @@ class Options:
         published: whether published values are shown; ``None``: where a run is of that benchmark.
         shown: by task and id, the utterances and clips.
         notes: what was left out.
+        compared: with which baseline runs are compared, and how.
     """
 
     title: str = "Results"
     published: bool | None = None
     shown: Mapping[str, Mapping[str, Utterance]] | None = None
     notes: Sequence[str] = ()
+    compared: Compared = field(default_factory=Compared)
 
 
 def page(runs: Sequence[Run], known: Tasks, options: Options) -> str:
@@ -145,6 +150,7 @@ def _parts(runs: Sequence[Run], tasks: Mapping[str, Task], known: Tasks, options
             Part(
                 name, BENCHMARKS.get(name, name), kept, tuple(entries), tuple(places), boards(entries, sizes),
                 panels(entries, kept, facts.majority(some)), radar(entries, kept), facts.differences(some),
+                forest(some, here, options.compared),
             )
         )  # fmt: skip
     return found
@@ -206,4 +212,4 @@ def _number(value: float | None, digits: int = 2, sign: bool = False) -> str:
     """A number with so many decimals; nothing where there is none."""
     if value is None:
         return ""
-    return f"{value:{'+' if sign else ''},.{digits}f}"
+    return f"{value:{'+' if sign else ''},.{digits}f}".replace("-", "\u2212")
