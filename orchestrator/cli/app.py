@@ -313,6 +313,7 @@ def report(
     ] = None,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="How often to draw, for intervals and p.")] = 2000,
     seed: Annotated[int, typer.Option(min=0, help="Of these draws.")] = 0,
+    runs_dir: RunsDir = RUNS,
     results_dir: ResultsDir = RESULTS,
 ) -> None:
     """Write one page that shows runs: leaderboards, charts, confusion, answers. It needs no server and no network.
@@ -321,22 +322,12 @@ def report(
 
     Example: python -m orchestrator report results --out report.html
     """
-    from orchestrator.cli.report import write_report
+    from orchestrator.cli.report import Chosen, Texts, write_report
     from orchestrator.scores.compare.entry import Options
 
     compared = Options(baseline, draws=draws, seed=seed)
-    write_report(
-        results or (),
-        out,
-        results_dir,
-        task or (),
-        title,
-        data_root,
-        video_root,
-        columns,
-        compared,
-        published=published,
-    )
+    chosen = Chosen(results or (), results_dir, runs_dir, task or (), compared, published)
+    write_report(out, title, chosen, Texts(data_root, video_root, columns))
 
 
 @env_app.command("list")

@@ -164,3 +164,6 @@ class Trainer(Part, Protocol):
 
     def evaluations(self, folder: Path) -> Sequence[tuple[int, float]]:
         """(optimizer step, accuracy as a fraction) of every evaluation during a training, by step."""
+
+    def losses(self, folder: Path) -> Sequence[tuple[int, float]]:
+        """(optimizer step, training loss) of every line that the toolkit logged, by step."""

@@ -76,16 +76,25 @@ def damaged(output: Path, weights: Problems = weights_problems) -> dict[int, str
 
 
 def evaluations(output: Path) -> list[tuple[int, float]]:
-    """(step, eval_accuracy) of every evaluation, by step.
+    """(step, eval_accuracy) of every evaluation, by step."""
+    # of no tokens at all (every answer was cut off) the accuracy is no number: JSON's NaN, or null
+    return [(row["step"], math.nan if row["eval_accuracy"] is None else row["eval_accuracy"])
+            for row in _history(output) if "eval_accuracy" in row]  # fmt: skip
+
+
+def losses(output: Path) -> list[tuple[int, float]]:
+    """(step, training loss) of every logged line, by step."""
+    return [(row["step"], row["loss"]) for row in _history(output) if "loss" in row]
+
+
+def _history(output: Path) -> list[dict[str, Any]]:
+    """What was logged, by step.
 
     The top-level trainer_state.json appears only after a complete run; each checkpoint has its own.
     """
     states = map(_state, [*output.glob(f"checkpoint-*/{STATE}"), output / STATE])
     histories: list[list[dict[str, Any]]] = [state["log_history"] for state in states if state]
-    newest = max(histories, key=len, default=[])
-    # of no tokens at all (every answer was cut off) the accuracy is no number: JSON's NaN, or null
-    return [(row["step"], math.nan if row["eval_accuracy"] is None else row["eval_accuracy"])
-            for row in newest if "eval_accuracy" in row]  # fmt: skip
+    return max(histories, key=len, default=[])
 
 
 def resumable(output: Path, weights: Problems = weights_problems, say: Say = ignore) -> str | None:

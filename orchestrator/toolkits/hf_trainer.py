@@ -97,6 +97,10 @@ class HfTrainer(Programs):
         """See `Trainer.evaluations`."""
         return hf_output.evaluations(folder / OUTPUT)
 
+    def losses(self, folder: Path) -> list[tuple[int, float]]:
+        """See `Trainer.losses`."""
+        return hf_output.losses(folder / OUTPUT)
+
     def dataset_files(self, splits: Sequence[str], modality: str, *, system: bool) -> dict[str, str]:  # noqa: ARG002
         """See `Trainer.dataset_files`: most want none."""
         return {}

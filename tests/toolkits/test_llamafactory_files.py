@@ -39,6 +39,7 @@ def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     (output / "checkpoint-30" / "trainer_state.json").write_text('{"global_st')
     assert [point.step for point in TRAINER.checkpoints(tmp_path)] == [10, 20]
     assert TRAINER.evaluations(tmp_path) == [(10, 0.5), (20, 0.7)]
+    assert TRAINER.losses(tmp_path) == [(20, 1.0)]
     (write_checkpoint(output, 40) / "adapter_model.safetensors").unlink()  # killed while it was deleted
     assert TRAINER.resumable(tmp_path) == "output/checkpoint-20"
     assert not (output / "checkpoint-40").exists()

@@ -78,13 +78,21 @@ def test_checkpoints_and_resuming(tmp_path: Path) -> None:
     assert TRAINER.resumable(tmp_path) is None
     first = {"step": 10, "eval_seq_acc": 0.5}
     checkpoint(tmp_path, 10, first)
-    checkpoint(tmp_path, 20, first, {"step": 20, "eval_seq_acc": 0.75}, {"step": 20, "eval_seq_acc": 0.75})
+    checkpoint(
+        tmp_path,
+        20,
+        first,
+        {"step": 15, "loss": 1.5},
+        {"step": 20, "eval_seq_acc": 0.75},
+        {"step": 20, "eval_seq_acc": 0.75},
+    )
     # killed while the last one was saved for the second time: marked as complete, but half of it is there
     write_safetensors(checkpoint(tmp_path, 30) / "adapter_model.safetensors", size=7)
     (checkpoint(tmp_path, 40) / "adapter_config.json").write_text('{"r": ')
     (checkpoint(tmp_path, 50) / "adapter_model.safetensors").write_bytes(b"\1")
     assert [point.step for point in TRAINER.checkpoints(tmp_path)] == [10, 20]
     assert dict(TRAINER.evaluations(tmp_path)) == {10: 0.5, 20: 0.75}
+    assert TRAINER.losses(tmp_path) == [(15, 1.5)]
     assert TRAINER.resumable(tmp_path) == "output/checkpoint-20"
     assert sorted(path.name for path in (tmp_path / "output").iterdir()) == ["checkpoint-10", "checkpoint-20"]
 

@@ -22,6 +22,7 @@ from orchestrator.scores.page import facts
 from orchestrator.scores.page.boards import Board, boards
 from orchestrator.scores.page.charts import Panel, Radar, panels, radar
 from orchestrator.scores.page.comparisons import Forest, forest
+from orchestrator.scores.page.curves import Training, curve
 from orchestrator.scores.page.entries import MMLA, Entry, published_entries, run_entry
 from orchestrator.scores.page.samples import Utterance, packed_sets, sample_sets
 from orchestrator.scores.results import COLUMNS, OVERALL
@@ -66,6 +67,7 @@ class Options:
         shown: by task and id, the utterances and clips.
         notes: what was left out.
         compared: with which baseline runs are compared, and how.
+        trainings: those behind the runs.
     """
 
     title: str = "Results"
@@ -73,6 +75,7 @@ class Options:
     shown: Mapping[str, Mapping[str, Utterance]] | None = None
     notes: Sequence[str] = ()
     compared: Compared = field(default_factory=Compared)
+    trainings: Sequence[Training] = ()
 
 
 def page(runs: Sequence[Run], known: Tasks, options: Options) -> str:
@@ -108,6 +111,7 @@ def page(runs: Sequence[Run], known: Tasks, options: Options) -> str:
         "rates": facts.RATES, "metrics": METRICS, "about": COLUMNS, "has_samples": bool(packed),
         "has_texts": bool(options.shown), "sources": list(dict.fromkeys(value.source for value in published())),
         "summary": _summary(runs, tasks),
+        "curves": [drawn for training in options.trainings if (drawn := curve(training))],
     }  # fmt: skip
     return _environment().get_template("page.html.j2").render(values)
 

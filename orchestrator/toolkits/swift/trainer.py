@@ -134,8 +134,14 @@ class Trainer(HfTrainer):
 
     def evaluations(self, folder: Path) -> list[tuple[int, float]]:
         """See `Trainer.evaluations`: the share of dev answers that are right in every token."""
-        newest = max(map(history, self.checkpoints(folder)), key=len, default=[])
-        return [(row["step"], row[ACCURACY]) for row in newest if ACCURACY in row]
+        return [(row["step"], row[ACCURACY]) for row in self._history(folder) if ACCURACY in row]
+
+    def losses(self, folder: Path) -> list[tuple[int, float]]:
+        """See `Trainer.losses`."""
+        return [(row["step"], row["loss"]) for row in self._history(folder) if "loss" in row]
+
+    def _history(self, folder: Path) -> list[dict[str, Any]]:
+        return max(map(history, self.checkpoints(folder)), key=len, default=[])
 
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Trainer.train_problems`. swift writes its summary after a failure, too: only checkpoints count."""
