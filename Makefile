@@ -9,11 +9,12 @@ PARALLEL := -n logical --maxprocesses 4 --dist worksteal
 # what `make chaos` disturbs
 TOOLKIT ?= echo
 
-.PHONY: help install demo lint check test test-all cover bench gpu-check chaos lock clean
+.PHONY: help install demo example lint check test test-all cover bench gpu-check chaos lock clean
 
 help:
 	@echo "make install   .venv, which everything else here needs and makes by itself"
 	@echo "make demo      generate a small data set, train a tiny model on it, show its scores"
+	@echo "make example   docs/report.html again, from docs/example and the published numbers"
 	@echo "make check     ruff, mypy and the quick tests"
 	@echo "make test      these, and one proof of each kind with the real toolkits"
 	@echo "make test-all  every test, the longer proofs too"
@@ -36,6 +37,11 @@ install: $(READY)
 demo: $(READY)
 	$(BIN)/python -m orchestrator.data.demo demo/data
 	$(BIN)/python -m orchestrator run recipes/demo.yaml --runs-dir demo/runs --results-dir demo/results
+
+example: $(READY)
+	$(BIN)/python -m orchestrator.data.demo demo/data
+	$(BIN)/python -m orchestrator report docs/example --published --data-root demo/data \
+		--title "MMLA: published results, and the demo" --out docs/report.html
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -75,7 +81,7 @@ chaos: $(READY)
 
 lock: $(READY)
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --python-version 3.11 \
-		--extra video --extra dev --extra hub pyproject.toml -o .ci/requirements.lock
+		--extra video --extra dev --extra hub --extra figures pyproject.toml -o .ci/requirements.lock
 	for folder in third_party/*/; do $(BIN)/uv pip compile --quiet --generate-hashes --no-header \
 		--python-version 3.11 $$folder/requirements.in -o $$folder/requirements.lock; done
 

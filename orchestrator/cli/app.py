@@ -307,6 +307,9 @@ def report(
     ] = None,
     video_root: VideoRoot = None,
     columns: Columns = None,
+    figures: Annotated[
+        Path | None, typer.Option(help="A folder for the charts as SVG and PDF, for a paper (extra `figures`).")
+    ] = None,
     published: Annotated[
         bool | None,
         typer.Option(help="Published values, too (default: beside runs of the benchmark)."),
@@ -327,7 +330,7 @@ def report(
 
     compared = Options(baseline, draws=draws, seed=seed)
     chosen = Chosen(results or (), results_dir, runs_dir, task or (), compared, published)
-    write_report(out, title, chosen, Texts(data_root, video_root, columns))
+    write_report(out, title, chosen, Texts(data_root, video_root, columns), figures)
 
 
 @env_app.command("list")

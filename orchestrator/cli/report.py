@@ -18,7 +18,9 @@ from orchestrator.scores.compare.entry import Options as Compared
 from orchestrator.scores.compare.runs import Run, read_runs
 from orchestrator.scores.compare.sources import find_sources
 from orchestrator.scores.page.comparisons import check_baseline
-from orchestrator.scores.page.render import Options, page
+from orchestrator.scores.page.figures import need_matplotlib, write_figures
+from orchestrator.scores.page.parts import Options, content
+from orchestrator.scores.page.render import page
 from orchestrator.scores.page.utterances import Shown, read_utterances
 
 
@@ -58,7 +60,7 @@ class Texts:
     columns: str | None
 
 
-def write_report(out: Path, title: str, chosen: Chosen, texts: Texts) -> None:
+def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: Path | None = None) -> None:
     """Write the page.
 
     Args:
@@ -66,12 +68,15 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts) -> None:
         title: of the page.
         chosen: what it is made of.
         texts: where utterances and clips are.
+        figures: a folder for the charts as files of their own; ``None``: none are written.
 
     Raises:
         InputError: there are no such results, or they or their answers are damaged.
     """
     if not chosen.results and not chosen.published:
         raise InputError("no results are named", hint="give a results CSV, or --published for what is published alone")
+    if figures is not None:
+        need_matplotlib()
     known = tasks(texts.data_root or Path(Data().root))
     names = [known.named(name).name for name in chosen.tasks]
     sources, left_out = find_sources(chosen.results, chosen.results_dir) if chosen.results else ([], [])
@@ -83,13 +88,18 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts) -> None:
     shown, lacking = _utterances(runs, known, texts)
     notes = [*left_out, *notes, *_without(runs), *lacking]
     curves = trainings(runs, chosen.runs_dir)
-    text = page(runs, known, Options(title, chosen.published, shown, notes, chosen.compared, curves))
+    made = content(runs, known, Options(title, chosen.published, shown, notes, chosen.compared, curves))
+    text = page(made)
     try:
         atomic_write(out, text)
         size = out.stat().st_size
     except OSError as error:
         raise InputError(Problem(f"the page cannot be written: {error.strerror}", str(out))) from error
     print(f"{out}: {counted(len(runs), 'run')}, {size / 1e6:.1f} MB")
+    if figures is not None:
+        files, left_out = write_figures(figures, made)
+        notes += left_out
+        print(f"{figures}: {counted(len(files) // 2, 'figure')}, each as SVG and PDF")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
 

@@ -50,7 +50,7 @@ class Cost:
 
     Attributes:
         run: its name.
-        train, infer: hours of training and of inference.
+        train, infer: seconds of training and of inference.
         gpus: how many it used at once.
         gpu_hours: both times the GPUs.
         rate: samples answered in a second.
@@ -74,12 +74,7 @@ def costs(runs: Sequence[Run]) -> list[Cost]:
         known = [seconds for seconds in (train, infer) if seconds is not None]
         hours = sum(known) / HOUR * gpus if known and gpus else None
         samples = sum(row["n"] or 0 for row in rows)
-        found.append(
-            Cost(
-                run.name, train / HOUR if train is not None else None, infer / HOUR if infer is not None else None,
-                gpus, hours, samples / infer if infer else None,
-            )
-        )  # fmt: skip
+        found.append(Cost(run.name, train, infer, gpus, hours, samples / infer if infer else None))
     return found
 
 

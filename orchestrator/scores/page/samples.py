@@ -7,12 +7,16 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.benchmark.task import Task
 from orchestrator.scores.compare.agreement import same_samples
-from orchestrator.scores.compare.answers import Answers
+from orchestrator.scores.compare.answers import CODES, Answers
 from orchestrator.scores.compare.runs import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MOST = 7_500_000  # characters that the answers may take, of a page of 10 MB
 LENGTHS = (2000, 400, 100, 20, 0)  # where long answers are cut, in characters: the first with which they fit
@@ -41,6 +45,20 @@ class SampleSet:
     answers: Answers
     classes: tuple[str, ...]
     runs: dict[int, Answers] = field(default_factory=dict)
+
+    outcomes = ("unknown", "multi", "empty", "error")
+
+    def counts(self, run: int) -> NDArray[np.int64]:
+        """The confusion of a run: (classes, classes + outcomes), true labels by what was answered."""
+        import numpy as np
+
+        said, width = self.runs[run].said, len(self.classes)
+        columns = said.copy()
+        for place, outcome in enumerate(self.outcomes):
+            columns[said == CODES[outcome]] = width + place
+        found = np.zeros((width, width + len(self.outcomes)), dtype=np.int64)
+        np.add.at(found, (self.runs[run].truth, columns), 1)
+        return found
 
 
 def sample_sets(runs: Sequence[Run], tasks: Mapping[str, Task]) -> list[SampleSet]:

@@ -17,7 +17,8 @@ from orchestrator.scores.answer_file import AnswerRow, answers_path, write_answe
 from orchestrator.scores.compare.runs import read_runs
 from orchestrator.scores.compare.sources import find_sources
 from orchestrator.scores.page import samples as packing
-from orchestrator.scores.page.render import Options, page
+from orchestrator.scores.page.parts import Options, content
+from orchestrator.scores.page.render import page
 from orchestrator.scores.results import read_results, write_results
 from tests.running import call
 from tests.scores.compare.made import results, samples, write_run
@@ -27,7 +28,7 @@ EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp; \u20
 
 def made(folder: Path, *paths: Path, **options: Any) -> str:
     runs, _ = read_runs(find_sources([str(path) for path in paths], folder)[0])
-    return page(runs, tasks(), Options(**options))
+    return page(content(runs, tasks(), Options(**options)))
 
 
 def data_of(text: str) -> dict[str, Any]:
