@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.benchmark.task import Tasks, tasks
-from orchestrator.cli.report_trainings import trainings
+from orchestrator.cli.report_folders import told
 from orchestrator.cli.table import counted
 from orchestrator.data.forms import parse_columns
 from orchestrator.errors import InputError, Problem, listed
@@ -31,7 +31,7 @@ class Chosen:
     Attributes:
         results: results CSVs, folders of them, patterns, names of runs.
         results_dir: where runs are looked for by name.
-        runs_dir: the folder with the runs' own folders, for learning curves; what is not there has none.
+        runs_dir: the folder with the runs' own folders, for learning curves and commands; others have none.
         tasks: only these; none: all.
         compared: with which baseline runs are compared, and how.
         published: whether published values are shown; ``None``: beside runs of that benchmark.
@@ -87,8 +87,8 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: P
     check_baseline(chosen.compared.baseline, runs)
     shown, lacking = _utterances(runs, known, texts)
     notes = [*left_out, *notes, *_without(runs), *lacking]
-    curves = trainings(runs, chosen.runs_dir)
-    made = content(runs, known, Options(title, chosen.published, shown, notes, chosen.compared, curves))
+    curves, commands = told(runs, chosen.runs_dir)
+    made = content(runs, known, Options(title, chosen.published, shown, notes, chosen.compared, curves, commands))
     text = page(made)
     try:
         atomic_write(out, text)

@@ -78,7 +78,7 @@ def per_stage(folder: Path, count: int = 20) -> float:
 
 def main(arguments: Sequence[str]) -> None:
     """Measure and print."""
-    from tests.benchmarks import bench_compare, bench_convert, bench_score
+    from tests.benchmarks import bench_compare, bench_convert, bench_report, bench_score
 
     rows: list[tuple[str, str, str]] = []
     rows.append(("`python -m orchestrator --help`", "0.15 s", f"{median('--help'):.3f} s"))
@@ -106,6 +106,7 @@ def main(arguments: Sequence[str]) -> None:
     rows += bench_convert.rows(TEXTS)
     rows += bench_score.rows()
     rows += bench_compare.rows()
+    rows += bench_report.rows()
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, median of {RUNS}\n")
     print("| what | bar | measured |\n|---|---|---|")
     for row in rows:

@@ -54,6 +54,7 @@ class Options:
         notes: what was left out.
         compared: with which baseline runs are compared, and how.
         trainings: those behind the runs.
+        commands: by run, each with its job and stage.
     """
 
     title: str = "Results"
@@ -62,6 +63,7 @@ class Options:
     notes: Sequence[str] = ()
     compared: Compared = field(default_factory=Compared)
     trainings: Sequence[Training] = ()
+    commands: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

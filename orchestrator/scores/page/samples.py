@@ -101,26 +101,33 @@ def packed_sets(
         by run's position ``answers``, the last two packed; and where answers were cut, in characters, if any was.
     """
     for length in LENGTHS:
-        cut = False
-        found, size = [], 0
-        for one in sets:
-            answers = {}
-            for place, given in one.runs.items():
-                held, shortened = _answers(given, length)
-                cut = cut or shortened
-                answers[str(place)] = _pack(held)
-            size += sum(map(len, answers.values()))
-            found.append((one, answers))
-        if size <= MOST:
+        found, cut = _within(sets, length, MOST if length else None)
+        if found is not None:
             break
     rows = [
         {
             "task": one.task, "labels": labels.get(one.task, len(one.classes)), "classes": list(one.classes),
             "n": len(one.answers.ids), "samples": _pack(_samples(one, shown.get(one.task, {}))), "answers": answers,
         }
-        for one, answers in found
+        for one, answers in zip(sets, found or (), strict=True)
     ]  # fmt: skip
     return rows, length if cut else None
+
+
+def _within(sets: Sequence[SampleSet], length: int, most: int | None) -> tuple[list[dict[str, str]] | None, bool]:
+    """The answers of each set, texts cut at a length, and whether one was; ``None``: they take more than ``most``."""
+    found: list[dict[str, str]] = []
+    cut, size = False, 0
+    for one in sets:
+        found.append({})
+        for place, given in one.runs.items():
+            held, shortened = _answers(given, length)
+            cut = cut or shortened
+            found[-1][str(place)] = _pack(held)
+            size += len(found[-1][str(place)])
+            if most is not None and size > most:
+                return None, cut
+    return found, cut
 
 
 def _samples(one: SampleSet, shown: Mapping[str, Utterance]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from orchestrator.machine.files import atomic_write
 from orchestrator.scores.answer_file import AnswerRow, answers_path, read_answers, write_answers
 from orchestrator.scores.metrics import classification
+from tests.media import write_video
 from tests.running import call
 from tests.scores.compare.made import samples, write_run
 from tests.scores.page.browser import CHROMIUM, Tab, chromium
@@ -244,6 +245,26 @@ def test_a_long_answer_is_folded_and_its_cut_is_said(tab: Tab) -> None:
     low = tab.run(f"{cell}.offsetHeight")
     tab.run(f"{cell}.querySelector('button').click()")
     assert tab.run(f"{cell}.offsetHeight") > 2 * low
+
+
+def test_a_clip_is_loaded_when_it_is_asked_for(browser: Tab, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "MELD"
+    (folder / "video").mkdir(parents=True)
+    clip = write_video(folder / "video" / "s0.mp4", codec="libx264")
+    (folder / "test.tsv").write_text("id\tvideo\ttext\tlabel\ns0\ts0.mp4\thello\tjoy\n")
+    out = tmp_path / "page.html"
+    run = write_run(tmp_path, "one", {"MELD": samples("joy", "joy")})
+    call("report", run, "--out", out, "--data-root", tmp_path / "data", "--video-root", "{root}/{dataset}/video")
+    browser.look(1280, 900)
+    browser.open(out)
+    browser.wait("document.querySelector('#s-table tbody button') !== null")
+    assert browser.requests == [out.as_uri()]
+    browser.run("document.querySelector('#s-table tbody button').click()")
+    browser.wait("document.querySelector('video')?.readyState >= 1 || document.querySelector('video') === null")
+    # the browser's own controls are pictures that it brings
+    assert [one for one in browser.requests if not one.startswith("data:")] == [out.as_uri(), clip.as_uri()]
+    assert browser.run("document.querySelector('video').videoWidth") == 96
+    assert browser.complaints == []
 
 
 def test_theme_follows_the_system_until_it_is_chosen(tab: Tab) -> None:

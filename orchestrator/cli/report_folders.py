@@ -1,9 +1,10 @@
-"""The trainings behind runs, as their folders tell: for the learning curves of ``report``."""
+"""What the folders of runs tell ``report``: how trainings went, and the commands that were run."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.errors import InputError
@@ -16,30 +17,44 @@ from orchestrator.toolkits import registry
 ON_DEV = "of the tokens right on dev"
 
 
-def trainings(runs: Sequence[Run], runs_dir: Path) -> list[Training]:
-    """The newest training of each job of runs whose folders are at hand; of others, nothing.
+Newest = Mapping[tuple[str, str], tuple[str, Path, Record]]  # by job and kind of stage: start, folder, record
+
+
+def told(runs: Sequence[Run], runs_dir: Path) -> tuple[list[Training], dict[str, list[tuple[str, str]]]]:
+    """What the folders of runs tell, of the newest stages that are done; of runs without a folder, nothing.
 
     Args:
         runs: the runs.
         runs_dir: the folder with the folders of runs.
+
+    Returns:
+        The trainings; and by run the commands, each with its job and stage.
     """
-    found = []
+    found, commands = [], {}
     for run in runs:
         recipe = str(next(iter(run.rows.values()))["recipe"] or "")
         if recipe and (folder := runs_dir / recipe).is_dir() and folder.resolve().parent == runs_dir.resolve():
-            found += list(_of_run(run, folder))
-    return found
+            newest = _newest(folder)
+            found += list(_trainings(run, newest))
+            if lines := [(f"{job}/{stage}", shlex.join(record.argv)) for (job, stage), (_, _, record) in newest.items()
+                         if record.argv]:  # fmt: skip
+                commands[run.name] = lines
+    return found, commands
 
 
-def _of_run(run: Run, folder: Path) -> Iterator[Training]:
+def _newest(folder: Path) -> Newest:
     newest: dict[tuple[str, str], tuple[str, Path, Record]] = {}
-    for path in folder.glob(f"*/*/{STATE}"):
+    for path in sorted(folder.glob(f"*/*/{STATE}")):
         record = read(path.parent)
         if record is not None and record.state == "done" and record.attempts:
             key, began = (record.job, record.stage), record.attempts[-1].started_at
             if key not in newest or newest[key][0] < began:
                 newest[key] = (began, path.parent, record)
-    for (job, stage), (_, path, record) in sorted(newest.items()):
+    return dict(sorted(newest.items(), key=lambda one: (one[0][0], one[1][0])))
+
+
+def _trainings(run: Run, newest: Newest) -> Iterator[Training]:
+    for (job, stage), (_, path, record) in newest.items():
         if stage != "train":
             continue
         with contextlib.suppress(InputError):  # a toolkit that is gone since, or broken

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from orchestrator.cli.report_trainings import ON_DEV, trainings
+from orchestrator.cli.report_folders import ON_DEV, told
 from orchestrator.plan.outputs import SelectOutputs, TrainOutputs
 from orchestrator.plan.record import Attempt, Record, write
 from orchestrator.scores.compare.runs import Run, read_runs
@@ -25,8 +25,11 @@ def trained(folder: Path, began: str, loss: float, state: str = "done") -> None:
     output.mkdir(parents=True)
     (output / "trainer_state.json").write_text(json.dumps({"global_step": 10, "log_history": rows}))
     attempts = [Attempt(started_at=f"{began}T00:00:00+00:00", seconds=1)]
-    write(folder, Record(state=state, stage="train", job="MELD", toolkit="llamafactory", attempts=attempts,
-                         outputs=TrainOutputs(steps=10)))  # type: ignore[arg-type]  # fmt: skip
+    record = Record(
+        state=state, stage="train", job="MELD", toolkit="llamafactory", attempts=attempts, argv=["train", f"{began} x"],
+        outputs=TrainOutputs(steps=10),
+    )  # type: ignore[arg-type]  # fmt: skip
+    write(folder, record)
 
 
 def test_the_newest_training_that_is_done(tmp_path: Path) -> None:
@@ -34,9 +37,10 @@ def test_the_newest_training_that_is_done(tmp_path: Path) -> None:
     trained(runs / "mine" / "MELD" / "train-a", "2026-01-02", 4.0)
     trained(runs / "mine" / "MELD" / "train-b", "2026-01-01", 6.0)
     trained(runs / "mine" / "MELD" / "train-c", "2026-01-03", 8.0, "failed")
-    (found,) = trainings([run_of(tmp_path)], runs)
+    (found,), commands = told([run_of(tmp_path)], runs)
     assert (found.run, found.job, found.losses) == ("mine", "MELD", [(5, 4.0), (10, 2.0)])
     assert (found.accuracy, found.measure, found.chosen) == ([(10, 25.0)], ON_DEV, None)
+    assert commands == {"mine": [("MELD/train", "train '2026-01-02 x'")]}
 
 
 def test_the_selection_says_what_was_compared_and_chosen(tmp_path: Path) -> None:
@@ -48,17 +52,17 @@ def test_the_selection_says_what_was_compared_and_chosen(tmp_path: Path) -> None
     )  # fmt: skip
     attempts = [Attempt(started_at="2026-01-02T00:00:00+00:00", seconds=1)]
     write(job / "select-a", Record(state="done", stage="select", job="MELD", attempts=attempts, outputs=chosen))
-    (found,) = trainings([run_of(tmp_path)], tmp_path / "runs")
+    (found,), _ = told([run_of(tmp_path)], tmp_path / "runs")
     assert found.accuracy == [(5, 60.0), (10, 50.0)]
     assert (found.measure, found.chosen) == ("of the answers right on dev", 5)
 
 
 def test_runs_without_folders_have_none(tmp_path: Path) -> None:
-    assert trainings([run_of(tmp_path)], tmp_path / "runs") == []
+    assert told([run_of(tmp_path)], tmp_path / "runs") == ([], {})
     # a name that leads elsewhere is no run's
     outside = run_of(tmp_path, "mine")
     row = next(iter(outside.rows.values()))
     row["recipe"] = ".."
     trained(tmp_path / "x" / "train-a", "2026-01-02", 4.0)
     (tmp_path / "runs").mkdir()
-    assert trainings([outside], tmp_path / "runs") == []
+    assert told([outside], tmp_path / "runs") == ([], {})
