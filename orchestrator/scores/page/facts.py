@@ -51,14 +51,17 @@ class Cost:
     Attributes:
         run: its name.
         train, infer: seconds of training and of inference.
+        startup, aborted: seconds until either had begun, and of attempts that left nothing.
         gpus: how many it used at once.
-        gpu_hours: both times the GPUs.
+        gpu_hours: all of these times the GPUs.
         rate: samples answered in a second.
     """
 
     run: str
     train: float | None
     infer: float | None
+    startup: float | None
+    aborted: float | None
     gpus: int | None
     gpu_hours: float | None
     rate: float | None
@@ -70,11 +73,13 @@ def costs(runs: Sequence[Run]) -> list[Cost]:
     for run in runs:
         rows = list(run.rows.values())
         train, infer = _seconds(rows, "train_seconds"), _seconds(rows, "infer_seconds")
+        startup, aborted = _seconds(rows, "startup_seconds"), _seconds(rows, "aborted_seconds")
         gpus = max((row["gpus"] for row in rows if row["gpus"] is not None), default=None)
-        known = [seconds for seconds in (train, infer) if seconds is not None]
+        known = [seconds for seconds in (train, infer, startup, aborted) if seconds is not None]
         hours = sum(known) / HOUR * gpus if known and gpus else None
         samples = sum(row["n"] or 0 for row in rows)
-        found.append(Cost(run.name, train, infer, gpus, hours, samples / infer if infer else None))
+        rate = samples / infer if infer else None
+        found.append(Cost(run.name, train, infer, startup, aborted, gpus, hours, rate))
     return found
 
 

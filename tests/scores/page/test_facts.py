@@ -35,7 +35,7 @@ def test_cost_counts_shared_work_once(tmp_path: Path, method: str, train: float,
 
 def test_what_a_csv_does_not_tell_has_no_cost(tmp_path: Path) -> None:
     (one,) = facts.costs([run_of(tmp_path)])
-    assert (one.train, one.infer, one.gpus, one.gpu_hours, one.rate) == (None, None, None, None, None)
+    assert (one.train, one.infer, one.startup, one.gpus, one.gpu_hours, one.rate) == (None,) * 6
 
 
 def test_settings_that_differ(tmp_path: Path) -> None:
