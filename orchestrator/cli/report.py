@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.benchmark.task import Tasks, tasks
@@ -81,7 +81,8 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: P
     names = [known.named(name).name for name in chosen.tasks]
     sources, left_out = find_sources(chosen.results, chosen.results_dir) if chosen.results else ([], [])
     runs, notes = read_runs(sources, names)
-    runs = [run for run in runs if run.rows]
+    # of some of the tasks, the overall score of all is none
+    runs = [replace(run, overall=None) if names else run for run in runs if run.rows]
     if chosen.results and not runs:
         raise InputError(f"no run has results of {', '.join(names)}")
     check_baseline(chosen.compared.baseline, runs)

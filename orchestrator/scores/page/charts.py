@@ -63,7 +63,7 @@ def panels(entries: Sequence[Entry], tasks: Iterable[Task], majority: Mapping[st
         lines += baselines(task.name) if task.benchmark == MMLA else []
         size = task.sizes.get("test")
         about = f"{task.dimension.replace('_', ' ')}, {len(task.labels)} labels"
-        found.append(Panel(task.name, f"{about}, n = {size:,}" if size else about, bars, tuple(lines)))
+        found.append(Panel(task.name, f"{about}, n\u00a0=\u00a0{size:,}" if size else about, bars, tuple(lines)))
     return found
 
 

@@ -42,6 +42,11 @@ class Part:
     differing: Mapping[str, Sequence[str]]
     forest: Forest | None
 
+    @property
+    def references(self) -> set[str]:
+        """The kinds of reference lines in its charts."""
+        return {kind for panel in self.panels for kind, _, _ in panel.lines}
+
 
 @dataclass(frozen=True)
 class Options:

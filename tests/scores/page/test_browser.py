@@ -39,8 +39,8 @@ SECOND = {
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of two runs, with the utterances; some answers are hostile."""
     folder = tmp_path_factory.mktemp("report")
-    one = write_run(folder, "first", FIRST, model="Qwen2-7B", method="sft", model_type="LLM")
-    two = write_run(folder, "second", SECOND, model="Qwen2-VL-7B", method="it", model_type="MLLM")
+    one = write_run(folder, f"first_{'long_' * 15}", FIRST, model="Qwen2-7B", method="sft", model_type="LLM")
+    two = write_run(folder, f"second_{'long_' * 15}", SECOND, model="Qwen2-VL-7B", method="it", model_type="MLLM")
     rows: list[AnswerRow] = read_answers(answers_path(one))
     rows[0]["answer"] = f"joy {EVIL}"
     rows[3]["answer"] = "sadness " + "long " * 10_000

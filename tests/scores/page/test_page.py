@@ -197,6 +197,19 @@ def test_utterances_only_for_who_has_the_data(tmp_path: Path) -> None:
     assert "no column `id`" in call(*given, code=2)
 
 
+def test_some_tasks_have_the_overall_score_of_these(tmp_path: Path) -> None:
+    held = {name: samples("positive", "positive", name) for name in ("MOSI", "MELD")} | {
+        "MUStARD": samples("no", "yes")
+    }
+    path = write_run(tmp_path, "one", held)
+    out = tmp_path / "page.html"
+    call("report", path, "--out", out, "--task", "MOSI", "--task", "MELD", "--no-published")
+    text = out.read_text(encoding="utf-8")
+    assert re.findall(r'<td class="n strong" data-value="([^"]*)"', text) == ["100.0"]
+    assert "2 of 12 tasks" in text
+    assert data_of(text)["metrics"]["acc"] == [{"MOSI": 100.0, "MELD": 100.0}]
+
+
 def test_what_cannot_be_shown(tmp_path: Path) -> None:
     assert "no results are named" in call("report", code=2)
     path = write_run(tmp_path, "one", {"MELD": samples("joy", "joy")})

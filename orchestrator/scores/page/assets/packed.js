@@ -10,6 +10,10 @@ function unpack(text) {
 }
 
 async function inflate(text) {
+  if (!("DecompressionStream" in window)) {
+    $("#s-count").textContent = "This browser is too old to unpack the samples; one of 2023 or later can.";
+    throw new Error("no DecompressionStream");
+  }
   const bytes = Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   return JSON.parse(await new Response(stream).text());
