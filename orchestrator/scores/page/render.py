@@ -40,11 +40,13 @@ def page(content: Content) -> str:
     }
     notes = list(options.notes)
     if cut is not None:
-        notes.append(f"Answers longer than {cut:,} characters are cut: the file of answers beside the results has all.")
+        only = "" if cut.labelled else "Of answers that name a label, the label alone is here. "
+        where = "the file of answers beside the results has all"
+        notes.append(f"{only}Answers longer than {cut.length:,} characters are cut: {where}.")
     script, style = _asset(*SCRIPTS), _asset("page.css")
     policy = (
-        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; img-src data:; "
-        "media-src file:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; base-uri 'none'; "
+        f"form-action 'none'{'; media-src file:' if options.shown else ''}"
     )
     values: dict[str, Any] = {
         "title": options.title, "parts": content.parts, "runs": runs, "notes": notes, "policy": policy,

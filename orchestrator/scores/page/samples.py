@@ -7,7 +7,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
 from orchestrator.scores.compare.agreement import same_samples
@@ -19,7 +19,25 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MOST = 7_500_000  # characters that the answers may take, of a page of 10 MB
-LENGTHS = (2000, 400, 100, 20, 0)  # where long answers are cut, in characters: the first with which they fit
+
+
+class Cut(NamedTuple):
+    """What is kept of answers: of each so many characters; and whether also where it names a label, which is kept."""
+
+    length: int
+    labelled: bool
+
+
+# the first with which the answers fit
+CUTS = (
+    Cut(2000, True),
+    Cut(400, True),
+    Cut(100, True),
+    Cut(400, False),
+    Cut(100, False),
+    Cut(20, False),
+    Cut(0, False),
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +106,7 @@ def sample_sets(runs: Sequence[Run], tasks: Mapping[str, Task]) -> list[SampleSe
 
 def packed_sets(
     sets: Sequence[SampleSet], labels: Mapping[str, int], shown: Mapping[str, Mapping[str, Utterance]]
-) -> tuple[list[dict[str, Any]], int | None]:
+) -> tuple[list[dict[str, Any]], Cut | None]:
     """The sets as the page's script reads them.
 
     Args:
@@ -98,10 +116,10 @@ def packed_sets(
 
     Returns:
         For each set ``task``, ``labels`` (how many of the classes are the task's), ``classes``, ``n``, ``samples`` and
-        by run's position ``answers``, the last two packed; and where answers were cut, in characters, if any was.
+        by run's position ``answers``, the last two packed; and how answers were cut, if any was.
     """
-    for length in LENGTHS:
-        found, cut = _within(sets, length, MOST if length else None)
+    for cut in CUTS:
+        found, some = _within(sets, cut, MOST if cut.length else None)
         if found is not None:
             break
     rows = [
@@ -111,23 +129,23 @@ def packed_sets(
         }
         for one, answers in zip(sets, found or (), strict=True)
     ]  # fmt: skip
-    return rows, length if cut else None
+    return rows, cut if some else None
 
 
-def _within(sets: Sequence[SampleSet], length: int, most: int | None) -> tuple[list[dict[str, str]] | None, bool]:
-    """The answers of each set, texts cut at a length, and whether one was; ``None``: they take more than ``most``."""
+def _within(sets: Sequence[SampleSet], cut: Cut, most: int | None) -> tuple[list[dict[str, str]] | None, bool]:
+    """The answers of each set, and whether one was cut; ``None``: they take more than ``most``."""
     found: list[dict[str, str]] = []
-    cut, size = False, 0
+    some, size = False, 0
     for one in sets:
         found.append({})
         for place, given in one.runs.items():
-            held, shortened = _answers(given, length)
-            cut = cut or shortened
+            held, shortened = _answers(given, cut)
+            some = some or shortened
             found[-1][str(place)] = _pack(held)
             size += len(found[-1][str(place)])
             if most is not None and size > most:
-                return None, cut
-    return found, cut
+                return None, some
+    return found, some
 
 
 def _samples(one: SampleSet, shown: Mapping[str, Utterance]) -> dict[str, Any]:
@@ -139,13 +157,15 @@ def _samples(one: SampleSet, shown: Mapping[str, Utterance]) -> dict[str, Any]:
     return held
 
 
-def _answers(given: Answers, length: int) -> tuple[dict[str, Any], bool]:
-    """One run's answers, equal texts once; and whether a text was cut."""
+def _answers(given: Answers, cut: Cut) -> tuple[dict[str, Any], bool]:
+    """One run's answers, equal texts once; and whether a text was cut or left out."""
     strings: dict[str, int] = {}
     sizes: dict[int, int] = {}
     at, which = [], []
     for place, text in sorted(given.words.items()):
-        short = text if len(text) <= length else text[:length]
+        if not cut.labelled and given.said[place] >= 0:
+            continue
+        short = text if len(text) <= cut.length else text[: cut.length]
         number = strings.setdefault(short, len(strings))
         if short is not text:
             sizes[place] = len(text)
@@ -153,7 +173,7 @@ def _answers(given: Answers, length: int) -> tuple[dict[str, Any], bool]:
         which.append(number)
     steps = [place - before for place, before in zip(at, [0, *at], strict=False)]
     held = {"said": given.said.tolist(), "at": steps, "which": which, "strings": list(strings), "sizes": sizes}
-    return held, bool(sizes)
+    return held, bool(sizes) or len(at) < len(given.words)
 
 
 def _pack(value: Any) -> str:
