@@ -117,7 +117,7 @@ def _duration(seconds: float | None) -> str:
     """A time as people say it; nothing where there is none."""
     if seconds is None:
         return ""
-    if seconds < 60:
+    if seconds < 100:
         return f"{seconds:.1f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

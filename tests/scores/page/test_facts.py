@@ -59,5 +59,5 @@ def test_majority_is_counted_from_the_answers(tmp_path: Path) -> None:
 
 
 def test_times_as_people_say_them() -> None:
-    said = [_duration(seconds) for seconds in (None, 4.25, 111.6, 3599, 4000, 90_000)]
-    assert said == ["", "4.2 s", "2 min", "1 h 0 min", "1 h 7 min", "25 h 0 min"]
+    said = [_duration(seconds) for seconds in (None, 4.25, 84.9, 111.6, 3599, 4000, 90_000)]
+    assert said == ["", "4.2 s", "84.9 s", "2 min", "1 h 0 min", "1 h 7 min", "25 h 0 min"]
