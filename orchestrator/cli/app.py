@@ -300,7 +300,9 @@ def report(
     ] = None,
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("report.html"),
     task: Tasks = None,
-    baseline: Annotated[str, typer.Option(help="The run that the others are compared with (default: the first).")] = "",
+    baseline: Annotated[
+        str, typer.Option(help="The run that the others are compared with (default: the first with most tasks).")
+    ] = "",
     title: Annotated[str, typer.Option(help="What stands above it.")] = "Results",
     data_root: Annotated[
         Path | None, typer.Option(help="The folder with the data sets: puts utterances and clips into the page.")

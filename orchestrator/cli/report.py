@@ -11,6 +11,7 @@ from orchestrator.benchmark.task import Tasks, tasks
 from orchestrator.cli.report_folders import told
 from orchestrator.cli.table import counted
 from orchestrator.data.forms import parse_columns
+from orchestrator.data.leaks import Leak
 from orchestrator.errors import InputError, Problem, listed
 from orchestrator.machine.files import atomic_write
 from orchestrator.recipe.sections import Data
@@ -21,7 +22,7 @@ from orchestrator.scores.page.comparisons import check_baseline
 from orchestrator.scores.page.figures import need_matplotlib, write_figures
 from orchestrator.scores.page.parts import Options, content
 from orchestrator.scores.page.render import page
-from orchestrator.scores.page.utterances import Shown, read_utterances
+from orchestrator.scores.page.utterances import Shown, read_leaks, read_utterances
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,12 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: P
     if chosen.results and not runs:
         raise InputError(f"no run has results of {', '.join(names)}")
     check_baseline(chosen.compared.baseline, runs)
-    shown, lacking = _utterances(runs, known, texts)
+    shown, lacking, leaks = _utterances(runs, known, texts)
     notes = [*left_out, *notes, *_without(runs), *lacking]
     curves, commands = told(runs, chosen.runs_dir)
-    made = content(runs, known, Options(title, chosen.published, shown, notes, chosen.compared, curves, commands))
+    made = content(
+        runs, known, Options(title, chosen.published, shown, notes, chosen.compared, curves, commands, leaks)
+    )
     text = page(made)
     try:
         atomic_write(out, text)
@@ -105,11 +108,13 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: P
         print(f"note: {note}", file=sys.stderr)
 
 
-def _utterances(runs: Sequence[Run], known: Tasks, texts: Texts) -> tuple[Shown, list[str]]:
+def _utterances(runs: Sequence[Run], known: Tasks, texts: Texts) -> tuple[Shown, list[str], list[Leak]]:
     if texts.data_root is None:
-        return {}, []
+        return {}, [], []
     columns = parse_columns(texts.columns, texts.data_root)
-    return read_utterances(runs, known, texts.data_root, texts.video_root or Data().video_root, columns)
+    videos = texts.video_root or Data().video_root
+    shown, notes = read_utterances(runs, known, texts.data_root, videos, columns)
+    return shown, notes, read_leaks(runs, known, texts.data_root, videos, columns)
 
 
 def _without(runs: Sequence[Run]) -> list[str]:

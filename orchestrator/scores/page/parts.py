@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from orchestrator.benchmark.task import OWN, Task, Tasks
+from orchestrator.data.leaks import Leak
 from orchestrator.scores.compare.entry import Options as Compared
 from orchestrator.scores.compare.runs import Run
 from orchestrator.scores.page import facts
@@ -60,6 +61,7 @@ class Options:
         compared: with which baseline runs are compared, and how.
         trainings: those behind the runs.
         commands: by run, each with its job and stage.
+        leaks: samples that stand in training data.
     """
 
     title: str = "Results"
@@ -69,6 +71,7 @@ class Options:
     compared: Compared = field(default_factory=Compared)
     trainings: Sequence[Training] = ()
     commands: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    leaks: Sequence[Leak] = ()
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ def page(content: Content) -> str:
         "rates": facts.RATES, "metrics": METRICS, "about": COLUMNS, "has_samples": bool(packed),
         "has_texts": bool(options.shown), "sources": list(dict.fromkeys(value.source for value in published())),
         "summary": _summary(runs, tasks),
-        "curves": content.curves, "commands": options.commands,
+        "curves": content.curves, "commands": options.commands, "leaks": options.leaks,
     }  # fmt: skip
     return _environment().get_template("page.html.j2").render(values)
 

@@ -1,4 +1,4 @@
-"""What a reader who has the data sees of samples: utterances and clips."""
+"""What a reader who has the data sees: utterances and clips of samples, and which of them stand in training data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.forms import ColumnNames
-from orchestrator.data.samples import scan_split
+from orchestrator.data.leaks import Leak, leakage
+from orchestrator.data.samples import scan_split, split_file
 from orchestrator.errors import InputError, capped
 from orchestrator.scores.compare.runs import Run
 from orchestrator.scores.page.samples import Utterance
@@ -41,6 +42,26 @@ def read_utterances(
         if lacking := len(ids - shown.get(name, {}).keys()):
             notes.append(f"{name}: {lacking:,} of {len(ids):,} samples are not in the data below {root}")
     return shown, notes
+
+
+def read_leaks(
+    runs: Sequence[Run], known: Mapping[str, Task], root: Path, video_root: str, columns: ColumnNames = None
+) -> list[Leak]:
+    """Samples that runs answered and that stand in a training split of their tasks, as far as the data is at hand.
+
+    Args:
+        runs: the runs.
+        known: the tasks that can be named.
+        root, video_root, columns: see `scan_split`.
+    """
+    here = {name: task for name, task in known.items() if any(name in run.rows for run in runs)}
+    answered = {(name, str(run.rows[name]["split"])) for run in runs for name in run.rows if name in here}
+    splits = {}
+    for name, split in sorted(answered | {(name, "train") for name in here}):
+        if split_file(here[name], split, root):
+            splits[name, split] = scan_split(here[name], split, root, video_root, columns=columns).samples
+    found = leakage(here.values(), splits, known)
+    return [leak for leak in found if leak.utterance or leak.text_label]
 
 
 def _split(task: Task, split: str, root: Path, video_root: str, columns: ColumnNames) -> dict[str, Utterance]:

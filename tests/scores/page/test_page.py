@@ -13,12 +13,16 @@ from typing import Any
 import pytest
 
 from orchestrator.benchmark.task import tasks
+from orchestrator.data.forms import VIDEO_ROOT
+from orchestrator.data.leaks import Leak
+from orchestrator.machine.files import atomic_write
 from orchestrator.scores.answer_file import AnswerRow, answers_path, write_answers
 from orchestrator.scores.compare.runs import read_runs
 from orchestrator.scores.compare.sources import find_sources
 from orchestrator.scores.page import samples as packing
 from orchestrator.scores.page.parts import Options, content
 from orchestrator.scores.page.render import page
+from orchestrator.scores.page.utterances import read_leaks
 from orchestrator.scores.results import read_results, write_results
 from tests.running import call
 from tests.scores.compare.made import results, samples, write_run
@@ -199,6 +203,23 @@ def test_utterances_only_for_who_has_the_data(tmp_path: Path) -> None:
     assert known["clips"] == [(folder / "video" / "s0.mp4").as_uri(), "", ""]
     (folder / "test.tsv").write_text("number\ttext\tlabel\n1\tno\tjoy\n")
     assert "no column `id`" in call(*given, code=2)
+
+
+def test_samples_in_training_data_are_told_to_who_has_the_data(tmp_path: Path) -> None:
+    rows = {
+        ("MELD", "test"): ["MELD_0_0\t\tYes.\tjoy", "MELD_0_1\t\tNo.\tjoy"],
+        ("MELD", "train"): ["MELD_1_0\t\tyes.\tjoy"],
+        ("MELD-DA", "train"): ["MELD-DA_0_1\t\tNo.\tanswer"],
+    }
+    for (task, split), lines in rows.items():
+        atomic_write(tmp_path / "data" / task / f"{split}.tsv", "\n".join(["id\tvideo\ttext\tlabel", *lines, ""]))
+    path = write_run(tmp_path, "one", {"MELD": samples("joy joy", "joy joy")})
+    runs, _ = read_runs(find_sources([str(path)], tmp_path)[0])
+    (own,) = read_leaks(runs, tasks(), tmp_path / "data", VIDEO_ROOT)
+    assert own == Leak("MELD", "test", 2, "MELD", 0, 1)
+    text = made(tmp_path, path, leaks=[own])
+    assert 'id="leaks"' in text
+    assert 'id="leaks"' not in made(tmp_path, path)
 
 
 def test_some_tasks_have_the_overall_score_of_these(tmp_path: Path) -> None:
