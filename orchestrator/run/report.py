@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
+from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, starmap
 from pathlib import Path
 
 from orchestrator.errors import InputError, StageError, listed
@@ -115,8 +116,13 @@ def _write(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], list
 
 def _notes(found: Sequence[Scored]) -> list[str]:
     """What was odd about the tasks' answers, as their score stages said; what is odd alike is said once."""
-    tasks: dict[str, list[str]] = {}
+    tasks: dict[str, Counter[str]] = {}
     for one in found:
         for note in one.entry.notes:
-            tasks.setdefault(note, []).append(one.task.name)
-    return [f"{listed(names, MOST_TASKS)}: {note}" for note, names in tasks.items()]
+            tasks.setdefault(note, Counter())[one.task.name] += 1
+    return [f"{listed(list(starmap(_in_runs, counts.items())), MOST_TASKS)}: {note}" for note, counts in tasks.items()]
+
+
+def _in_runs(task: str, runs: int) -> str:
+    """A task's name and, of a sweep, in how many of its runs."""
+    return f"{task} ({runs} runs)" if runs > 1 else task
