@@ -181,7 +181,7 @@ def test_plan_status_and_show_know_sweeps(done: Place) -> None:
     ]
 
 
-def test_what_is_odd_in_several_runs_is_said_once(tmp_path: Path, data: Path, _echo: None) -> None:
-    said = Place(tmp_path, data, "zero_shot").run("--sweep", "inference.max_new_tokens=8,16")
+def test_what_is_odd_in_several_runs_is_said_once(tmp_path: Path, done: Place) -> None:
+    said = Place(tmp_path, done.data, "zero_shot").run("--sweep", "inference.max_new_tokens=8,16")
     notes = [line for line in said.splitlines() if "all answers are the same text" in line]
     assert [line.partition(": all")[0] for line in notes] == ["note: demo (2 runs)"]
