@@ -20,7 +20,7 @@ class Bar:
     """The bars of one model in the chart of a task; accuracies in percent, ``None``: there is none.
 
     Attributes:
-        label: the model; where it has several runs with one method, the runs and the model.
+        label: the model; where it has several runs with one method, the runs.
         key: what selects it in the page: the model.
         origin: whose values are drawn as bars.
         zero_shot, sft, it: the accuracies.
@@ -95,7 +95,7 @@ def _bars(model: str, entries: Sequence[Entry], task: str) -> list[Bar]:
         values = {method: entry.acc[task] for method, entry in some.items()}
         if ZERO_SHOT in by_method:
             values.setdefault(ZERO_SHOT, by_method[ZERO_SHOT][0].acc[task])
-        label = model if rows == 1 else f"{', '.join(entry.name for entry in some.values())} ({model})"
+        label = model if rows == 1 else ", ".join(entry.name for entry in some.values())
         bars.append(_bar(label, model, RUN, values, marks))
     return bars
 

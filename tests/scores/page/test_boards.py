@@ -106,7 +106,7 @@ def test_bars_of_runs_have_the_published_values_as_marks(tmp_path: Path) -> None
     second = run_entry(run_of(tmp_path, "second", model="Qwen2-7B", method="sft"), 2, MMLA)
     (panel,) = panels([zero, first, second, *published_entries()], [MMLA["MELD"]], {})
     ours = panel.bars[:2]
-    assert [bar.label for bar in ours] == ["zero, first (Qwen2-7B)", "second (Qwen2-7B)"]
+    assert [(bar.label, bar.key) for bar in ours] == [("zero, first", "Qwen2-7B"), ("second", "Qwen2-7B")]
     # the zero-shot run is inside each, as the bar that fine-tuning starts from
     assert [bar.zero_shot for bar in ours] == [zero.acc["MELD"]] * 2
     assert ours[0].marks == (("zero_shot", 55.7), ("sft", 65.7), ("it", 64.1))
