@@ -39,8 +39,10 @@ def print_score(
     one_of("split", split, SPLITS)
     known = tasks(data_root or Path(Data().root))
     found = score_files(files, list(map(known.named, names)), split, label, answer, known, read)
-    for note in (note for scored in found for note in scored.notes):
-        print(f"note: {note}", file=sys.stderr)
+    for scored in found:
+        whose = f"{_name(scored)}: " if len(found) > 1 else ""
+        for note in scored.notes:
+            print(f"note: {whose}{note}", file=sys.stderr)
     if as_json:
         for scored in found:
             more = {"report": scored.report.as_json()} if report and scored.report else {}
@@ -53,12 +55,17 @@ def print_score(
         print(results_table([scored.row | {MAJORITY: scored.scores.majority} for scored in group]))
     for scored in found:
         if report and scored.report:
-            print(f"\n{report_text(' '.join(filter(None, (scored.row['recipe'], scored.row['task']))), scored.report)}")
+            print(f"\n{report_text(_name(scored), scored.report)}")
     if report:
         print()
     for line in dict.fromkeys(map(_source, found)):
         if line:
             print(line)
+
+
+def _name(scored: Scored) -> str:
+    """The task, behind the recipe where one is known."""
+    return " ".join(filter(None, (scored.row["recipe"], scored.row["task"])))
 
 
 def _source(scored: Scored) -> str:

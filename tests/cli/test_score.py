@@ -30,7 +30,9 @@ def test_table_with_the_overall_score(answers: Path) -> None:
     others = answers.with_name("others.csv")
     others.write_text("label;answer\nneutral;sad\n")
     said = call("score", answers, others, "--task", "MELD", "--task", "IEMOCAP").splitlines()
-    said = [line for line in said if not line.startswith("note: ")]
+    notes = [line for line in said if line.startswith("note: ")]
+    assert {line.split()[1] for line in notes} == {"MELD:", "IEMOCAP:"}
+    said = [line for line in said if line not in notes]
     assert [line.split()[0] for line in said[:4]] == ["task", "MELD", "IEMOCAP", "overall"]
     assert said[1].split()[2] == "50.00"
     assert said[4:] == [
