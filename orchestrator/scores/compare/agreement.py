@@ -36,7 +36,7 @@ DEFAULT, NOT_KNOWN, NOTHING = "default", "?", "-"
 
 
 class Unlike(NamedTuple):
-    """Why a run cannot be compared with the baseline on a task.
+    """Why a run cannot be compared with the others on a task.
 
     Attributes:
         task: its name.
@@ -51,22 +51,25 @@ class Unlike(NamedTuple):
     problem: Problem
 
 
-def unlike(baseline: Run, run: Run) -> list[Unlike]:
-    """What keeps a run from being compared with the baseline, task by task of both."""
-    found = []
-    for task in (task for task in baseline.rows if task in run.rows):
-        ours, theirs = parts_of(baseline.rows[task]), parts_of(run.rows[task])
-        parts = {name: "" for name in MUST if ours.get(name) and theirs.get(name) and ours[name] != theirs[name]}
-        reasons = [f"{MUST[name]} ({name} {ours[name]} and {theirs[name]})" for name in parts]
-        if baseline.answers and run.answers:
-            told = _samples(baseline.answers[task], run.answers[task])
-            if told and not {"data", "split", "n"} & parts.keys():
-                parts["data"] = ""
-                reasons.append(told)
-        if parts:
-            message = f"{task}: `{baseline.name}` and `{run.name}` differ in {'; '.join(reasons)}"
-            found.append(Unlike(task, run.name, tuple(parts), Problem(message, str(run.path))))
-    return found
+def unlike(*runs: Run) -> list[Unlike]:
+    """What keeps runs from being compared: of each task with the baseline, or else with the first run that has it."""
+    first = {task: run for run in reversed(runs) for task in run.rows}
+    found = (_unlike(first[task], run, task) for run in runs for task in run.rows if run is not first[task])
+    return [one for one in found if one]
+
+
+def _unlike(first: Run, run: Run, task: str) -> Unlike | None:
+    ours, theirs = parts_of(first.rows[task]), parts_of(run.rows[task])
+    parts = [name for name in MUST if ours.get(name) and theirs.get(name) and ours[name] != theirs[name]]
+    reasons = [f"{MUST[name]} ({name} {ours[name]} and {theirs[name]})" for name in parts]
+    if first.answers and run.answers and not {"data", "split", "n"} & set(parts):
+        told = _samples(first.answers[task], run.answers[task])
+        parts += ["data"] if told else []
+        reasons += [told] if told else []
+    if not parts:
+        return None
+    message = f"{task}: `{first.name}` and `{run.name}` differ in {'; '.join(reasons)}"
+    return Unlike(task, run.name, tuple(parts), Problem(message, str(run.path)))
 
 
 def same_samples(ours: Answers, theirs: Answers) -> bool:

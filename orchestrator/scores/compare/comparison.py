@@ -79,15 +79,16 @@ def compare(runs: Sequence[Run], known: Mapping[str, Task], options: Options) ->
     if not common:
         held = "; ".join(f"{run.name} has {listed(list(run.rows), 3)}" for run in runs[:5])
         raise InputError("the runs have no task in common", hint=held)
-    odd = [one for run in runs[1:] for one in unlike(runs[0], run)]
+    odd = unlike(*runs)
     if odd and not options.anyway:
         problems = [one.problem for one in odd]
         raise InputError([*capped(problems), Problem("these may not be compared", hint=ANYWAY)])
     weights = {task: _weight(task, runs, known) for task in tasks}
     counted = {task: weights[task] if task in common else 0.0 for task in tasks}
-    pairing = pair(runs, known, counted, {one.run for one in odd if {"data", "n"} & set(one.parts)})
+    strangers = {one.run for one in odd if {"data", "n"} & set(one.parts) and one.task in runs[0].rows}
+    pairing = pair(runs, known, counted, strangers)
     entries, few = make_entries(columns, tasks, common, weights, pairing, options)
-    _mark(entries, columns, odd)
+    _mark(entries, columns, odd, common)
     return Comparison(
         columns=tuple(columns),
         tasks=tasks,
@@ -139,10 +140,13 @@ def _published_size(task: str, runs: Sequence[Run], known: Mapping[str, Task]) -
     return known[task].sizes.get(str(next(rows)["split"])) if task in known else None
 
 
-def _mark(entries: Mapping[tuple[str, str, str], Entry], columns: Sequence[Column], odd: Sequence[Unlike]) -> None:
+def _mark(
+    entries: Mapping[tuple[str, str, str], Entry], columns: Sequence[Column], odd: Sequence[Unlike],
+    common: Sequence[str],
+) -> None:  # fmt: skip
     """Write to the entries what makes them not comparable; the overall score has the faults of all its tasks."""
     of_run = {run.name: column.name for column in columns for run in column.runs}
     for one in odd:
         for (task, column, _), entry in entries.items():
-            if column == of_run[one.run] and task in (one.task, OVERALL):
+            if column == of_run[one.run] and (task == one.task or (task == OVERALL and one.task in common)):
                 entry.unlike = tuple(dict.fromkeys((*entry.unlike, *one.parts)))

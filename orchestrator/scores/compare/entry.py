@@ -96,5 +96,6 @@ KEYS = {
     "only_baseline": "samples that only the baseline got right",
     "only_run": "samples that only the run got right",
     "least": "smallest difference that the test could show at 5%",
-    "unlike": "parts of the signature that differ from the baseline's (data, labels, split, n, parser)",
+    "unlike": "parts of the signature that differ from the baseline's, or of a task that it lacks from those of the "
+    "first run that has it (data, labels, split, n, parser)",
 }

@@ -164,6 +164,29 @@ def test_what_is_not_comparable_is_refused_or_marked(tmp_path: Path) -> None:
     assert remarks(found)[0].startswith("! marks what is not comparable")
 
 
+def test_a_task_that_the_baseline_lacks_must_agree_among_the_others(tmp_path: Path) -> None:
+    runs = {
+        "a": {"UR-FUNNY": LOW},
+        "b": {"UR-FUNNY": HIGH, "MUStARD": LOW, "MOSI": LOW},
+        "c": {"UR-FUNNY": LAST, "MUStARD": HIGH[:9], "MOSI": HIGH},
+    }
+    with pytest.raises(InputError, match="MUStARD: `b` and `c` differ in the utterances"):
+        compared(tmp_path, runs)
+    found = compared(tmp_path, runs, anyway=True)
+    marks = {(task, name): entry.unlike for (task, name, _), entry in found.entries.items() if entry.unlike}
+    assert marks == {("MUStARD", "c"): ("data", "n")}
+    # what they share with the baseline is paired all the same
+    assert score(found, "UR-FUNNY", "c").paired is True
+
+
+def test_a_fault_outside_of_the_overall_score_does_not_mark_it(tmp_path: Path) -> None:
+    both = {"UR-FUNNY": LOW, "MUStARD": LOW}
+    runs = {"a": both | {"MOSI": LOW}, "b": both | {"MOSI": LOW[:9]}, "c": both}
+    found = compared(tmp_path, runs, anyway=True)
+    assert score(found, "MOSI", "b").unlike == ("data", "n")
+    assert score(found, "overall", "b").unlike == ()
+
+
 def test_another_parser_is_marked_but_paired(tmp_path: Path) -> None:
     write_run(tmp_path, "a", {"UR-FUNNY": LOW})
     write_run(tmp_path, "b", {"UR-FUNNY": HIGH}, signature={"parser": "mmla-2"})
