@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the fil
 INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})
 SECONDS = ("train_seconds", "infer_seconds", "startup_seconds", "aborted_seconds")
 FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES}) - INTEGERS
+NUMBERS = INTEGERS | FLOATS
 MAJORITY = "majority"
 OVERALL = "overall"
 
@@ -128,10 +130,19 @@ def read_results(path: Path) -> list[ResultsRow]:
             try:
                 # columns of one's own are left out
                 if name in COLUMNS and value != "":
-                    row[name] = int(value) if name in INTEGERS else float(value) if name in FLOATS else value
+                    row[name] = _number(name, value) if name in NUMBERS else value
             except ValueError:
                 problems.append(Problem(f"column {name}: `{value}` is no number", where=f"{path}:{line}"))
         rows.append(row)
     if problems:
         raise InputError(problems)
     return rows
+
+
+def _number(column: str, value: str) -> int | float:
+    """A number as it is written, or as pandas writes it: 16 as 16.0 where other rows of the column are empty."""
+    if column in INTEGERS:
+        return int(value.removesuffix(".0"))
+    if not math.isfinite(number := float(value)):
+        raise ValueError(value)
+    return number

@@ -58,6 +58,36 @@ def test_pandas_reads_it_without_options(tmp_path: Path) -> None:
     assert read_results(path) == [dict.fromkeys(COLUMNS) | entry for entry in rows]
 
 
+def test_what_pandas_wrote_again_is_read_as_before(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    rows = [row("MELD", lora_rank=16, gpus=0), row("MOSI", frames=8, batch_size=4, gpus=0)]
+    write_results(path, rows)
+    before = read_results(path)
+    pd.read_csv(path).to_csv(path, index=False)
+    assert ",16.0," in path.read_text()
+    found = read_results(path)
+    assert found == before
+    assert {name: type(found[1][name]) for name in ("n", "frames", "acc")} == {"n": int, "frames": int, "acc": float}
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1,024", "8.5"])
+@pytest.mark.parametrize("column", sorted(INTEGERS))
+def test_what_is_no_whole_number_is_told(tmp_path: Path, column: str, text: str) -> None:
+    path = tmp_path / "r.csv"
+    write_results(path, [row("MELD") | {column: text}])
+    with pytest.raises(InputError, match=f"r.csv:2: column {column}: `{text}` is no number"):
+        read_results(path)
+
+
+@pytest.mark.parametrize("column", sorted(FLOATS))
+def test_what_is_no_score_is_told(tmp_path: Path, column: str) -> None:
+    path = tmp_path / "r.csv"
+    for text in ("nan", "inf", "50,5"):
+        write_results(path, [row("MELD") | {column: text}])
+        with pytest.raises(InputError, match=f"column {column}: `{text}` is no number"):
+            read_results(path)
+
+
 _VALUES = {
     name: st.integers(0, 10**6) if name in INTEGERS
     else st.floats(0, 100).map(lambda x: round(x, 2)) if name in FLOATS

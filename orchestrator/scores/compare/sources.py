@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from orchestrator.errors import InputError, Problem, did_you_mean
+from orchestrator.errors import InputError, Problem, did_you_mean, listed
 from orchestrator.scores.answer_file import SUFFIX
 from orchestrator.scores.results import OVERALL, ResultsRow, read_results
+
+SHOWN = ("acc", "f1", "acc_ci_low", "acc_ci_high")  # percent, of each row
 
 
 class Source(NamedTuple):
@@ -121,10 +123,11 @@ def _runs(path: Path) -> list[Source]:
         if task in rows:
             hint = "run the recipe again: it writes the file anew"
             raise InputError(f"the run `{recipe}` has two rows of {task}", str(path), hint)
-        n, acc = row["n"], row["acc"]
-        if not n or n < 1 or acc is None or not 0 <= acc <= 100:
+        wrong = [name for name in SHOWN if row[name] is None or not 0 <= row[name] <= 100]
+        if row["n"] is None or row["n"] < 1 or wrong:
             hint = "run the recipe again: it writes the file anew"
-            raise InputError(f"the row of {task} of the run `{recipe}` has no n and acc that can be", str(path), hint)
+            names = listed(wrong or ["n"], len(SHOWN))
+            raise InputError(f"the row of {task} of the run `{recipe}` has no {names} that can be", str(path), hint)
         rows[task] = row
     if empty := [run for run in runs.values() if not run.rows.keys() - {OVERALL}]:
         raise InputError(f"the run `{empty[0].recipe}` has no row of a task", str(path))

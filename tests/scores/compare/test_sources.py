@@ -7,6 +7,7 @@ import pytest
 from orchestrator.errors import InputError
 from orchestrator.scores.answer_file import answers_path
 from orchestrator.scores.compare.sources import find_sources
+from orchestrator.scores.results import read_results, write_results
 from tests.scores.compare.made import samples, write_run, write_runs
 
 ONE = {"MELD": samples("joy anger", "joy joy")}
@@ -91,9 +92,16 @@ def test_rows_that_are_there_twice(folder: Path) -> None:
     path.write_text(f"{header}\n{line}\n{line}\n")
     with pytest.raises(InputError, match="the run `a` has two rows of MELD"):
         find_sources([str(path)], folder)
-    path.write_text(f"{header}\n{line.replace(',50.0,', ',nan,', 1)}\n")
-    with pytest.raises(InputError, match="the row of MELD of the run `a` has no n and acc that can be"):
-        find_sources([str(path)], folder)
     path.write_text(f"{header}\n")
     with pytest.raises(InputError, match="it has no rows"):
+        find_sources([str(path)], folder)
+
+
+@pytest.mark.parametrize("column", ["n", "acc", "f1", "acc_ci_low", "acc_ci_high"])
+@pytest.mark.parametrize("value", [None, -1, 101])
+def test_a_row_without_a_score_that_can_be_is_refused(folder: Path, column: str, value: int | None) -> None:
+    path = folder / "a.csv"
+    rows = read_results(path)
+    write_results(path, [rows[0] | {column: 0 if column == "n" and value == 101 else value}])
+    with pytest.raises(InputError, match=f"the row of MELD of the run `a` has no {column} that can be"):
         find_sources([str(path)], folder)
