@@ -10,6 +10,7 @@ from itertools import groupby
 HEAD_WIDTH = 20  # of a column's name on a terminal, where it can be broken
 _BREAKS = re.compile(r"(?<=[-_./@=,+: ])(?!\d)")  # not within a number: 1e-5
 _SIGNED = re.compile(r"(?<![^\[ ])([-+]\d+\.\d+)")  # a hyphen is no minus
+_MARKDOWN = re.compile(r"[\\|*`<~&]|(?<!\w)_|_(?!\w)|\](?=[\[(])")  # within a word an underscore is one
 _LATEX = {
     "\\": r"\textbackslash{}", "_": r"\_", "&": r"\&", "%": r"\%", "#": r"\#", "$": r"\$", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
@@ -142,13 +143,13 @@ def markdown(grid: Grid) -> str:
         return f"| {' | '.join(fields)} |"
 
     def shown(one: Field) -> str:
-        text = one.text.replace("\\", "\\\\").replace("|", "\\|").replace("*", "\\*").replace("\n", " ")
+        text = _MARKDOWN.sub(r"\\\g<0>", one.text.replace("\n", " "))
         return f"**{text}**" if (one.bold or one.best) and text else text
 
     heads = [line([shown(Field(column.head)) for column in grid.columns])]
     heads.append(line(["---:" if column.right else "---" for column in grid.columns]))
     rows = [line([shown(one) for one in row]) for row in zip(*(column.fields for column in grid.columns), strict=True)]
-    return "\n".join([*([f"**{grid.title}**", ""] if grid.title else []), *heads, *rows])
+    return "\n".join([*([shown(Field(grid.title, bold=True)), ""] if grid.title else []), *heads, *rows])
 
 
 def latex(grid: Grid) -> str:
@@ -159,7 +160,8 @@ def latex(grid: Grid) -> str:
         return rf"\textbf{{{text}}}" if (one.bold or one.best) and text else text
 
     def line(fields: Sequence[str]) -> str:
-        return rf"{' & '.join(fields)} \\"
+        # what follows the end of a row is not to be taken for its options: \\[2pt], \\*
+        return rf"{'{}' if fields[0].startswith(('[', '*')) else ''}{' & '.join(fields)} \\"
 
     form = "".join("r" if column.right else "l" for column in grid.columns)
     rows = [line([shown(one) for one in row]) for row in zip(*(column.fields for column in grid.columns), strict=True)]

@@ -76,6 +76,26 @@ def test_markdown_has_as_many_fields_in_each_line() -> None:
     assert markdown(GRID).startswith("**scores**\n\n| task | run_one |")
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<b>&lt;", r"\<b>\&lt;"), ("`x`", r"\`x\`"), ("~~x~~", r"\~\~x\~\~"), ("a\\b", r"a\\b"),
+        ("_x_ a_b", r"\_x\_ a_b"),
+        ("[-1.00, +2.00]", "[-1.00, +2.00]"), ("[x](http://y)", r"[x\](http://y)"), ("<0.001", r"\<0.001"),
+    ],
+)  # fmt: skip
+def test_markdown_shows_every_text_as_it_is(text: str, expected: str) -> None:
+    grid = Grid(text, [column(text, text)])
+    assert markdown(grid).splitlines() == [f"**{expected}**", "", f"| {expected} |", "| ---: |", f"| {expected} |"]
+
+
+@pytest.mark.parametrize("text", ["[seed 1]", "*x", "["])
+def test_latex_takes_no_field_for_an_option_of_the_row_before(text: str) -> None:
+    lines = latex(Grid("", [column(text, text), column("b", text)])).splitlines()
+    assert lines[2] == f"{{}}{text} & b \\\\"
+    assert lines[4] == f"{{}}{text} & {text} \\\\"
+
+
 def test_latex_escapes_and_keeps_its_columns() -> None:
     grid = Grid("", [column("a_b", "50%", "x & y", right=False), column("gap", "[-1.00, +2.00]", "<0.001", best=1)])
     assert latex(grid).splitlines() == [
