@@ -56,6 +56,10 @@ def look(environment: Environment, *, cpu: bool = False, seconds: float = CHECK_
 
 def judge(said: dict[str, Any], *, cpu: bool = False) -> GpuReport:
     """What ``inside/gpu_report.py`` said, in words."""
+    if not said["torch"] and said["wrong"]:
+        return GpuReport(
+            "", (f"its torch cannot be imported: {said['wrong']}\n        build it again: env build --force",)
+        )
     if not said["torch"]:
         return GpuReport("needs no GPU: there is no torch in it")
     built = said["cuda"]

@@ -17,6 +17,11 @@ from typing import Any
 SIZE = 64  # ones, zeros and their opposites: no sum is above 64, and bf16 holds whole numbers up to 256
 
 
+def told(error: BaseException) -> str:
+    """An error in a line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
 def multiply(device: str) -> str:
     """Multiply on a device; returns what is wrong, or nothing."""
     import torch
@@ -27,7 +32,7 @@ def multiply(device: str) -> str:
         product = (first.to(device) @ second.to(device)).cpu()
         right = torch.equal(product.to(torch.int64), first.to(torch.int64) @ second.to(torch.int64))
     except Exception as error:
-        return f"{type(error).__name__}: {error}".splitlines()[0]
+        return told(error)
     return "" if right else "the product of two small bf16 matrices is wrong"
 
 
@@ -46,7 +51,7 @@ def import_error(name: str) -> str:
     try:
         __import__(name)
     except BaseException as error:  # DeepSpeed may end the process where it finds no compiler
-        return f"{type(error).__name__}: {error}".splitlines()[0]
+        return told(error)
     return ""
 
 
@@ -82,12 +87,13 @@ def gpus() -> list[dict[str, Any]]:
 
 
 def report(cpu: bool) -> dict[str, Any]:
-    """All that is said; ``torch`` is empty where the environment has none."""
+    """All that is said; ``torch`` is empty where the environment has none, or where ``wrong`` keeps it from coming."""
     said: dict[str, Any] = {"torch": "", "driver_cuda": driver_cuda()}
     try:
         import torch
-    except ImportError as error:
-        return said | {"wrong": str(error)}
+    except Exception as error:  # of one that is there, but lacks a library: ImportError, OSError
+        missing = isinstance(error, ModuleNotFoundError) and error.name == "torch"
+        return said | {"wrong": "" if missing else told(error)}
     said |= {"torch": torch.__version__, "cuda": torch.version.cuda or "", "wrong": "", "gpus": []}
     if cpu:
         said["wrong"] = multiply("cpu")
@@ -96,7 +102,7 @@ def report(cpu: bool) -> dict[str, Any]:
             torch.cuda.init()
             said |= {"gpus": gpus(), "architectures": torch.cuda.get_arch_list()}
         except Exception as error:
-            said["wrong"] = str(error).splitlines()[0]
+            said["wrong"] = told(error)
     said["deepspeed"] = import_error("deepspeed")
     return said | {"nvcc_cuda": nvcc_cuda()}
 

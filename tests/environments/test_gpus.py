@@ -104,6 +104,27 @@ def test_a_gpu_that_computes_wrong_is_found(toy: Environment, tmp_path: Path, mo
     assert found.notes[0].startswith("no nvcc")
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (
+            "raise ImportError('libcudart.so.12: cannot open shared object file')",
+            "ImportError: libcudart.so.12: cannot",
+        ),
+        ("raise OSError('libtorch_cuda.so: undefined symbol\\nmore')", "OSError: libtorch_cuda.so: undefined symbol"),
+        ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library'"),
+        ("raise RuntimeError", "RuntimeError: "),
+    ],
+)
+def test_a_torch_that_is_there_and_cannot_be_imported_is_wrong(toy: Environment, code: str, said: str) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", toy.venv], check=True)
+    (next(toy.venv.glob("lib/python*/site-packages")) / "torch.py").write_text(code)
+    for cpu in (False, True):
+        (problem,) = look(toy, cpu=cpu).problems
+        assert problem.startswith(f"its torch cannot be imported: {said}")
+        assert "\n        build it again" in problem
+
+
 def test_a_torch_that_cannot_be_asked(toy: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     assert look(toy).problems[0].startswith("its torch could not be asked")
     (toy.venv / "bin").mkdir(parents=True)
