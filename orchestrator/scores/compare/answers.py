@@ -45,6 +45,23 @@ class Answers:
         """How many answers are right."""
         return int((self.truth == self.said).sum())
 
+    def scored(self) -> np.ndarray:
+        """(n,) the classes that the answers count as: behind the labels `unknown` (also empty, error), then `multi`."""
+        import numpy as np
+
+        none = np.where(self.said == CODES["multi"], len(self.classes) + 1, len(self.classes))
+        return np.where(self.said < 0, none, self.said)
+
+    def macro_f1(self) -> float:
+        """Macro F1, 0 to 1, as `scores.metrics` defines it."""
+        import numpy as np
+
+        from orchestrator.scores.compare.counts import macro_f1
+
+        said, size = self.scored(), len(self.classes) + 2
+        counts = (self.truth, said[said == self.truth], said)
+        return float(macro_f1(*(np.bincount(codes, minlength=size).astype(np.float64) for codes in counts)))
+
     def word(self, place: int) -> str:
         """What was answered to a sample: a label, or the outcome."""
         code = int(self.said[place])

@@ -9,7 +9,7 @@ import numpy as np
 
 from orchestrator.benchmark.task import Task
 from orchestrator.scores.compare.agreement import same_samples
-from orchestrator.scores.compare.answers import CODES, Answers
+from orchestrator.scores.compare.answers import Answers
 from orchestrator.scores.compare.paired import Codes, Paired, dialogue_codes
 from orchestrator.scores.compare.runs import Run
 
@@ -69,9 +69,7 @@ def _paired(task: str, runs: Sequence[Run], known: Task | None, weight: float) -
         if one is None:
             rows.append(np.full(len(first.ids), NOT_DONE))
         else:
-            said = one.ordered(first.ids).coded(classes).said
-            none = np.where(said == CODES["multi"], len(classes) + 1, len(classes))
-            rows.append(np.where(said < 0, none, said))
+            rows.append(one.ordered(first.ids).coded(classes).scored())
     dialogues = dialogue_codes([known.dialogue_of(name) for name in first.ids]) if known else None
     return Paired(task, first.coded(classes).truth, np.stack(rows), len(classes), dialogues, weight)
 

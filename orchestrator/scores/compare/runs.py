@@ -14,7 +14,7 @@ from orchestrator.scores.compare.sources import Source
 from orchestrator.scores.results import OVERALL, ResultsRow
 
 AGAIN = "run the recipe again, which writes both files; or remove the answers: intervals are then unpaired"
-HALF = 0.005  # accuracies in a CSV have two decimals
+HALF = 0.005  # scores in a CSV have two decimals
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,13 @@ def _strangers(
             problems.append(Problem(message, str(path), AGAIN))
             continue
         held = answers[task]
-        n, acc = len(held.ids), 100 * held.right / len(held.ids)
+        n, acc, f1 = len(held.ids), 100 * held.right / len(held.ids), 100 * held.macro_f1()
         if row["n"] != n:
             problems.append(_other(task, source, path, f"{n:,} answers", f"n is {row['n']:,}"))
-        elif row["acc"] is not None and abs(acc - row["acc"]) > HALF + 1e-6:
+        elif abs(acc - row["acc"]) > HALF + 1e-6:
             problems.append(_other(task, source, path, f"{acc:.2f} % right answers", f"acc is {row['acc']:.2f}"))
+        elif abs(f1 - row["f1"]) > HALF + 1e-6:  # another run may well have as many right answers
+            problems.append(_other(task, source, path, f"a macro F1 of {f1:.2f}", f"f1 is {row['f1']:.2f}"))
     return problems
 
 

@@ -97,6 +97,19 @@ def test_answers_of_other_results_are_refused(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize("said", ["fear joy anger anger", "joy unknown anger anger", "multi joy anger anger"])
+def test_answers_of_another_run_with_as_many_right_ones_are_refused(tmp_path: Path, said: str) -> None:
+    truth = "joy joy anger anger"
+    path = write_run(tmp_path, "a", {"MELD": samples(truth, "joy anger anger anger")})
+    other = write_run(tmp_path / "other", "a", {"MELD": samples(truth, said)})
+    answers_path(path).write_bytes(answers_path(other).read_bytes())
+    with pytest.raises(
+        InputError, match=r"not the answers of `a` to MELD: a macro F1 of .*, but in a\.csv f1 is 73\.33"
+    ):
+        read(path)
+    read(other)
+
+
 def test_damaged_answers_are_told_with_their_line(tmp_path: Path) -> None:
     path = write_run(tmp_path, "a", TASKS)
     file = answers_path(path)
