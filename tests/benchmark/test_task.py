@@ -14,6 +14,7 @@ from orchestrator.benchmark import task as module
 from orchestrator.benchmark.task import benchmark_tasks, read_tasks, tasks
 from orchestrator.data.samples import read_split
 from orchestrator.errors import InputError
+from orchestrator.scores.report import OTHERS
 from tests.recipe_files import JSON
 from tests.shared import GOLDEN, MMLA, needs_mmla
 
@@ -98,7 +99,7 @@ def entry(**values: str) -> str:
     ("yaml", "expected"),
     [
         (entry(labels="[x, X]"), "3:11: `T.labels`: the label `x` is there twice (letter case is ignored)"),
-        (entry(labels="[x, multi]"), "3:15: `T.labels[1]`: the label `multi` is reserved"),
+        *((entry(labels=f"[x, {name}]"), f"3:15: `T.labels[1]`: the label `{name}` is reserved") for name in OTHERS),
         (entry(labels="['', b]"), "3:12: `T.labels[0]`: an empty label"),
         (entry(labels="[' a', b]"), "3:12: `T.labels[0]`: spaces around a label, or a line break in it\n    write `a`"),
         (entry(labels='["a\\nb", b]'), "3:12: `T.labels[0]`: spaces around a label, or a line break in it"),

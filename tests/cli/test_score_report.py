@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+
+import pytest
 
 from orchestrator.benchmark.task import tasks
 from orchestrator.cli.score_report import report_text
-from orchestrator.scores.answers import Parser
+from orchestrator.scores.answers import Answer, Parser
 from orchestrator.scores.report import Report
 from tests.running import call
 
@@ -37,6 +40,35 @@ def test_a_small_task_is_shown_whole(tmp_path: Path) -> None:
         "command             .         .        .        .        .      .\n"
         "apology             .         .        .        .        .      1\n"
     )
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["a label that goes on for long, one", "a label that goes on for long, two", "x"],
+        ["true label", "answered", "n", "f1", "times"],
+        ["emp\x1bty", "a" * 25, "a" * 26, "a" * 27],
+    ],
+)
+def test_each_label_has_its_row_and_its_column(labels: list[str]) -> None:
+    truth = [label for label in labels for _ in labels]
+    text = report_text("T", Report.of(truth, [Answer(label, "label") for label in labels * len(labels)], labels))
+    by_label, _, matrix = text.split("\n\n")
+    names = [re.split("  +", line)[0] for line in by_label.splitlines()[2:]]
+    assert len(set(names)) == len(labels)
+    # each was said once of each, or the table is too wide
+    if "--json" not in matrix:
+        head, *rows = matrix.splitlines()[1:]
+        assert head.split("  ")[-1].strip() == names[-1]
+        assert [re.split("  +", row) for row in rows] == [[name, *["1"] * len(labels)] for name in names]
+
+
+def test_notes_say_of_which_results_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("label,answer,task\n" + "joy,fear,MELD\n" * 40 + "statement,command,demo\n" * 40)
+    notes = [line for line in call("score", file).splitlines() if line.startswith("note: ")]
+    assert {note.split(": ")[1] for note in notes} == {"MELD", "demo"}
+    assert "note: MELD: all answers are the same text, `fear`" in notes
 
 
 def test_thirty_labels_fit_a_terminal() -> None:
