@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,11 +69,12 @@ def load_sweep(
         return [validate(root, path, problems)]
     assert isinstance(root.value, dict)
     name = root.value.get("name") or Node(path.stem, str(path))
-    found = []
+    found, lost = [], set[str]()
     for one in chosen.combinations():
         combined = root
         for over in one.trees:
             combined = _over(combined, over)
+        lost |= set(_given_at(root)) - set(_given_at(combined))
         if isinstance(name.value, str) and re.fullmatch(NAME, name.value):  # else it is a problem once
             own = replace(name, value=run_name(name.value, one.values, chosen.labels))
             combined = merge(combined, tree(["name"], own))
@@ -84,9 +85,21 @@ def load_sweep(
             continue
         recipe._swept = Swept(results_name(str(name.value), chosen.labels), one.values)
         found.append(recipe)
+    hint = "leave one of them out; one value of a recipe's sweep alone is --sweep KEY=VALUE"
+    said = (f"--set {text}" for text in overrides)
+    problems += [Problem("the sweep says otherwise of the same key", where, hint) for where in said if where in lost]
     if problems:
         raise InputError(in_order(problems))
     return found
+
+
+def _given_at(root: Node) -> Iterator[str]:
+    """Where the values below a node stand."""
+    if isinstance(root.value, dict):
+        for child in root.value.values():
+            yield from _given_at(child)
+    else:
+        yield root.where
 
 
 def sweep_of(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

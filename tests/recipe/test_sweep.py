@@ -124,7 +124,6 @@ def test_rows_of_tasks_behave_as_with_set() -> None:
 def test_set_task_and_limit_are_for_all_combinations() -> None:
     found = swept("seed=1,2", overrides=["train.epochs=9"], tasks=["MOSI"], limit=5)
     assert {(recipe.training.epochs, recipe.tasks, recipe.data.limit) for recipe in found} == {(9, ("MOSI",), 5)}
-    assert swept("seed=1", overrides=["seed=2"])[0].seed == 1
 
 
 REFUSED: list[tuple[list[str], list[str]]] = [
@@ -201,6 +200,31 @@ def test_an_option_and_the_sweep_do_not_both_say_the_tasks_or_the_limit() -> Non
     assert refused("data.limit=1,2", limit=4) == [
         "--sweep data.limit=1,2: --limit and the sweep both say `data.limit`\n    leave --limit out"
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "sweep"),
+    [
+        ("seed=3", "seed=1,2"),
+        ("train.epochs=3", "train={learning_rate: 1e-4},{epochs: 2}"),
+        ("train={epochs: 3}", "train.epochs=1,2"),
+        ("train.per_task.MELD.epochs=3", "train.epochs=1,2"),
+    ],
+)
+def test_an_override_that_the_sweep_would_override_is_refused(option: str, sweep: str) -> None:
+    said = (
+        f"--set {option}: the sweep says otherwise of the same key\n    leave one of them out; one value of a recipe's "
+    )
+    (told,) = refused(sweep, overrides=[option])
+    assert told.startswith(said)
+    key, _, values = sweep.partition("=")
+    (told,) = refused(text=f"sweep: {{{key}: [{values}]}}\n", overrides=[option])
+    assert told.startswith(said)
+
+
+def test_an_override_beside_the_sweep_is_in_all_combinations() -> None:
+    found = swept("train.lora={rank: 4},{rank: 8}", overrides=["train.lora.alpha=3", "seed=1", "seed=2"])
+    assert [(one.training.lora.rank, one.training.lora.alpha, one.seed) for one in found] == [(4, 3, 2), (8, 3, 2)]
 
 
 def test_files_with_what_a_command_line_changes() -> None:
