@@ -26,7 +26,8 @@ def answers_of(found: Sequence[Scored]) -> tuple[bytes, list[Path]]:
     return b"".join(parts), lost
 
 
-@lru_cache(maxsize=64)  # the tasks before are written again with each that is scored
+# what was scored before is written again with each task: of a sweep with 12 tasks that is hundreds (30 KB each)
+@lru_cache(maxsize=2048)
 def _part(table: Path, _state: tuple[int, int], recipe: str, task: str) -> bytes:
     return packed(_rows(table, recipe, task))
 
