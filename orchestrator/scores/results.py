@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError, Problem, listed
 from orchestrator.machine.files import write_csv
 from orchestrator.scores.metrics import COLUMNS as SCORES
 from orchestrator.scores.metrics import Scores
@@ -73,6 +73,7 @@ INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", 
 SECONDS = ("train_seconds", "infer_seconds", "startup_seconds", "aborted_seconds")
 FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES}) - INTEGERS
 NUMBERS = INTEGERS | FLOATS
+_FORM = "`run` writes it in UTF-8 with commas; spreadsheets may save it otherwise"
 MAJORITY = "majority"
 OVERALL = "overall"
 
@@ -116,10 +117,10 @@ def read_results(path: Path) -> list[ResultsRow]:
             reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, row) for row in reader if row]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"not a results CSV: {error}", where=str(path)) from error
+        raise InputError(f"not a results CSV: {error}", str(path), _FORM) from error
     header = lines[0][1] if lines else []
     if missing := [name for name in FIRST if name not in header]:
-        raise InputError(f"not a results CSV: no column {', '.join(missing)}", where=str(path))
+        raise InputError(f"not a results CSV: no column {listed(missing, 5)}", str(path), _FORM)
     rows, problems = [], []
     for line, fields in lines[1:]:
         if len(fields) != len(header):

@@ -118,15 +118,18 @@ def _runs(path: Path) -> list[Source]:
     """The runs in a file, in its order."""
     runs: dict[str, Source] = {}
     for row in read_results(path):
-        recipe, task = str(row["recipe"] or path.stem), str(row["task"])
+        if not any(row.values()):
+            continue  # spreadsheets leave rows of commas
+        recipe, task = str(row["recipe"] or path.stem), str(row["task"] or "no task")
         rows = runs.setdefault(recipe, Source(path, recipe, {})).rows
         if task in rows:
             hint = "run the recipe again: it writes the file anew"
             raise InputError(f"the run `{recipe}` has two rows of {task}", str(path), hint)
         wrong = [name for name in SHOWN if row[name] is None or not 0 <= row[name] <= 100]
-        if row["n"] is None or row["n"] < 1 or wrong:
+        wrong += [name for name, sound in (("task", row["task"]), ("n", (row["n"] or 0) > 0)) if not sound]
+        if wrong:
             hint = "run the recipe again: it writes the file anew"
-            names = listed(wrong or ["n"], len(SHOWN))
+            names = listed(wrong, len(wrong))
             raise InputError(f"the row of {task} of the run `{recipe}` has no {names} that can be", str(path), hint)
         rows[task] = row
     if empty := [run for run in runs.values() if not run.rows.keys() - {OVERALL}]:

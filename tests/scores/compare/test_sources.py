@@ -105,3 +105,29 @@ def test_a_row_without_a_score_that_can_be_is_refused(folder: Path, column: str,
     write_results(path, [rows[0] | {column: 0 if column == "n" and value == 101 else value}])
     with pytest.raises(InputError, match=f"the row of MELD of the run `a` has no {column} that can be"):
         find_sources([str(path)], folder)
+
+
+def test_what_spreadsheets_leave_of_empty_rows_is_none(folder: Path) -> None:
+    path = folder / "sweep.csv"
+    lines = path.read_text().splitlines()
+    blank = "," * lines[0].count(",")
+    path.write_text("\r\n".join([lines[0], blank, *lines[1:], "", blank, blank]), "utf-8-sig")
+    assert names(folder, path) == ["s-seed1", "s-seed2"]
+    path.write_text("\n".join([lines[0], blank]))
+    with pytest.raises(InputError, match="it has no rows"):
+        find_sources([str(path)], folder)
+
+
+def test_a_row_of_no_task_is_refused(folder: Path) -> None:
+    path = folder / "a.csv"
+    write_results(path, [row | {"task": None} for row in read_results(path)])
+    with pytest.raises(InputError, match="the row of no task of the run `a` has no task that can be"):
+        find_sources([str(path)], folder)
+
+
+@pytest.mark.parametrize(("old", "new", "encoding"), [(",", ";", "utf-8"), (",", "\t", "utf-16")])
+def test_a_file_that_a_spreadsheet_saved_otherwise(folder: Path, old: str, new: str, encoding: str) -> None:
+    path = folder / "a.csv"
+    path.write_text(path.read_text().replace(old, new), encoding)
+    with pytest.raises(InputError, match=r"not a results CSV: .*\n.*in UTF-8 with commas; spreadsheets may save it"):
+        find_sources([str(path)], folder)
