@@ -124,8 +124,8 @@ def limited(name: str, bench: Bench, minutes: float) -> page.Record:
     held = read_json(file) or {}
     broke = f"its process ended with status {process.returncode}"
     state, said = str(held.get("state", "failed")), str(held.get("said", broke))
-    if state == "too slow":
-        said = f"{why or broke}{_last_words(bench, begun)}"
+    if state == "too slow":  # as every part begins
+        state, said = state if why else "failed", f"{why or broke}{_last_words(bench, begun)}"
     at = datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
     return page.Record(name, "", state, time.time() - begun, at, held.get("figures", {}), said)
 

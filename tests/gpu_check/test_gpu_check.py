@@ -80,6 +80,18 @@ def test_a_part_whose_process_breaks_off(tmp_path: Path, monkeypatch: pytest.Mon
     assert (record.state, record.said) == ("failed", "its process ended with status 3")
 
 
+@pytest.mark.parametrize(("end", "status"), [("os._exit(3)", 3), ("os.kill(os.getpid(), 9)", -9)])
+def test_a_part_that_dies_at_work_failed_and_was_not_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str, status: int
+) -> None:
+    program = f"import os, pathlib; pathlib.Path({str(tmp_path / 'record.json')!r}).write_text("
+    program += f"""'{{"state": "too slow", "figures": {{"rate": "3/s"}}, "said": ""}}'); {end}"""
+    monkeypatch.setattr(gpu_check, "argv_of", lambda name, bench: [sys.executable, "-c", program])
+    record = gpu_check.limited("a/b", Bench("cpu", tmp_path), 1)
+    assert (record.state, record.said) == ("failed", f"its process ended with status {status}")
+    assert record.figures == {"rate": "3/s"}
+
+
 def weights(folder: Path, numbers: np.ndarray, kind: str) -> Path:
     folder.mkdir()
     header = json.dumps({"a": {"dtype": kind, "shape": [2], "data_offsets": [0, numbers.nbytes]}}).encode()
