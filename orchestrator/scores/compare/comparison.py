@@ -33,6 +33,7 @@ class Comparison:
         unpaired: columns whose answers are not at hand, or are not to the same samples as the baseline's.
         odd: what keeps columns from being compared on a task, and was compared all the same.
         unweighted: tasks whose published size is not known: they weigh as many samples as they have.
+        undefined: tasks that nobody here knows, and so whether their samples come from dialogues.
         alike: whether runs differ in their seed alone, and were not put together.
         options: how it was made.
     """
@@ -47,6 +48,7 @@ class Comparison:
     unpaired: tuple[str, ...]
     odd: tuple[Unlike, ...]
     unweighted: tuple[str, ...]
+    undefined: tuple[str, ...]
     alike: bool
     options: Options
     pairing: Pairing = field(repr=False)
@@ -100,6 +102,7 @@ def compare(runs: Sequence[Run], known: Mapping[str, Task], options: Options) ->
         unpaired=tuple(column.name for column in columns if any(pairing.place(run) is None for run in column.runs)),
         odd=tuple(odd),
         unweighted=tuple(task for task in common if _published_size(task, runs, known) is None),
+        undefined=tuple(task for task in tasks if task not in known),
         alike=not options.seeds and any(len(column.runs) > 1 for column in by_seed(runs, strict=False)),
         options=options,
         pairing=pairing,

@@ -33,6 +33,11 @@ def _tasks(comparison: Comparison) -> Iterator[str]:
         yield f"Not all runs have {listed(others, MOST)}.{over}"
     if comparison.unweighted and len(comparison.common) > 1:
         yield f"{listed(comparison.unweighted, MOST)}: no published size, so overall counts the samples that there are."
+    if comparison.undefined and any(entry.paired for entry in comparison.entries.values()):
+        yield (
+            f"{listed(comparison.undefined, MOST)}: not known here, so that samples count as independent, though they "
+            "may come from dialogues; --data-root names the folder with the task's own task.yaml."
+        )
     if comparison.few:
         yield (
             f"{listed(comparison.few, MOST)}: fewer than {FEW} dialogues "

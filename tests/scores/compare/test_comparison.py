@@ -90,6 +90,17 @@ def test_dialogues_are_flipped_as_one(tmp_path: Path) -> None:
     assert any("MOSI: fewer than 40 dialogues" in line for line in remarks(found))
 
 
+def test_of_a_task_that_nobody_knows_here_it_is_said_that_dialogues_are_not_known(tmp_path: Path) -> None:
+    runs = {name: {"MOSI": given, "Humour": given} for name, given in (("a", LOW), ("b", HIGH))}
+    (said,) = [line for line in remarks(compared(tmp_path, runs)) if "not known here" in line]
+    assert said.startswith("Humour: not known here, so that samples count as independent")
+    assert "--data-root" in said
+    # without pairs nothing is said of samples
+    assert not [line for line in remarks(compared(tmp_path, runs, "b")) if "not known here" in line]
+    known = {name: {"MOSI": given} for name, given in (("a", LOW), ("b", HIGH))}
+    assert not [line for line in remarks(compared(tmp_path, known)) if "not known here" in line]
+
+
 def test_a_csv_alone_is_compared_without_pairs(tmp_path: Path) -> None:
     # R. G. Newcombe 1998, table II: 56 of 70 and 48 of 80
     runs = {
