@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from orchestrator.errors import listed
@@ -9,6 +10,7 @@ from orchestrator.scores.compare.agreement import tells_settings
 from orchestrator.scores.compare.comparison import Comparison
 from orchestrator.scores.compare.grouping import SEEDS
 from orchestrator.scores.compare.intervals import FEW
+from orchestrator.scores.compare.significance import ALPHA
 
 MOST = 12  # names in a sentence
 
@@ -108,6 +110,12 @@ def _methods(comparison: Comparison) -> Iterator[str]:
         tail = f"; adjusted by Holm's method for the {len(family)} tests of each metric" if len(family) > 1 else ""
         also = " The overall score is not tested." if len(comparison.common) > 1 else ""
         yield f"p: accuracy by {used}; macro F1 by {draws:,} random swaps of {_units(comparison)}{tail}.{also}"
+        needed = math.ceil(len(family) / ALPHA)
+        if draws < needed:  # the smallest p of draws is 1 / (draws + 1), and Holm's method multiplies the first by all
+            yield (
+                f"Of {len(family):,} tests of macro F1 none can come below {ALPHA:g} with {draws:,} swaps, however "
+                f"large the difference: --draws {needed} is the least that could."
+            )
         yield "Only right: samples that the run alone, and those that the baseline alone, got right."
         yield (
             "Least: the smallest difference in accuracy that this test would call significant at 5% among as many "

@@ -76,6 +76,25 @@ def test_holm_over_tasks_and_runs_and_the_overall_score(tmp_path: Path) -> None:
     assert score(found, "overall", "c").difference == near(-70 * 138 / (994 + 138))
 
 
+def test_draws_that_are_too_few_for_so_many_tests_are_told(tmp_path: Path) -> None:
+    truth = "joke " * 50 + "fact " * 50
+    wrong, right = samples(truth, "fact " * 50 + "joke " * 50), samples(truth, truth)
+    runs = {"a": {"UR-FUNNY": wrong}, **{f"b{number}": {"UR-FUNNY": right} for number in range(10)}}
+    for draws, told in ((199, True), (200, False)):
+        found = compared(tmp_path, runs, draws=draws)
+        least = min(entry.p_holm or 1 for entry in found.entries.values() if entry.metric == "f1" and entry.p_holm)
+        assert (least >= 0.05) is told
+        said = [line for line in remarks(found) if "none can come below 0.05" in line]
+        assert (
+            said
+            == [
+                "Of 10 tests of macro F1 none can come below 0.05 with 199 swaps, however large the difference: "
+                "--draws 200 is the least that could."
+            ]
+            * told
+        )
+
+
 def test_dialogues_are_flipped_as_one(tmp_path: Path) -> None:
     # three dialogues of two, in which b alone is right, always in both
     said = {"a": " ".join(["neg"] * 6), "b": " ".join(["pos"] * 6)}
