@@ -34,7 +34,8 @@ def read(path: Path) -> Records:
     """
     if not path.is_dir() and not (path.name == PREDICTIONS and _run_of(path)):
         return read_records(path)
-    stages = [path.parent] if path.is_file() else _stages(path)
+    notes: list[str] = []
+    stages = [path.parent] if path.is_file() else _stages(path, notes)
     run = _run_of(stages[0]) if stages else None
     if run is None:
         hint = f"give a run's folder, or a stage's with {PREDICTIONS} in it; or files with labels and answers"
@@ -42,7 +43,6 @@ def read(path: Path) -> Records:
     recipe = load_recipe(run / RECIPE)
     stages.sort(key=lambda stage: [*recipe.tasks, stage.parent.name].index(stage.parent.name))
     rows: list[Record] = []
-    notes: list[str] = []
     for stage in stages:
         rows += [Record(at, fields) for at, fields in enumerate(_labelled(stage, recipe, notes), 1)]
     if not rows:
@@ -58,13 +58,18 @@ def _run_of(path: Path) -> Path | None:
     return next((folder for folder in above[:5] if (folder / RECIPE).is_file()), None)
 
 
-def _stages(folder: Path) -> list[Path]:
-    """The folders of answers in a folder of a stage, a job or a run: of each job the newest."""
+def _stages(folder: Path, notes: list[str]) -> list[Path]:
+    """The folders of answers in a folder of a stage, a job or a run: of each job the newest, which is noted."""
     if (folder / PREDICTIONS).is_file():
         return [folder]
     found = [file.parent for pattern in ("infer-*", "*/infer-*") for file in folder.glob(f"{pattern}/{PREDICTIONS}")]
     newest = sorted(found, key=lambda stage: (stage / PREDICTIONS).stat().st_mtime)
-    return sorted({stage.parent: stage for stage in newest}.values())
+    chosen = {stage.parent: stage for stage in newest}
+    for job, stage in sorted(chosen.items()):
+        if (count := sum(one.parent == job for one in found)) > 1:
+            others = "the other" if count == 2 else "another"
+            notes.append(f"{job.name} has {count} inferences, of which this is the newest: {stage}; or name {others}")
+    return sorted(chosen.values())
 
 
 def _inputs(stage: Path) -> Mapping[str, Any]:

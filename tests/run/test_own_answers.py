@@ -78,6 +78,12 @@ def test_of_several_inferences_the_newest_counts(place: Place) -> None:
     place.run()
     (row,) = scored(place.folder / "runs" / "echoed")
     same([row], place)
+    folders = (place.folder / "runs" / "echoed" / "demo").glob("infer-*")
+    other, newest = sorted(folders, key=lambda folder: (folder / "predictions.jsonl").stat().st_mtime)
+    (note,) = [note for note in row["notes"] if "inferences" in note]
+    assert note == f"demo has 2 inferences, of which this is the newest: {newest}; or name the other"
+    (row,) = scored(other)
+    assert not [note for note in row["notes"] if "inferences" in note]
 
 
 def test_two_runs_are_scored_each(calm: Place, copied: Path) -> None:
