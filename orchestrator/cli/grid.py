@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from orchestrator.errors import visible
+
 HEAD_WIDTH = 20  # of a column's name on a terminal, where it can be broken
 _BREAKS = re.compile(r"(?<=[-_./@=,+: ])(?!\d)")  # not within a number: 1e-5
 _SIGNED = re.compile(r"(?<![^\[ ])([-+]\d+\.\d+)")  # a hyphen is no minus
@@ -78,7 +80,7 @@ def plain(grid: Grid, width: int, *, bold: bool) -> str:
                 blocks.append([])
             blocks[-1] += piece
     texts = ["\n".join(_lines([first, *block])) for block in blocks]
-    return "\n\n".join([f"{grid.title}\n\n{texts[0]}" if grid.title else texts[0], *texts[1:]])
+    return "\n\n".join([f"{_line(grid.title)}\n\n{texts[0]}" if grid.title else texts[0], *texts[1:]])
 
 
 @dataclass(frozen=True)
@@ -92,13 +94,18 @@ class _Laid:
     right: bool
 
 
+def _line(text: str) -> str:
+    """A text in one line; what a terminal would take for a command is shown by its code point."""
+    return visible(text.replace("\n", " "))
+
+
 def _laid(column: Column, *, bold: bool) -> _Laid:
     from rich.cells import cell_len
 
     marks = not bold and any(field.best for field in column.fields)
     fields = []
     for one in column.fields:
-        text = f"{one.text}{'*' if one.best else ' '}" if marks else one.text
+        text = _line(one.text) + (("*" if one.best else " ") if marks else "")
         fields.append((f"\x1b[1m{text}\x1b[0m" if bold and (one.bold or one.best) else text, cell_len(text)))
     widest = max((width for _, width in fields), default=0)
     head = [line for part in column.head.split("\n") for line in _broken(part, max(widest, HEAD_WIDTH))]
@@ -143,7 +150,7 @@ def markdown(grid: Grid) -> str:
         return f"| {' | '.join(fields)} |"
 
     def shown(one: Field) -> str:
-        text = _MARKDOWN.sub(r"\\\g<0>", one.text.replace("\n", " "))
+        text = _MARKDOWN.sub(r"\\\g<0>", _line(one.text))
         return f"**{text}**" if (one.bold or one.best) and text else text
 
     heads = [line([shown(Field(column.head)) for column in grid.columns])]
@@ -156,7 +163,7 @@ def latex(grid: Grid) -> str:
     """A table of LaTeX's; its rules are those of the package booktabs."""
 
     def shown(one: Field) -> str:
-        text = _SIGNED.sub(r"$\1$", escaped(one.text.replace("\n", " ")))
+        text = _SIGNED.sub(r"$\1$", escaped(_line(one.text)))
         return rf"\textbf{{{text}}}" if (one.bold or one.best) and text else text
 
     def line(fields: Sequence[str]) -> str:
@@ -169,7 +176,7 @@ def latex(grid: Grid) -> str:
         rf"\begin{{tabular}}{{{form}}}", r"\toprule", line([shown(Field(column.head)) for column in grid.columns]),
         r"\midrule", *rows, r"\bottomrule", r"\end{tabular}",
     ]  # fmt: skip
-    return "\n".join([*([f"% {grid.title}"] if grid.title else []), *lines])
+    return "\n".join([*([f"% {_line(grid.title)}"] if grid.title else []), *lines])
 
 
 def escaped(text: str) -> str:

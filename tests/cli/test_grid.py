@@ -89,6 +89,14 @@ def test_markdown_shows_every_text_as_it_is(text: str, expected: str) -> None:
     assert markdown(grid).splitlines() == [f"**{expected}**", "", f"| {expected} |", "| ---: |", f"| {expected} |"]
 
 
+@pytest.mark.parametrize("odd", ["a\nb", "a\r\nb", "\x1b[31mred", "a\tb", "a\u2028b", "a\x0bb"])
+def test_an_odd_text_stays_in_its_line_and_commands_nothing(odd: str) -> None:
+    grid = Grid(odd, [column("x", odd, "short", right=False), column("y", "1", odd)])
+    for text, lines in ((plain(grid, 80, bold=False), 5), (markdown(grid), 6), (latex(grid), 9)):
+        assert len(text.splitlines()) == lines, text
+        assert not set(text) & set("\r\x1b\t\u2028\x0b")
+
+
 @pytest.mark.parametrize("text", ["[seed 1]", "*x", "["])
 def test_latex_takes_no_field_for_an_option_of_the_row_before(text: str) -> None:
     lines = latex(Grid("", [column(text, text), column("b", text)])).splitlines()
