@@ -76,6 +76,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 def _named(values: Mapping[str, Any]) -> dict[str, Any]:
     """A record with its column called `run`, and numbers short enough to be read."""
     return {
-        "run" if name == "column" else name: round(value, 6) if isinstance(value, float) else value
+        # significant digits, not decimals: a p of 1e-9 is not 0
+        "run" if name == "column" else name: float(f"{value:.8g}") if isinstance(value, float) else value
         for name, value in values.items()
     }

@@ -37,6 +37,16 @@ def compare(*words: Any, code: int = 0) -> str:
     return call("compare", *words, code=code)
 
 
+def test_programs_get_small_p_as_they_are(tmp_path: Path) -> None:
+    for name, said in (("a", "fact " * 60), ("b", "joke " * 60)):
+        write_run(tmp_path, name, {"UR-FUNNY": samples("joke " * 60, said)})
+    score = next(one for one in json.loads(compare(tmp_path, "--json"))["scores"] if one["run"] == "b")
+    assert score["p_exact"] == pytest.approx(2 * 0.5**60, rel=1e-6)
+    assert score["p"] == score["p_holm"] == pytest.approx(0.5**60, rel=1e-6)
+    row = pd.read_csv(io.StringIO(compare(tmp_path, "--csv"))).query("run == 'b' and metric == 'acc'").iloc[0]
+    assert row["p"] == pytest.approx(0.5**60, rel=1e-6)
+
+
 def test_two_runs_in_one_table(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     said = compare(folder / "a.csv", folder / "b.csv")
@@ -101,7 +111,8 @@ def test_json_has_its_keys(folder: Path) -> None:
     assert {tuple(one) for one in found["scores"]} == {tuple(KEYS)}
     assert len(found["scores"]) == 3 * 3 * 2
     (b,) = [one for one in found["scores"] if (one["task"], one["run"], one["metric"]) == ("MUStARD", "b", "acc")]
-    assert (b["difference"], b["only_run"], b["test"], b["p_exact"]) == (45.0, 18, "mcnemar", round(2 / 2**18, 6))
+    exact = pytest.approx(2 / 2**18, rel=1e-6)
+    assert (b["difference"], b["only_run"], b["test"], b["p_exact"]) == (45.0, 18, "mcnemar", exact)
     assert found["differs"]["seed"] == {"a": "97", "b": "98", "c_d": "99"}
     assert (found["options"]["draws"], found["options"]["seed"]) == (200, 7)
     assert list(found["flips"][0]) == ["run" if name == "column" else name for name in Flip._fields]
