@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ SERIES = ((BLUE, "-"), (RED, "--"), (GREEN, ":"), (PINK, "-."), (ORANGE, "-"), (
 STYLE = {
     "font.family": "sans-serif", "font.size": 7, "axes.titlesize": 8, "axes.titleweight": "bold", "axes.linewidth": 0.6,
     "axes.spines.top": False, "axes.spines.right": False, "xtick.major.width": 0.6, "ytick.major.width": 0.6,
-    "legend.frameon": False, "pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "figures",
+    "legend.frameon": False, "text.parse_math": False, "pdf.fonttype": 42, "svg.fonttype": "none",
+    "svg.hashsalt": "figures",
 }  # fmt: skip
 
 Draw = Callable[["Figure"], None]
@@ -75,7 +77,8 @@ def write_figures(folder: Path, content: Content) -> tuple[list[Path], list[str]
     notes = []
     if matrices > MOST_MATRICES:
         notes.append(f"{matrices:,} confusion matrices are not drawn: name fewer runs, or a --task")
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
         for name, size, draw in _figures(content, with_matrices=matrices <= MOST_MATRICES):
             figure = Figure(figsize=size, layout="constrained")
             draw(figure)
@@ -87,6 +90,8 @@ def write_figures(folder: Path, content: Content) -> tuple[list[Path], list[str]
                 except OSError as error:
                     raise InputError(f"the figure cannot be written: {error.strerror}", str(path)) from error
                 files.append(path)
+    if any("missing from font" in str(one.message) for one in warned):
+        notes.append("the font of the PDFs lacks some characters of these names; the SVGs have them as text")
     return files, notes
 
 
@@ -104,16 +109,21 @@ def _figures(content: Content, *, with_matrices: bool) -> Iterator[tuple[str, tu
             yield f"{part.key}_comparison", (COLUMN, height), partial(_forest, part.forest)
     for number, one in enumerate(content.curves, start=1):
         yield _name("curve", one.training.run, one.training.job, number), (COLUMN, 2.1), partial(_curve, one)
-    for number, held in enumerate(content.sets if with_matrices else (), start=1):
-        for run in held.runs:
-            side = 1.1 + 0.18 * len(held.classes)
-            name = _name("confusion", content.runs[run].name, held.task, number)
-            yield name, (side + 0.18 * len(held.outcomes), side), partial(_matrix, held, run)
+    matrices = [(held, run) for held in content.sets for run in held.runs] if with_matrices else []
+    for number, (held, run) in enumerate(matrices, start=1):
+        side = 1.1 + 0.055 * max(map(len, _names(held.classes))) + 0.18 * len(held.classes)
+        name = _name("confusion", content.runs[run].name, held.task, number)
+        yield name, (side + 0.18 * len(held.outcomes), side), partial(_matrix, held, run)
 
 
 def _name(kind: str, run: str, other: str, number: int) -> str:
     """A file's name: of what may stand in one; the number keeps two apart that are then alike."""
     return "_".join([kind, *(re.sub(r"[^\w.-]+", "-", text)[:80] for text in (run, other)), str(number)])
+
+
+def _names(texts: Iterable[str]) -> list[str]:
+    """Texts as they find room, and without what cannot be drawn."""
+    return [short(text, LABEL) for text in texts]
 
 
 def _bars(panels: Sequence[Panel], figure: Figure) -> None:
@@ -129,8 +139,8 @@ def _bars(panels: Sequence[Panel], figure: Figure) -> None:
         for kind, _, value in panel.lines:
             style, colour = LINES[kind]
             here.axvline(value, linestyle=style, color=colour, linewidth=0.8)
-        here.set(xlim=(0, 100), title=panel.task, ylim=(len(places) - 0.4, -0.6))
-        here.set_yticks(places, [short(bar.label, LABEL) for bar in panel.bars])
+        here.set(xlim=(0, 100), title=short(panel.task, LABEL), ylim=(len(places) - 0.4, -0.6))
+        here.set_yticks(places, _names(bar.label for bar in panel.bars))
         here.tick_params(axis="y", length=0, labelsize=5.5)
     for here in list(figure.axes)[len(panels) :]:
         here.remove()
@@ -185,7 +195,7 @@ def _forest(forest: Forest, figure: Figure) -> None:
             here.plot([acc.difference_low, acc.difference_high], [place, place], color=BLUE if sure else GREY)
         here.plot(acc.difference, place, "o", color=INK, markersize=3)
     here.axvline(0, color=INK, linewidth=0.6)
-    here.set_yticks(range(len(forest.runs)), [short(one.run, LABEL) for one in forest.runs])
+    here.set_yticks(range(len(forest.runs)), _names(one.run for one in forest.runs))
     here.set(ylim=(len(forest.runs) - 0.4, -0.6), xlim=(-forest.axis.limit, forest.axis.limit))
     here.set_xlabel(f"accuracy, points above\n{short(forest.baseline, LABEL)}")
     here.tick_params(axis="y", length=0)
@@ -216,9 +226,9 @@ def _matrix(held: SampleSet, run: int, figure: Figure) -> None:
         if share:
             colour = "white" if share > 55 else INK
             here.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=5, color=colour)
-    here.set_xticks(range(counts.shape[1]), [*held.classes, *held.outcomes], rotation=90)
-    here.set_yticks(range(counts.shape[0]), held.classes)
-    here.set(xlabel="answer", ylabel="true label", title=held.task)
+    here.set_xticks(range(counts.shape[1]), [*_names(held.classes), *held.outcomes], rotation=90)
+    here.set_yticks(range(counts.shape[0]), _names(held.classes))
+    here.set(xlabel="answer", ylabel="true label", title=short(held.task, LABEL))
     here.tick_params(length=0)
     for side in ("left", "bottom"):
         here.spines[side].set_visible(False)

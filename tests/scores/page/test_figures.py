@@ -17,7 +17,7 @@ from orchestrator.scores.page.curves import Training
 from orchestrator.scores.page.parts import Content, Options, content
 from orchestrator.scores.page.samples import sample_sets
 from tests.running import call
-from tests.scores.compare.made import samples, write_run
+from tests.scores.compare.made import samples, write_run, write_runs
 
 TRAINING = Training("one", "MELD", [(1, 2.0), (2, 1.0)], [(2, 50.0)], "of the tokens right on dev", 2)
 
@@ -63,7 +63,7 @@ def test_each_figure_is_an_svg_with_its_words_and_a_pdf(tmp_path: Path) -> None:
             "mmla_comparison",
             "curve_one_MELD_1",
             "confusion_one_MELD_1",
-            "confusion_two_MELD_1",
+            "confusion_two_MELD_2",
         )
         for kind in ("svg", "pdf")
     ]
@@ -78,6 +78,22 @@ def test_each_figure_is_an_svg_with_its_words_and_a_pdf(tmp_path: Path) -> None:
     assert "points above one" in " ".join(texts["mmla_comparison"].split())
     assert "training loss" in texts["curve_one_MELD_1"]
     assert {"neutral", "unknown", "error"} <= set(texts["confusion_one_MELD_1"].split())
+
+
+def test_runs_with_long_names_alike_and_strange_labels_have_their_own_figures(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    strange = "a$\ud800\x00\u540d$"
+    held = {"Mine": [("s0", strange, strange)]}
+    names = [f"{'long-' * 30}{seed}" for seed in (1, 2)]
+    path = write_runs(tmp_path / "sweep.csv", dict.fromkeys(names, held))
+    said = call("report", path, "--out", tmp_path / "page.html", "--figures", tmp_path / "figures")
+    assert "4 figures" in said
+    assert "the font of the PDFs lacks some characters" in said
+    assert "Warning" not in said
+    drawn = sorted((tmp_path / "figures").glob("confusion*.svg"))
+    assert len(drawn) == 2
+    for path in drawn:
+        assert "a$<U+D800><U+0000>\u540d$" in list(ElementTree.parse(path).getroot().itertext())
 
 
 @pytest.mark.long
