@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +13,19 @@ from orchestrator.cli.report_folders import told
 from orchestrator.cli.table import counted
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.leaks import Leak
-from orchestrator.errors import InputError, Problem, listed
+from orchestrator.errors import InputError, Problem, did_you_mean, listed
 from orchestrator.machine.files import atomic_write
 from orchestrator.recipe.sections import Data
+from orchestrator.scores.answer_file import answers_path
 from orchestrator.scores.compare.entry import Options as Compared
 from orchestrator.scores.compare.runs import Run, read_runs
-from orchestrator.scores.compare.sources import find_sources
+from orchestrator.scores.compare.sources import Source, find_sources
 from orchestrator.scores.page.comparisons import check_baseline
 from orchestrator.scores.page.figures import need_matplotlib, write_figures
 from orchestrator.scores.page.parts import Options, content
 from orchestrator.scores.page.render import page
 from orchestrator.scores.page.utterances import Shown, read_leaks, read_utterances
+from orchestrator.scores.results import OVERALL
 
 
 @dataclass(frozen=True)
@@ -79,13 +82,9 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: P
     if figures is not None:
         need_matplotlib()
     known = tasks(texts.data_root or Path(Data().root))
-    names = [known.named(name).name for name in chosen.tasks]
     sources, left_out = find_sources(chosen.results, chosen.results_dir) if chosen.results else ([], [])
-    runs, notes = read_runs(sources, names)
-    # of some of the tasks, the overall score of all is none
-    runs = [replace(run, overall=None) if names else run for run in runs if run.rows]
-    if chosen.results and not runs:
-        raise InputError(f"no run has results of {', '.join(names)}")
+    _spare(out, sources)
+    runs, notes = _runs(sources, chosen.tasks)
     check_baseline(chosen.compared.baseline, runs)
     shown, lacking, leaks = _utterances(runs, known, texts)
     notes = [*left_out, *notes, *_without(runs), *lacking]
@@ -106,6 +105,29 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: P
         print(f"{figures}: {counted(len(files) // 2, 'figure')}, each as SVG and PDF")
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
+
+
+def _spare(out: Path, sources: Sequence[Source]) -> None:
+    """See that the page does not replace what it is made of."""
+    inputs = {os.path.realpath(file) for one in sources for file in (one.path, answers_path(one.path))}
+    if os.path.realpath(out) in inputs:
+        hint = "give --out another name, such as report.html"
+        raise InputError(Problem("the page would replace results that it shows", str(out), hint))
+
+
+def _runs(sources: Sequence[Source], only: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """The runs as far as they are about some tasks, and notes on those that are not."""
+    held = list(dict.fromkeys(task for source in sources for task in source.rows if task != OVERALL))
+    if sources and (lacking := [task for task in only if task not in held]):
+        others = f"they are of {listed(held, 12)}"
+        hints = [did_you_mean(task, held) or others for task in lacking]
+        raise InputError(
+            [Problem(f"no run has results of {task}", hint=hint) for task, hint in zip(lacking, hints, strict=True)]
+        )
+    runs, notes = read_runs(sources, only)
+    notes += [f"{run.name} is left out: it has none of these tasks" for run in runs if not run.rows]
+    # of some of the tasks, the overall score of all is none
+    return [replace(run, overall=None) if only else run for run in runs if run.rows], notes
 
 
 def _utterances(runs: Sequence[Run], known: Tasks, texts: Texts) -> tuple[Shown, list[str], list[Leak]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.benchmark.task import Task
+from orchestrator.errors import visible
 from orchestrator.scores.page.boards import ZERO_SHOT
 from orchestrator.scores.page.entries import MMLA, RUN, Entry, baselines, weighted
 
@@ -62,9 +63,13 @@ def panels(entries: Sequence[Entry], tasks: Iterable[Task], majority: Mapping[st
         lines = [("majority", "most frequent label", majority[task.name])] if task.name in majority else []
         lines += baselines(task.name) if task.benchmark == MMLA else []
         size = task.sizes.get("test")
-        about = f"{task.dimension.replace('_', ' ')}, {len(task.labels)} labels"
+        about = f"{_spoken(task.dimension)}, {len(task.labels)} label{'' if len(task.labels) == 1 else 's'}"
         found.append(Panel(task.name, f"{about}, n\u00a0=\u00a0{size:,}" if size else about, bars, tuple(lines)))
     return found
+
+
+def _spoken(dimension: str) -> str:
+    return visible(dimension.replace("_", " "))
 
 
 def _models(entries: Sequence[Entry]) -> list[str]:
@@ -153,7 +158,7 @@ def radar(entries: Sequence[Entry], tasks: Iterable[Task]) -> Radar | None:
         return None
     found.sort(key=lambda one: (one[0].origin != RUN, -(one[0].overall or 0)))
     angles = [2 * math.pi * place / len(names) - math.pi / 2 for place in range(len(names))]
-    axes = tuple(_axis(name.replace("_", " "), angle) for name, angle in zip(names, angles, strict=True))
+    axes = tuple(_axis(_spoken(name), angle) for name, angle in zip(names, angles, strict=True))
     rings = tuple((ring, _points([ring] * len(names), angles)) for ring in RINGS)
     shapes = tuple(
         Shape(entry, values, _points(list(values.values()), angles), place < SHOWN)

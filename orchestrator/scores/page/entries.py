@@ -10,6 +10,7 @@ from functools import cache
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.published import published
 from orchestrator.benchmark.task import Task
+from orchestrator.errors import visible
 from orchestrator.scores.compare.runs import Run
 from orchestrator.scores.results import OVERALL, ResultsRow
 
@@ -86,7 +87,7 @@ def _partial(run: Run, tasks: Mapping[str, Task]) -> str:
     """Why a run's overall score is not that of the whole benchmark; empty where it is."""
     splits = sorted({str(row["split"]) for row in run.rows.values()})
     if splits != ["test"]:
-        return f"{' and '.join(splits)} split"
+        return f"{visible(' and '.join(splits))} split"
     done = [name for name in tasks if name in run.rows]
     if len(done) < len(tasks):
         return f"{len(done)} of {len(tasks)} tasks"

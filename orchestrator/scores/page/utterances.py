@@ -34,13 +34,19 @@ def read_utterances(
     """
     shown: dict[str, dict[str, Utterance]] = {}
     notes = []
+    answered = {(name, str(run.rows[name]["split"])) for run in runs for name in run.rows if name in known}
+    any_data = any(split_file(known[name], split, root) for name, split in answered)
     for name, task in known.items():
         here = [run for run in runs if name in run.rows]
         for split in sorted({str(run.rows[name]["split"]) for run in here}):
-            shown.setdefault(name, {}).update(_split(task, split, root, video_root, columns))
+            # where some tasks are at hand, others may not be: not every data set can be had
+            if split_file(task, split, root) or not any_data:
+                shown.setdefault(name, {}).update(_split(task, split, root, video_root, columns))
         ids = {key for run in here if run.answers is not None for key in run.answers[name].ids}
         if lacking := len(ids - shown.get(name, {}).keys()):
             notes.append(f"{name}: {lacking:,} of {len(ids):,} samples are not in the data below {root}")
+    strangers = dict.fromkeys(name for run in runs for name in run.rows if name not in known)
+    notes += [f"{name}: no such task is known below {root}, so that its utterances are not shown" for name in strangers]
     return shown, notes
 
 

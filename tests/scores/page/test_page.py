@@ -64,7 +64,8 @@ class Tags(HTMLParser):
 @pytest.fixture
 def evil(tmp_path: Path) -> Path:
     """A run whose names and answers are hostile."""
-    rows = results("evil", {"MELD": samples("joy joy", "joy unknown")}, model=EVIL, checkpoint=EVIL, settings=EVIL)
+    held = {"MELD": samples("joy joy", "joy unknown")}
+    rows = results("evil", held, model=EVIL, checkpoint=EVIL, settings=EVIL, split=EVIL)
     path = tmp_path / "evil.csv"
     write_results(path, [row | {"recipe": EVIL.replace("/", "|")} for row in rows])
     named = {"recipe": EVIL.replace("/", "|"), "task": "MELD", "label": "joy", "error": None}
@@ -241,6 +242,50 @@ def test_what_cannot_be_shown(tmp_path: Path) -> None:
     assert "no run has results of MOSI" in call("report", path, "--task", "MOSI", code=2)
     (tmp_path / "file").touch()
     assert "cannot be written" in call("report", path, "--out", tmp_path / "file" / "page.html", code=2)
+
+
+def test_what_a_task_of_ones_own_is_about_is_text(tmp_path: Path) -> None:
+    path = write_run(tmp_path, "own", {"Mine": samples("up", "up")}, dimension="a\u202eb_c")
+    text = made(tmp_path, path)
+    assert "a&lt;U+202E&gt;b c, 1 label, n\u00a0=\u00a01" in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".answers.jsonl.gz"])
+def test_the_page_never_replaces_its_results(tmp_path: Path, suffix: str) -> None:
+    path = write_run(tmp_path, "one", {"MELD": samples("joy", "joy")})
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / f"one{suffix}")
+    before = link.read_bytes()
+    assert "would replace results that it shows" in call("report", path, "--out", link, code=2)
+    assert link.read_bytes() == before
+
+
+def test_tasks_are_those_of_the_results(tmp_path: Path) -> None:
+    held = {"Mine": samples("up", "up"), "Other": samples("up", "up")}
+    one, two = write_run(tmp_path, "one", held), write_run(tmp_path, "two", {"MELD": samples("joy", "joy")})
+    out = tmp_path / "page.html"
+    assert "note: two is left out: it has none of these tasks" in call(
+        "report", one, two, "--out", out, "--task", "Mine"
+    )
+    assert data_of(out.read_text(encoding="utf-8"))["metrics"]["acc"] == [{"Mine": 100.0}]
+    said = call("report", one, two, "--out", out, "--task", "MOSI", "--task", "mine", code=2)
+    assert "no run has results of MOSI\n    they are of Mine, Other, MELD" in said
+    assert "no run has results of mine\n    did you mean `Mine`?" in said
+
+
+def test_utterances_of_the_tasks_that_are_at_hand(tmp_path: Path) -> None:
+    held = {"MELD": samples("joy", "joy"), "MOSI": samples("positive", "positive"), "Mine": samples("up", "up")}
+    path = write_run(tmp_path, "one", held)
+    atomic_write(tmp_path / "data" / "MELD" / "test.tsv", "id\tvideo\ttext\tlabel\ns0\t\tOh.\tjoy\n")
+    out = tmp_path / "page.html"
+    said = call("report", path, "--out", out, "--data-root", tmp_path / "data")
+    assert "note: MOSI: 1 of 1 samples are not in the data" in said
+    assert "note: Mine: no such task is known below" in said
+    texts = [unpacked(one["samples"]).get("texts") for one in data_of(out.read_text(encoding="utf-8"))["sets"]]
+    assert texts == [["Oh."], None, None]
+    atomic_write(tmp_path / "other" / "MIntRec" / "test.tsv", "id\tvideo\ttext\tlabel\n")
+    assert "no data for MELD" in call("report", path, "--out", out, "--data-root", tmp_path / "other", code=2)
 
 
 def test_the_same_results_make_the_same_page(tmp_path: Path) -> None:
