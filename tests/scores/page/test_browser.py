@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.errors import visible
 from orchestrator.machine.files import atomic_write
 from orchestrator.scores.answer_file import AnswerRow, answers_path, read_answers, write_answers
 from orchestrator.scores.metrics import classification
@@ -163,7 +164,7 @@ def test_the_radar_draws_what_is_checked(tab: Tab) -> None:
 
 def test_confusion_and_scores_by_label(tab: Tab) -> None:
     choose(tab, "#matrix-cells", "count")
-    tab.wait("document.querySelector('#matrix-table caption').textContent === 'Number of samples'")
+    tab.wait("document.querySelector('#matrix-table caption').textContent.endsWith(': number of samples')")
     cells = tab.run("[...document.querySelectorAll('#matrix-table button')].map((one) => one.title).sort()")
     assert cells == [
         "anger answered as joy: 1 of 1", "fear answered as error: 1 of 1", "joy answered as joy: 2 of 3",
@@ -245,6 +246,35 @@ def test_a_long_answer_is_folded_and_its_cut_is_said(tab: Tab) -> None:
     low = tab.run(f"{cell}.offsetHeight")
     tab.run(f"{cell}.querySelector('button').click()")
     assert tab.run(f"{cell}.offsetHeight") > 2 * low
+
+
+def test_a_short_answer_that_finds_no_room_is_unfolded(browser: Tab, tmp_path: Path) -> None:
+    path = write_run(tmp_path, "one", {"MELD": samples("joy joy", "joy joy")})
+    rows: list[AnswerRow] = read_answers(answers_path(path))
+    rows[0]["answer"] = "joy\n\n1\n2\nlast"
+    write_answers(answers_path(path), rows)
+    out = tmp_path / "page.html"
+    call("report", path, "--out", out)
+    browser.look(1280, 900)
+    browser.open(out)
+    browser.wait("document.querySelector('#s-count').textContent.includes(' of ')")
+    rows = "[...document.querySelectorAll('#s-table tbody tr')]"
+    assert browser.run(f"{rows}.map((row) => row.querySelectorAll('.more').length)") == [1, 0]
+    browser.run("document.querySelector('#s-table .more').click()")
+    assert browser.run("((one) => one.scrollHeight <= one.clientHeight)(document.querySelector('#s-table small bdi'))")
+
+
+def test_a_matrix_says_on_paper_whose_it_is(tab: Tab) -> None:
+    tab.wait("document.querySelectorAll('#label-table caption').length")
+    for table in ("#matrix-table", "#label-table"):
+        caption = tab.run(f"document.querySelector('{table} caption').innerText")
+        assert caption.startswith(f"first_{'long_' * 15}, MELD: "), caption
+
+
+def test_what_cannot_be_seen_has_the_same_name_in_the_script_as_in_the_templates(tab: Tab) -> None:
+    for code in (0, 0xAD, 0x34F, 0x202E, 0x2028, 0x2066, 0x2800, 0xD800, 0xFEFF, 0xFFA0, 0xE0041):
+        assert tab.run(f"visible('a' + String.fromCodePoint({code}))") == visible(f"a{chr(code)}")
+    assert tab.run("visible('\\u{1F600} \\u0627 \\u4f60\\t\\n')") == "\U0001f600 \u0627 \u4f60\t\n"
 
 
 def test_a_clip_is_loaded_when_it_is_asked_for(browser: Tab, tmp_path: Path) -> None:

@@ -39,7 +39,14 @@ function matrixCell(set, row, column, counts, total, percent) {
   return cell;
 }
 
-function drawMatrix(set, rows, percent) {
+/** Of what a table is: on paper the lists that chose it are not seen. */
+function captionOf(set, run, text) {
+  const caption = make("caption", "");
+  caption.append(isolated(DATA.runs[run].name), ", ", isolated(set.task), `: ${text}`);
+  return caption;
+}
+
+function drawMatrix(set, run, rows, percent) {
   const seen = set.classes.map((_, place) => place < set.labels || rows[place].some(Boolean) || rows.some((row) => row[place]));
   const columns = rows[0].map((_, column) => column).filter((column) => column >= set.classes.length || seen[column]);
   const head = make("tr");
@@ -63,10 +70,10 @@ function drawMatrix(set, rows, percent) {
   });
   const top = make("thead");
   top.append(head);
-  $("#matrix-table").replaceChildren(make("caption", percent ? "In percent of the samples of a label" : "Number of samples"), top, body);
+  $("#matrix-table").replaceChildren(captionOf(set, run, percent ? "percent of the samples of a label" : "number of samples"), top, body);
 }
 
-function drawLabels(set, rows) {
+function drawLabels(set, run, rows) {
   const top = make("thead");
   const head = make("tr");
   for (const [name, number] of [["Label", 0], ["samples", 1], ["answered", 1], ["right", 1], ["precision", 1], ["recall", 1], ["F1", 1]]) {
@@ -92,15 +99,18 @@ function drawLabels(set, rows) {
     }
     body.append(line);
   });
-  $("#label-table").replaceChildren(make("caption", "By label, in percent"), top, body);
+  $("#label-table").replaceChildren(captionOf(set, run, "by label, in percent"), top, body);
 }
 
 async function showMatrix() {
   const set = DATA.sets[$("#matrix-task").value];
-  const [samples, answers] = await Promise.all([unpack(set.samples), answersOf(set, $("#matrix-run").value)]);
+  const run = $("#matrix-run").value;
+  const [samples, answers] = await Promise.all([unpack(set.samples), answersOf(set, run)]);
+  // something else was chosen meanwhile
+  if (run !== $("#matrix-run").value || set !== DATA.sets[$("#matrix-task").value]) return;
   const rows = confusion(set, samples.truth, answers.said);
-  drawMatrix(set, rows, $("#matrix-cells").value === "percent");
-  drawLabels(set, rows);
+  drawMatrix(set, run, rows, $("#matrix-cells").value === "percent");
+  drawLabels(set, run, rows);
 }
 
 if ($("#matrix-table")) {

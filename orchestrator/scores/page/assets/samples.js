@@ -105,13 +105,6 @@ function answerCell(set, answers, place, truth) {
     inner.className = "clamp";
     text.append(inner);
     cell.append(text);
-    if (words.length > 160) {
-      const more = make("button", "Show all", { type: "button", class: "plain" });
-      more.addEventListener("click", () => {
-        more.textContent = inner.classList.toggle("clamp") ? "Show all" : "Show less";
-      });
-      cell.append(more);
-    }
     const size = answers.sizes[place];
     if (size) cell.append(make("small", `cut: the answer has ${size.toLocaleString("en")} characters`));
   }
@@ -140,6 +133,18 @@ function sampleCell(samples, place) {
   return cell;
 }
 
+/** A button beside each answer that has not all found room: that depends on the window. */
+function foldLong() {
+  for (const text of $$("#s-table .clamp").filter((one) => one.scrollHeight > one.clientHeight)) {
+    if ($(".more", text.closest("td"))) continue;
+    const more = make("button", "Show all", { type: "button", class: "plain more" });
+    more.addEventListener("click", () => {
+      more.textContent = text.classList.toggle("clamp") ? "Show all" : "Show less";
+    });
+    text.parentElement.after(more);
+  }
+}
+
 function draw() {
   const pages = Math.max(1, Math.ceil(view.rows.length / PAGE));
   const some = view.rows.slice(view.page * PAGE, (view.page + 1) * PAGE);
@@ -165,6 +170,7 @@ function draw() {
     body.append(line);
   }
   $("#s-table").replaceChildren(make("caption", "Samples with the answers of the runs", { class: "hidden" }), top, body);
+  foldLong();
   $("#s-page").textContent = `page ${view.page + 1} of ${pages}`;
   $("#s-previous").disabled = view.page === 0;
   $("#s-next").disabled = view.page >= pages - 1;
@@ -205,5 +211,6 @@ if ($("#s-table")) {
   };
   $("#s-previous").addEventListener("click", () => turn(-1));
   $("#s-next").addEventListener("click", () => turn(1));
+  window.addEventListener("resize", foldLong);
   find();
 }
