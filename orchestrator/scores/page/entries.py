@@ -9,7 +9,7 @@ from functools import cache
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.published import published
-from orchestrator.benchmark.task import Task
+from orchestrator.benchmark.task import OWN, Task
 from orchestrator.errors import visible
 from orchestrator.scores.compare.runs import Run
 from orchestrator.scores.results import OVERALL, ResultsRow
@@ -67,14 +67,14 @@ def run_entry(run: Run, place: int, tasks: Mapping[str, Task]) -> Entry:
     Args:
         run: the run; its tasks are of one benchmark.
         place: its position among the runs.
-        tasks: all tasks of the benchmark, by name.
+        tasks: all tasks of the benchmark, by name; of tasks of one's own those of all runs.
     """
     first = next(iter(run.rows.values()))
     acc = {task: row["acc"] for task, row in run.rows.items() if row["acc"] is not None}
     total = run.overall if run.overall is not None else first if len(run.rows) == 1 else {}
     value = total.get("acc")
     if value is None:
-        value = weighted(acc, {name: (tasks[name].sizes.get("test", 0) if name in tasks else 0) for name in acc})
+        value = weighted(acc, {name: _size(tasks[name], run.rows[name]) for name in acc if name in tasks})
     low, high = total.get("acc_ci_low"), total.get("acc_ci_high")
     return Entry(
         f"run-{place}", run.name, str(first["model"] or run.name), str(first["method"] or ""),
@@ -83,11 +83,18 @@ def run_entry(run: Run, place: int, tasks: Mapping[str, Task]) -> Entry:
     )  # fmt: skip
 
 
+def _size(task: Task, row: ResultsRow) -> float:
+    """The weight of a task in a run's overall score: the published size of its split, or else what was answered."""
+    return float(task.sizes.get(str(row["split"])) or row["n"] or 0)
+
+
 def _partial(run: Run, tasks: Mapping[str, Task]) -> str:
     """Why a run's overall score is not that of the whole benchmark; empty where it is."""
     splits = sorted({str(row["split"]) for row in run.rows.values()})
     if splits != ["test"]:
         return f"{visible(' and '.join(splits))} split"
+    # of the tasks of one's own there is no list that a run could be complete in
+    tasks = {name: task for name, task in tasks.items() if task.benchmark != OWN}
     done = [name for name in tasks if name in run.rows]
     if len(done) < len(tasks):
         return f"{len(done)} of {len(tasks)} tasks"

@@ -140,13 +140,14 @@ def _text(value: Any) -> str:
 
 
 def majority(runs: Sequence[Run]) -> dict[str, float]:
-    """By task, how often its most frequent label is right, in percent, where a run tells."""
-    found: dict[str, float] = {}
+    """By task, how often its most frequent label is right, in percent: of the runs that tell, in the largest."""
+    found: dict[str, tuple[int, float]] = {}
     for run in runs:
         for task, row in run.rows.items():
-            if row.get("majority") is not None:
-                found.setdefault(task, float(row["majority"]))
-            elif run.answers is not None and task in run.answers:
+            value, n = row.get("majority"), row["n"] or 0
+            if value is None and run.answers is not None and task in run.answers:
                 counts = Counter(run.answers[task].truth.tolist())
-                found.setdefault(task, 100 * max(counts.values()) / counts.total())
-    return found
+                value = 100 * max(counts.values()) / counts.total()
+            if value is not None and n > found.get(task, (0, 0.0))[0]:
+                found[task] = n, float(value)
+    return {task: value for task, (_, value) in found.items()}

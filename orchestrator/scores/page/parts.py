@@ -132,12 +132,10 @@ def _parts(runs: Sequence[Run], tasks: Mapping[str, Task], known: Tasks, options
         names = [MMLA, *(name for name in names if name != MMLA)]
     found = []
     for name in names:
-        # of the tasks of one's own there is no list that a run could be complete in
         here = {key: task for key, task in tasks.items() if task.benchmark == name} if name == OWN else known.of(name)
         places = [place for place, run in enumerate(runs) if here.keys() & run.rows.keys()]
         some = [_within(runs[place], here) for place in places]
-        whole = here if name != OWN else {}
-        entries = [run_entry(run, place, whole) for place, run in zip(places, some, strict=True)]
+        entries = [run_entry(run, place, here) for place, run in zip(places, some, strict=True)]
         if name == MMLA and options.published is not False:
             entries += published_entries()
         sizes = {key: float(task.sizes.get("test", 0)) for key, task in here.items()}

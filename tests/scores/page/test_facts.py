@@ -58,6 +58,13 @@ def test_majority_is_counted_from_the_answers(tmp_path: Path) -> None:
     assert facts.majority([run_of(tmp_path)]) == {"MELD": 50, "MOSI": 100}
 
 
+def test_majority_is_that_of_the_most_samples(tmp_path: Path) -> None:
+    few, whole = run_of(tmp_path, "few"), run_of(tmp_path, "whole")
+    few.rows["MELD"].update(n=1, majority=100.0)
+    whole.rows["MELD"].update(majority=25.0)
+    assert facts.majority([few, whole])["MELD"] == facts.majority([whole, few])["MELD"] == 25
+
+
 def test_times_as_people_say_them() -> None:
     said = [_duration(seconds) for seconds in (None, 4.25, 84.9, 111.6, 3599, 4000, 90_000)]
     assert said == ["", "4.2 s", "84.9 s", "2 min", "1 h 0 min", "1 h 7 min", "25 h 0 min"]

@@ -274,6 +274,14 @@ def test_tasks_are_those_of_the_results(tmp_path: Path) -> None:
     assert "no run has results of mine\n    did you mean `Mine`?" in said
 
 
+def test_tasks_of_ones_own_have_an_overall_score_beside_others(tmp_path: Path) -> None:
+    held = {"MELD": samples("joy", "joy"), "Mine": samples("up up up", "up up up"), "Other": samples("up", "down")}
+    path = write_run(tmp_path, "one", held)
+    text = made(tmp_path, path, published=False)
+    # weighted by what was answered, as in the results of a run of these tasks alone
+    assert re.findall(r'<td class="n strong" data-value="([^"]*)"', text) == ["100.0", "75.0"]
+
+
 def test_utterances_of_the_tasks_that_are_at_hand(tmp_path: Path) -> None:
     held = {"MELD": samples("joy", "joy"), "MOSI": samples("positive", "positive"), "Mine": samples("up", "up")}
     path = write_run(tmp_path, "one", held)
