@@ -33,7 +33,8 @@ def told(runs: Sequence[Run], runs_dir: Path) -> tuple[list[Training], dict[str,
     found, commands = [], {}
     for run in runs:
         recipe = str(next(iter(run.rows.values()))["recipe"] or "")
-        if recipe and (folder := runs_dir / recipe).is_dir() and folder.resolve().parent == runs_dir.resolve():
+        # a name alone leads nowhere else, unless the owner made a link of it
+        if recipe == Path(recipe).name != ".." and (folder := runs_dir / recipe).is_dir():
             newest = _newest(folder)
             found += list(_trainings(run, newest))
             if lines := [(f"{job}/{stage}", shlex.join(record.argv)) for (job, stage), (_, _, record) in newest.items()

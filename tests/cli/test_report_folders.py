@@ -66,3 +66,11 @@ def test_runs_without_folders_have_none(tmp_path: Path) -> None:
     trained(tmp_path / "x" / "train-a", "2026-01-02", 4.0)
     (tmp_path / "runs").mkdir()
     assert told([outside], tmp_path / "runs") == ([], {})
+
+
+def test_a_run_on_another_disk_is_found_through_its_link(tmp_path: Path) -> None:
+    trained(tmp_path / "disk" / "MELD" / "train-a", "2026-01-02", 4.0)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mine").symlink_to(tmp_path / "disk")
+    (found,), _ = told([run_of(tmp_path)], tmp_path / "runs")
+    assert found.losses == [(5, 4.0), (10, 2.0)]

@@ -36,7 +36,6 @@ def page(content: Content) -> str:
         "runs": [{"name": run.name} for run in runs],
         "sets": packed,
         "metrics": {name: _scores(runs, name) for name in METRICS},
-        "about": {name: COLUMNS[name] for name in METRICS},
     }
     notes = list(options.notes)
     if cut is not None:

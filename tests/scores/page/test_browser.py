@@ -142,6 +142,7 @@ def test_other_scores(tab: Tab) -> None:
     f1 = classification(truth, [answer if answer != "error" else "unknown" for answer in said], ())["f1"]
     cell = "document.querySelector(\"tr[data-run='0'] td[data-task=MELD]\")"
     assert tab.run(f"{cell}.textContent") == f"{100 * f1:.2f}"
+    assert tab.run("document.querySelector('#scores-1-table caption').innerText").startswith("f1: macro F1 over")
     # of what is published no F1 is known
     assert tab.run("document.querySelector('#scores-1-table tr:not([data-run]) td[data-task=MELD]').textContent") == ""
     choose(tab, "[data-metric]", "acc")

@@ -49,8 +49,5 @@ function fill(select, options, chosen) {
   }));
 }
 
-/** The sets of a run: `value` and `text` of options. Sets of one task are told apart by their sizes. */
-function setsOf(run) {
-  const found = DATA.sets.map((set, place) => [place, set]).filter(([, set]) => String(run) in set.answers);
-  return found.map(([place, set]) => [place, set.task]);
-}
+/** The sets of a run, one of each task: `value` and `text` of options. */
+const setsOf = (run) => DATA.sets.map((set, place) => [place, set.task]).filter(([place]) => String(run) in DATA.sets[place].answers);

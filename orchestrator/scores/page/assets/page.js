@@ -135,6 +135,7 @@ for (const select of $$("[data-metric]")) {
   select.addEventListener("input", (event) => {
     event.stopPropagation();
     const scores = DATA.metrics[select.value];
+    $(".score", table).textContent = select.selectedOptions[0].textContent;
     for (const cell of $$("tbody tr[data-run] td[data-task]", table)) {
       const value = scores[Number(cell.parentElement.dataset.run)][cell.dataset.task];
       cell.textContent = value === undefined ? "" : value.toFixed(2);
