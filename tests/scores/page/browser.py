@@ -75,7 +75,12 @@ class Tab:
     def look(self, width: int, height: int, scheme: str = "light") -> None:
         """The size of the window in pixels, and the theme that the system has."""
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._call("Emulation.setEmulatedMedia", media="", features=features)
+
+    def print(self) -> None:
+        """The page as on paper, until `look`."""
+        self._call("Emulation.setEmulatedMedia", media="print")
 
     def shot(self, path: Path, *, whole: bool = True) -> None:
         """A picture of the page."""

@@ -22,7 +22,7 @@ function matrixCell(set, row, column, counts, total, percent) {
   const answer = column < set.classes.length ? column : NONE[column - set.classes.length];
   const right = column === row;
   button.className = right ? "right" : "wrong";
-  button.classList.toggle("dark", right && share > 0.55);
+  button.classList.toggle("strong", share > (right ? 0.85 : 0.55));
   button.dataset.label = row;
   button.dataset.answer = answer;
   button.title = visible(`${set.classes[row]} answered as ${nameOf(set, answer)}: ${value} of ${total}`);
