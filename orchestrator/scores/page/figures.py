@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from orchestrator.errors import InputError, short
+from orchestrator.errors import InputError, visible
 from orchestrator.scores.page.charts import Panel, Radar
 from orchestrator.scores.page.comparisons import Forest
 from orchestrator.scores.page.curves import Curve
@@ -118,12 +118,17 @@ def _figures(content: Content, *, with_matrices: bool) -> Iterator[tuple[str, tu
 
 def _name(kind: str, run: str, other: str, number: int) -> str:
     """A file's name: of what may stand in one; the number keeps two apart that are then alike."""
-    return "_".join([kind, *(re.sub(r"[^\w.-]+", "-", text)[:80] for text in (run, other)), str(number)])
+    return "_".join([kind, *(re.sub(r"[^\w.-]+", "-", text)[-80:] for text in (run, other)), str(number)])
 
 
 def _names(texts: Iterable[str]) -> list[str]:
-    """Texts as they find room, and without what cannot be drawn."""
-    return [short(text, LABEL) for text in texts]
+    return [_cut(text) for text in texts]
+
+
+def _cut(text: str) -> str:
+    """A text as it finds room, of what can be drawn: its end, which is what tells a sweep's runs apart."""
+    shown = visible(text).replace("\n", " ")
+    return shown if len(shown) <= LABEL else f"...{shown[3 - LABEL :]}"
 
 
 def _bars(panels: Sequence[Panel], figure: Figure) -> None:
@@ -139,7 +144,7 @@ def _bars(panels: Sequence[Panel], figure: Figure) -> None:
         for kind, _, value in panel.lines:
             style, colour = LINES[kind]
             here.axvline(value, linestyle=style, color=colour, linewidth=0.8)
-        here.set(xlim=(0, 100), title=short(panel.task, LABEL), ylim=(len(places) - 0.4, -0.6))
+        here.set(xlim=(0, 100), title=_cut(panel.task), ylim=(len(places) - 0.4, -0.6))
         here.set_yticks(places, _names(bar.label for bar in panel.bars))
         here.tick_params(axis="y", length=0, labelsize=5.5)
     for here in list(figure.axes)[len(panels) :]:
@@ -172,7 +177,7 @@ def _radar(radar: Radar, figure: Figure) -> None:
             style,
             color=colour,
             linewidth=1,
-            label=short(shape.entry.name, LABEL),
+            label=_cut(shape.entry.name),
         )
     here.set_theta_offset(np.pi / 2)
     here.set_theta_direction(-1)
@@ -197,7 +202,7 @@ def _forest(forest: Forest, figure: Figure) -> None:
     here.axvline(0, color=INK, linewidth=0.6)
     here.set_yticks(range(len(forest.runs)), _names(one.run for one in forest.runs))
     here.set(ylim=(len(forest.runs) - 0.4, -0.6), xlim=(-forest.axis.limit, forest.axis.limit))
-    here.set_xlabel(f"accuracy, points above\n{short(forest.baseline, LABEL)}")
+    here.set_xlabel(f"accuracy, points above\n{_cut(forest.baseline)}")
     here.tick_params(axis="y", length=0)
 
 
@@ -205,7 +210,7 @@ def _curve(curve: Curve, figure: Figure) -> None:
     here = figure.subplots()
     losses = [(step, loss) for step, loss, _ in curve.rows if loss is not None]
     here.plot([step for step, _ in losses], [loss for _, loss in losses], color=BLUE, linewidth=1)
-    here.set(xlabel="step", ylabel="training loss", title=short(curve.training.run, LABEL))
+    here.set(xlabel="step", ylabel="training loss", title=_cut(curve.training.run))
     here.set_ylim(bottom=0)
     if accuracy := [(step, value) for step, _, value in curve.rows if value is not None]:
         other: Axes = here.twinx()
@@ -228,7 +233,7 @@ def _matrix(held: SampleSet, run: int, figure: Figure) -> None:
             here.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=5, color=colour)
     here.set_xticks(range(counts.shape[1]), [*_names(held.classes), *held.outcomes], rotation=90)
     here.set_yticks(range(counts.shape[0]), _names(held.classes))
-    here.set(xlabel="answer", ylabel="true label", title=short(held.task, LABEL))
+    here.set(xlabel="answer", ylabel="true label", title=_cut(held.task))
     here.tick_params(length=0)
     for side in ("left", "bottom"):
         here.spines[side].set_visible(False)

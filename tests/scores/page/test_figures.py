@@ -91,7 +91,9 @@ def test_runs_with_long_names_alike_and_strange_labels_have_their_own_figures(tm
     assert "the font of the PDFs lacks some characters" in said
     assert "Warning" not in said
     drawn = sorted((tmp_path / "figures").glob("confusion*.svg"))
-    assert len(drawn) == 2
+    assert [path.stem[-11:] for path in drawn] == ["ng-1_Mine_1", "ng-2_Mine_2"]
+    bars = list(ElementTree.parse(tmp_path / "figures" / "own_tasks.svg").getroot().itertext())
+    assert [text[-6:] for text in bars if text.startswith("...")] == ["long-1", "long-2"]
     for path in drawn:
         assert "a$<U+D800><U+0000>\u540d$" in list(ElementTree.parse(path).getroot().itertext())
 
