@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.benchmark.task import tasks
 from orchestrator.errors import visible
 from orchestrator.machine.files import atomic_write
 from orchestrator.scores.answer_file import AnswerRow, answers_path, read_answers, write_answers
@@ -16,7 +15,7 @@ from orchestrator.scores.metrics import classification
 from tests.media import write_video
 from tests.running import call
 from tests.scores.compare.made import samples, write_run
-from tests.scores.page.browser import CHROMIUM, Tab, chromium
+from tests.scores.page.browser import CHROMIUM, Tab
 
 pytestmark = [
     pytest.mark.browser,
@@ -54,12 +53,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = folder / "page.html"
     call("report", one, two, "--out", out, "--data-root", folder / "data")
     return out
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    with chromium(tmp_path_factory.mktemp("chromium")) as tab:
-        yield tab
 
 
 @pytest.fixture
@@ -338,58 +331,6 @@ def test_nothing_is_wider_than_the_window(tab: Tab, width: int) -> None:
     found(tab)
     tab.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     assert tab.run("document.documentElement.scrollWidth") <= width
-
-
-def luminance(colour: Sequence[float]) -> float:
-    """Of red, green and blue, as WCAG 2.1 has it."""
-    parts = [part / 255 for part in colour]
-    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_numbers_in_a_matrix_can_be_read(browser: Tab, tmp_path: Path, scheme: str) -> None:
-    # of 20 samples of each label so many are right
-    right = {"joy": 20, "anger": 18, "sadness": 16, "fear": 12, "neutral": 10, "surprise": 5, "disgust": 0}
-    held = [
-        (f"{label}{at}", label, label if at < many else "unknown") for label, many in right.items() for at in range(20)
-    ]
-    out = tmp_path / "page.html"
-    call("report", write_run(tmp_path, "one", {"MELD": held}), "--out", out)
-    browser.look(1280, 900, scheme)
-    browser.open(out)
-    browser.wait("document.querySelectorAll('#matrix-table rect').length")
-    paper, *cells = browser.run(
-        """(() => {
-        const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
-        const paper = numbers(getComputedStyle(document.body).backgroundColor);
-        return [paper, ...[...document.querySelectorAll("#matrix-table button")].map((button) => {
-          const rect = button.querySelector("rect");
-          return [Number(rect.getAttribute("opacity")), numbers(getComputedStyle(rect).fill),
-            numbers(getComputedStyle(button.querySelector("span")).color)];
-        })]; })()"""
-    )
-    assert len(cells) > 10
-    for opacity, fill, ink in cells:
-        behind = [opacity * over + (1 - opacity) * under for over, under in zip(fill, paper, strict=True)]
-        dark, bright = sorted((luminance(behind), luminance(ink)))
-        assert (bright + 0.05) / (dark + 0.05) > 3.5, (opacity, fill, ink)
-
-
-def test_on_paper_nothing_is_cut_off(browser: Tab, tmp_path: Path) -> None:
-    labels = tasks()["MIntRec"].labels
-    held = {"MIntRec": [(f"s{at}", label, label) for at, label in enumerate(labels)]}
-    paths = [write_run(tmp_path, name, held) for name in ("one", "two")]
-    out = tmp_path / "page.html"
-    call("report", *paths, "--out", out)
-    browser.look(718, 1000)  # A4 with margins of 1 cm
-    browser.open(out)
-    browser.wait("document.querySelectorAll('#matrix-table rect').length")
-    try:
-        browser.print()
-        assert browser.run("document.documentElement.scrollWidth") <= 718
-    finally:
-        browser.look(1280, 900)
 
 
 def test_what_is_named_in_the_page_is_there_and_named_once(tab: Tab) -> None:
