@@ -54,6 +54,7 @@ class Cost:
         startup, aborted: seconds until either had begun, and of attempts that left nothing.
         gpus: how many it used at once.
         gpu_hours: all of these times the GPUs.
+        loads: how often the model was loaded to answer, if nothing was repeated: once for each checkpoint.
         rate: samples answered in a second.
     """
 
@@ -64,30 +65,30 @@ class Cost:
     aborted: float | None
     gpus: int | None
     gpu_hours: float | None
+    loads: int
     rate: float | None
 
 
 def costs(runs: Sequence[Run]) -> list[Cost]:
-    """The cost of each run: `sft` trains and answers for each task, the others once for all."""
+    """The cost of each run: `sft` trains for each task, the others once for all; answers are counted by task."""
     found = []
     for run in runs:
         rows = list(run.rows.values())
-        train, infer = _seconds(rows, "train_seconds"), _seconds(rows, "infer_seconds")
-        startup, aborted = _seconds(rows, "startup_seconds"), _seconds(rows, "aborted_seconds")
+        jobs = rows if rows and rows[0]["method"] == "sft" else rows[:1]
+        train, infer = _seconds(jobs, "train_seconds"), _seconds(rows, "infer_seconds")
+        startup, aborted = _seconds(jobs, "startup_seconds"), _seconds(jobs, "aborted_seconds")
         gpus = max((row["gpus"] for row in rows if row["gpus"] is not None), default=None)
         known = [seconds for seconds in (train, infer, startup, aborted) if seconds is not None]
         hours = sum(known) / HOUR * gpus if known and gpus else None
         samples = sum(row["n"] or 0 for row in rows)
         rate = samples / infer if infer else None
-        found.append(Cost(run.name, train, infer, startup, aborted, gpus, hours, rate))
+        found.append(Cost(run.name, train, infer, startup, aborted, gpus, hours, len(jobs), rate))
     return found
 
 
 def _seconds(rows: Sequence[ResultsRow], name: str) -> float | None:
     seconds = [float(row[name]) for row in rows if row.get(name) is not None]
-    if not seconds:
-        return None
-    return math.fsum(seconds) if rows[0]["method"] == "sft" else max(seconds)
+    return math.fsum(seconds) if seconds else None
 
 
 def differences(runs: Sequence[Run]) -> dict[str, list[str]]:

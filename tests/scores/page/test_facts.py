@@ -25,12 +25,14 @@ def test_quality_is_over_all_samples(tmp_path: Path) -> None:
     assert one.worst == ("MELD", 75)
 
 
-@pytest.mark.parametrize(("method", "train", "infer"), [("sft", 7200, 720), ("it", 3600, 360)])
-def test_cost_counts_shared_work_once(tmp_path: Path, method: str, train: float, infer: float) -> None:
-    (one,) = facts.costs([run_of(tmp_path, method=method, train_seconds=3600.0, infer_seconds=360.0, gpus=4)])
-    assert (one.train, one.infer, one.gpus) == (train, infer, 4)
-    assert one.gpu_hours == pytest.approx((train + infer) / 3600 * 4)
-    assert one.rate == pytest.approx(5 / infer)
+@pytest.mark.parametrize(("method", "times"), [("sft", 2), ("it", 1)])
+def test_cost_counts_shared_work_once(tmp_path: Path, method: str, times: int) -> None:
+    seconds = {"train_seconds": 3600.0, "infer_seconds": 360.0, "startup_seconds": 60.0, "aborted_seconds": 30.0}
+    (one,) = facts.costs([run_of(tmp_path, method=method, gpus=4, **seconds)])
+    assert (one.train, one.startup, one.aborted, one.loads) == (3600 * times, 60 * times, 30 * times, times)
+    assert (one.infer, one.gpus) == (720, 4), "each of the two tasks has the time of its own answers"
+    assert one.gpu_hours == pytest.approx((3690 * times + 720) / 3600 * 4)
+    assert one.rate == pytest.approx(5 / 720)
 
 
 def test_what_a_csv_does_not_tell_has_no_cost(tmp_path: Path) -> None:
