@@ -1,0 +1,179 @@
+"""The sub-commands around runs, one thin function each. Heavy imports stay inside, so that --help is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import (
+    Columns,
+    DataRoot,
+    Json,
+    Limit,
+    Only,
+    Recipes,
+    ResultsDir,
+    RunsDir,
+    Set,
+    Sweep,
+    Tasks,
+    VideoRoot,
+)
+from orchestrator.run import RESULTS, RUNS
+
+
+def run(
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    sweep: Sweep = None,
+    limit: Limit = None,
+    only: Only = None,
+    runs_dir: RunsDir = RUNS,
+    results_dir: ResultsDir = RESULTS,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Also write merged weights (72B: about 145 GB a job).")
+    ] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Ask again what ended in an error; good answers are kept.")
+    ] = False,
+) -> None:
+    """Run recipes: train, choose the checkpoint, answer, score, write the results CSV.
+
+    What is done already is not done again, so the same command goes on after any stop.
+
+    Example: python -m orchestrator run recipes/qwen2_7b_sft.yaml --task MELD --set data.root=~/MMLA
+
+    Each of some values: python -m orchestrator run recipes/demo.yaml --sweep train.epochs=2,4 --sweep seed=1,2
+
+    A part of it, e.g. as one job of a scheduler: python -m orchestrator run recipes/qwen2_7b_sft.yaml --only MELD/train
+    """
+    from orchestrator.cli.view import make_view
+    from orchestrator.recipe.files import RecipeFiles
+    from orchestrator.run.run import run_recipes
+
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
+    code = run_recipes(
+        chosen, runs_dir, results_dir, make_view, only=only or (), merge=merge, errors_again=retry_errors
+    )
+    raise typer.Exit(code)
+
+
+def plan(
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    sweep: Sweep = None,
+    limit: Limit = None,
+    only: Only = None,
+    runs_dir: RunsDir = RUNS,
+    merge: Annotated[bool, typer.Option("--merge", help="Plan merged weights, too.")] = False,
+    files: Annotated[bool, typer.Option("--files", help="Also print the files that the commands read.")] = False,
+    json: Json = False,
+) -> None:
+    """Show the stages of a recipe: their exact commands, and what is done already. Starts nothing.
+
+    Several recipes are a table: jobs, stages, model loads and GPUs, beside what the benchmark's own scripts do.
+
+    Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
+    """
+    from orchestrator.cli.plan import print_plans
+    from orchestrator.recipe.files import RecipeFiles
+
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
+    print_plans(chosen, runs_dir, only or (), merge=merge, with_files=files, as_json=json)
+
+
+def validate(
+    recipes: Recipes,
+    task: Tasks = None,
+    set_: Set = None,
+    sweep: Sweep = None,
+    limit: Limit = None,
+    runs_dir: RunsDir = RUNS,
+) -> None:
+    """Check recipes, data, prompts and videos without running anything; shows one prompt per task.
+
+    Example: python -m orchestrator validate recipes/*.yaml
+    """
+    from orchestrator.cli.validate import validate_recipes
+    from orchestrator.recipe.files import RecipeFiles
+
+    validate_recipes(RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ()), runs_dir)
+
+
+def show(
+    recipe: Annotated[Path | None, typer.Argument(help="A recipe file.", metavar="[RECIPE]")] = None,
+    set_: Set = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of recipe files, for editors.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show a recipe fully resolved: bases merged, defaults filled in.
+
+    Example: python -m orchestrator show recipes/qwen2_7b_sft.yaml
+    """
+    from orchestrator.cli.show import show_recipe
+
+    show_recipe(recipe, set_ or (), schema=schema, as_json=json)
+
+
+def list_(
+    what: Annotated[str, typer.Argument(help="tasks, models, recipes or runs", metavar="tasks|models|recipes|runs")],
+    runs_dir: RunsDir = RUNS,
+    data_root: DataRoot = None,
+    json: Json = False,
+) -> None:
+    """List the tasks, the models, the recipes or the runs.
+
+    Example: python -m orchestrator ls tasks
+    """
+    from orchestrator.cli.ls import print_list
+
+    print_list(what, runs_dir, data_root, as_json=json)
+
+
+def status(
+    run: Annotated[
+        str | None, typer.Argument(help="Only this run (a recipe's name), and those of its sweeps.", metavar="[RUN]")
+    ] = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Show how far runs are: every stage's state, read from disk, from any terminal.
+
+    What a run that was killed has left running is ended, and that is said.
+
+    Example: python -m orchestrator status tiny_qwen2_sft
+    """
+    from orchestrator.cli.status import print_status
+
+    print_status(run, runs_dir, as_json=json)
+
+
+def convert(
+    task: Annotated[str, typer.Option(help="The task; `ls tasks` names them.")],
+    toolkit: Annotated[str, typer.Option(help="The toolkit whose format is written.")],
+    out: Annotated[str, typer.Option(help="The file to write; - for standard output.", metavar="FILE")],
+    split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
+    modality: Annotated[str, typer.Option(help="text or video.")] = "text",
+    data_root: DataRoot = None,
+    video_root: VideoRoot = None,
+    prompt: Annotated[str | None, typer.Option(help="A prompt template.")] = None,
+    limit: Limit = None,
+    protocol: Annotated[
+        str, typer.Option(help="mmla, or released: prompts, answers and layout of the published files.")
+    ] = "mmla",
+    columns: Columns = None,
+) -> None:
+    """Convert one split of one task into a toolkit's training format.
+
+    Example: python -m orchestrator convert --task MIntRec --split dev --toolkit llamafactory --out dev.json
+    """
+    from orchestrator.cli.convert import Conversion, convert_split
+
+    chosen = Conversion(task, toolkit, split, modality, protocol, data_root, video_root, prompt, columns, limit)
+    convert_split(chosen, out)
