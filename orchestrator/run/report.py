@@ -105,7 +105,14 @@ def _write(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], list
             if aside := move_aside(path, everything, replaced):
                 listener.line(f"{path} held other results: they are now in {aside}")
                 everything = rows
-        content = answers_among_others(answers, {row["recipe"] for row in everything} - recipes) + content
+        others = {row["recipe"] for row in everything} - recipes
+        try:
+            content = answers_among_others(answers, others) + content
+        except InputError as error:
+            listener.line(
+                f"note: {error}\n    it is written anew, without the answers of {listed(sorted(others), MOST_TASKS)}: "
+                "the command that ran these adds them, and does nothing else again"
+            )
         if not answers.exists() or answers.read_bytes() != content:
             atomic_write(answers, content)
         if not known:

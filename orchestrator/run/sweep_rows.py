@@ -34,9 +34,10 @@ def among_others(path: Path, rows: Sequence[ResultsRow]) -> list[ResultsRow]:
 
 
 def answers_among_others(path: Path, recipes: Collection[str]) -> bytes:
-    """What a file holds of the answers of some recipes, as a part of such a file; one that is damaged holds nothing."""
-    try:
-        rows = [row for row in read_answers(path) if row["recipe"] in recipes] if recipes else []
-    except InputError:
-        rows = []  # those recipes' own next run writes them again
+    """What a file holds of the answers of some recipes, as a part of such a file.
+
+    Raises:
+        InputError: it is missing or damaged.
+    """
+    rows = [row for row in read_answers(path) if row["recipe"] in recipes] if recipes else []
     return packed(rows) if rows else b""

@@ -185,3 +185,16 @@ def test_what_is_odd_in_several_runs_is_said_once(tmp_path: Path, done: Place) -
     said = Place(tmp_path, done.data, "zero_shot").run("--sweep", "inference.max_new_tokens=8,16")
     notes = [line for line in said.splitlines() if "all answers are the same text" in line]
     assert [line.partition(": all")[0] for line in notes] == ["note: demo (2 runs)"]
+
+
+def test_answers_of_other_combinations_that_were_lost_are_told_and_come_again(place: Place) -> None:
+    file = place.folder / "echoed.sweep-seed.answers.jsonl.gz"
+    place.run(*SEEDS)
+    both = Counter(row["recipe"] for row in read_answers(file))
+    file.write_bytes(file.read_bytes()[:50])
+    said = place.run("--sweep", "seed=3")
+    assert f"note: {file}" in said
+    assert "written anew, without the answers of echoed-seed_1, echoed-seed_2" in said
+    assert set(Counter(row["recipe"] for row in read_answers(file))) == {"echoed-seed_3"}
+    assert "note: " not in place.run(*SEEDS)
+    assert Counter(row["recipe"] for row in read_answers(file)) == both | {"echoed-seed_3": both["echoed-seed_1"]}
