@@ -43,7 +43,8 @@ class Split:
         n, labels = task.sizes["test"], len(task.labels)
         self.task = task
         truth = rng.integers(0, labels, n)
-        dialogues = rng.integers(0, DIALOGUES[task.name], n) if DIALOGUES[task.name] else np.arange(n)
+        count = DIALOGUES[task.name] or n
+        dialogues = rng.permutation(np.concatenate([np.arange(count), rng.integers(0, count, n - count)]))
         self.ids = [f"{task.name}_{dialogue}_{at}" for at, dialogue in enumerate(dialogues)]
         answers = [answers_of(rng, truth, 1, labels, 0.5 + 0.3 * at / RECIPES, dialogues, 0.1)[0]
                    for at in range(recipes)]  # fmt: skip
