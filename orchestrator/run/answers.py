@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import sys
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -17,13 +19,29 @@ def answers_of(found: Sequence[Scored]) -> tuple[bytes, list[Path]]:
     """The content of an answers file with what some tasks' answers were, and the tables that cannot be read."""
     parts, lost = [], []
     for one in found:
-        table = one.job.stage("score").folder / f"{one.task.name}.csv"
+        table = _table(one)
         try:
             state = table.stat()
             parts.append(_part(table, (state.st_mtime_ns, state.st_size), one.plan.recipe.name, one.task.name))
         except (OSError, ValueError, csv.Error):
             lost.append(table)
     return b"".join(parts), lost
+
+
+def are_written(path: Path, count: int, found: Sequence[Scored]) -> bool:
+    """Whether a file is whole, holds so many answers and was written after the tables that these tasks' come from."""
+    try:
+        written = path.stat().st_mtime_ns
+        if any(_table(one).stat().st_mtime_ns > written for one in found):
+            return False
+        with gzip.open(path) as file:
+            return file.read().count(b"\n") == count
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _table(one: Scored) -> Path:
+    return one.job.stage("score").folder / f"{one.task.name}.csv"
 
 
 # what was scored before is written again with each task: of a sweep with 12 tasks that is hundreds (30 KB each)

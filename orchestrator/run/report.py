@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby, starmap
 from pathlib import Path
 
@@ -14,14 +14,14 @@ from orchestrator.machine.locks import waiting_lock
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.files import RecipeFiles
-from orchestrator.run.answers import answers_of
+from orchestrator.run.answers import answers_of, are_written
 from orchestrator.run.aside import Found, drop_copies, holds, move_aside
 from orchestrator.run.listener import Listener, Places
 from orchestrator.run.rows import Scored, results_of, scored
 from orchestrator.run.sweep_rows import among_others, answers_among_others
 from orchestrator.run.weights import weights_of
 from orchestrator.scores.answer_file import answers_path
-from orchestrator.scores.results import ResultsRow, write_results
+from orchestrator.scores.results import OVERALL, ResultsRow, write_results
 
 LOCK = ".lock"
 MOST_TASKS = 3  # named of those whose answers are odd alike
@@ -91,34 +91,43 @@ def _rows(found: Sequence[Scored]) -> list[ResultsRow]:
 
 def _write(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], listener: Listener) -> Sequence[Path]:
     """Have a file hold rows, and the file beside it their answers; returns the tables that these were lost with."""
-    content, lost = answers_of(found)
-    answers, recipes = answers_path(path), {row["recipe"] for row in rows}
+    answers = answers_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # of two runs that end together the second sees what the first wrote
     with waiting_lock(path.parent / LOCK, f"another run writes to {path.parent}: waiting for it"):
         for left in (one for file in (path, answers) for one in path.parent.glob(f".{glob.escape(file.name)}.*.tmp")):
             left.unlink(missing_ok=True)  # half a file of a run that was killed
         everything = among_others(path, rows) if found[0].plan.recipe.swept else rows
+        lost: Sequence[Path] = ()
+        count = sum(row["n"] for row in everything if row["task"] != OVERALL)
         known = holds(path, everything)
         if not known:
             replaced = {Found(one.job.recipe.name, one.task.name, run) for one in found for run in one.entry.replaces}
             if aside := move_aside(path, everything, replaced):
                 listener.line(f"{path} held other results: they are now in {aside}")
                 everything = rows
-        others = {row["recipe"] for row in everything} - recipes
-        try:
-            content = answers_among_others(answers, others) + content
-        except InputError as error:
-            listener.line(
-                f"note: {error}\n    it is written anew, without the answers of {listed(sorted(others), MOST_TASKS)}: "
-                "the command that ran these adds them, and does nothing else again"
-            )
-        if not answers.exists() or answers.read_bytes() != content:
-            atomic_write(answers, content)
+        if not known or not are_written(answers, count, found):
+            content, lost = answers_of(found)
+            others = {row["recipe"] for row in everything} - {row["recipe"] for row in rows}
+            content = _others(answers, others, listener) + content
+            if not answers.exists() or answers.read_bytes() != content:
+                atomic_write(answers, content)
         if not known:
             write_results(path, everything)
         drop_copies(path, {str(row["run_id"]) for row in rows})
     return lost
+
+
+def _others(path: Path, recipes: Collection[str], listener: Listener) -> bytes:
+    """The answers of other combinations of a sweep in the file of all; nothing where it is damaged, which is told."""
+    try:
+        return answers_among_others(path, recipes)
+    except InputError as error:
+        listener.line(
+            f"note: {error}\n    it is written anew, without the answers of {listed(sorted(recipes), MOST_TASKS)}: "
+            "the command that ran these adds them, and does nothing else again"
+        )
+        return b""
 
 
 def _notes(found: Sequence[Scored]) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -12,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.view import View
 from orchestrator.plan.record import read, write
-from orchestrator.run import report
+from orchestrator.recipe.files import RecipeFiles
+from orchestrator.run import answers, report
+from orchestrator.run.run import run_recipes
 from orchestrator.scores.answer_file import read_answers
 from orchestrator.scores.results import COLUMNS, FIRST, read_results
 from tests.run.place import Place
@@ -281,3 +286,24 @@ def test_plans_of_one_name_share_their_files(both: Place, monkeypatch: pytest.Mo
     assert said.count("results: ") == 1
     assert "other results" not in said
     assert sorted(path.name for path in both.folder.glob("*.csv")) == ["shared.csv"]
+
+
+def test_answers_that_stand_are_not_packed_again_and_those_that_do_not_are(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.run()
+    file = answers_file(place)
+    whole = file.read_bytes()
+    for damaged in (whole[:-20], gzip.compress(gzip.decompress(whole).split(b"\n", 1)[1]), b"", b"none"):
+        file.write_bytes(damaged)
+        place.run()
+        assert file.read_bytes() == whole
+    (table,) = place.folder.glob("runs/*/demo/score-*/demo.csv")
+    os.utime(file, ns=(0, table.stat().st_mtime_ns - 1))
+    file.write_bytes(gzip.compress(gzip.decompress(whole).upper()))
+    os.utime(file, ns=(0, table.stat().st_mtime_ns - 1))
+    place.run()
+    assert file.read_bytes() == whole, "older than what it comes from"
+    monkeypatch.setattr(answers, "packed", lambda rows: pytest.fail("packed once more"))
+    recipes = RecipeFiles([place.recipe])
+    assert run_recipes(recipes, place.folder / "runs", place.folder, View) == 0
