@@ -66,7 +66,7 @@ def overview_table(rows: Sequence[PlanRow]) -> str:
         "merged weights that they write; empty where there is no script. GPUs: the most that one stage needs.",
     ]  # fmt: skip
     both = [row for row in rows if row.released_loads is not None]
-    if len(both) < len(rows):
+    if 0 < len(both) < len(rows):
         text.append(f"Where there are both: {sum(row.loads for row in both)} loads here, {total.released_loads} there.")
     return "\n".join(text)
 

@@ -57,7 +57,8 @@ def test_several_recipes_are_a_table_that_sums_up(tmp_path: Path) -> None:
     assert lines[6].split() == ["all", "3", "13", "0", "5", "1", "26", "0.01"]
     assert lines[-2] == "Where there are both: 3 loads here, 26 there."
     assert lines[-1] == "One recipe alone, or --files, shows the stages and their commands."
-    assert "Where there are both" not in call("plan", *files[:2], "--runs-dir", tmp_path)
+    for same in (files[:2], [files[2], "--sweep", "seed=1,2"]):  # all of the release, none of it
+        assert "Where there are both" not in call("plan", *same, "--runs-dir", tmp_path)
 
 
 def test_two_recipes_of_one_name(tmp_path: Path) -> None:
