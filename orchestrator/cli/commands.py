@@ -36,6 +36,9 @@ def run(
     merge: Annotated[
         bool, typer.Option("--merge", help="Also write merged weights (72B: about 145 GB a job).")
     ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="At most so many stages at once (default: as the GPUs allow; 1 on a CPU).")
+    ] = None,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask again what ended in an error; good answers are kept.")
     ] = False,
@@ -56,7 +59,7 @@ def run(
 
     chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
     code = run_recipes(
-        chosen, runs_dir, results_dir, make_view, only=only or (), merge=merge, errors_again=retry_errors
+        chosen, runs_dir, results_dir, make_view, only=only or (), merge=merge, errors_again=retry_errors, jobs=jobs
     )
     raise typer.Exit(code)
 

@@ -85,24 +85,28 @@ class View(Listener):
         if done := self.total - sum(len(job.todo()) for job in jobs):
             self.line(f"{done} of {self.total} stages are done already")
 
-    def skipped(self) -> None:
+    def skipped(self, count: int = 1) -> None:
         """A stage was done by an earlier run."""
-        self.number += 1
+        self.number += count
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: Stage, place: str) -> None:
         """A stage begins."""
         self.number += 1
         self.stage, self.rate, self.spoken = stage, Rate(), time.monotonic()
 
-    def remark(self, text: str) -> None:
-        """Something that a user should know of the running stage."""
-        assert self.stage is not None
-        self.line(f"{self._head(self.stage)} {text}")
+    def waits(self, waiting: Sequence[tuple[Stage, str]]) -> None:
+        """What waits."""
 
-    def progress(self, progress: Progress) -> None:
+    def tick(self) -> None:
+        """Some time has passed."""
+
+    def remark(self, stage: Stage, text: str) -> None:
+        """Something that a user should know of the running stage."""
+        self.line(f"{self._head(stage)} {text}")
+
+    def progress(self, stage: Stage, progress: Progress) -> None:
         """A running stage is this far."""
-        assert self.stage is not None
-        self.progress_line(f"{self._head(self.stage)} {self.rate.text(progress, self.stage.kind)}")
+        self.progress_line(f"{self._head(stage)} {self.rate.text(progress, stage.kind)}")
 
     def progress_line(self, text: str) -> None:
         """Say how far the running stage is, which is old news soon."""
@@ -170,9 +174,9 @@ class LiveView(View):
         # long lines are the terminal's to break: paths stay whole for who copies them
         self.console.print(text, style=style, soft_wrap=True)
 
-    def begin(self, stage: Stage) -> None:
+    def begin(self, stage: Stage, place: str) -> None:
         """A stage begins."""
-        super().begin(stage)
+        super().begin(stage, place)
         self.status = self.console.status("", spinner="dots" if self.console.encoding.startswith("utf") else "line")
         self.progress_line(f"{self._head(stage)} starting")
         self.status.start()

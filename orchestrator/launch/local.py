@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,14 +16,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import Interrupted, StageError
+from orchestrator.errors import StageError
 from orchestrator.launch import diagnose
 from orchestrator.machine import processes
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
-from orchestrator.machine.gpus import visible_gpus
 from orchestrator.machine.logs import LOG, last_lines
-from orchestrator.machine.signals import uninterruptible
+from orchestrator.machine.signals import NEVER, Stop
 from orchestrator.toolkits.base import Command, Say, ignore
 
 POLL_SECONDS = 0.1
@@ -34,12 +34,13 @@ SHOWN_LINES, SEARCHED_LINES = 15, 200
 
 
 class Launcher:
-    """Starts the processes of one run, one stage at a time, and makes sure that none outlives it."""
+    """Starts the processes of one run, from as many threads as stages run at once, and sees that none outlives it."""
 
-    def __init__(self, say: Say = ignore) -> None:
-        """``say`` is told when the end of processes is waited for."""
-        self.say = say
+    def __init__(self, grace: float = processes.GRACE) -> None:
+        """``grace``: seconds that processes have to finish what they write when this one is killed."""
         self.run_id = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+        self._grace = grace
+        self._watching = threading.Lock()
         self._watchdog: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Launcher:
@@ -51,12 +52,12 @@ class Launcher:
                 self._watchdog.communicate(timeout=60)
             self._watchdog.kill()  # one that somebody halted
 
-    def _watch(self, grace: float) -> None:
+    def _watch(self) -> None:
         """Have a watchdog; another where somebody ended it."""
-        if self._watchdog and self._watchdog.poll() is None:
-            return
         try:
-            self._watchdog = processes.start_watchdog(self.run_id, grace)
+            with self._watching:
+                if self._watchdog is None or self._watchdog.poll() is not None:
+                    self._watchdog = processes.start_watchdog(self.run_id, self._grace)
         except OSError as error:
             raise StageError(
                 f"the process that ends what a killed run leaves does not start: {error.strerror}\n"
@@ -69,26 +70,24 @@ class Launcher:
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env | dict(command.env) | {processes.RUN_MARK: self.run_id, processes.STAGE_MARK: str(folder.resolve())}
 
-    def end_leftovers(self, folder: Path, grace: float = processes.GRACE) -> int:
+    def end_leftovers(
+        self, folder: Path, grace: float = processes.GRACE, say: Say = ignore, stop: Stop = NEVER
+    ) -> int:
         """End what runs in a stage's folder, or was left running by an earlier run that was killed.
 
-        Each process has `grace` seconds to finish what it writes; a further signal (Ctrl-C) ends all at once.
-
-        Raises:
-            Interrupted: by that signal; nothing is left running.
+        Args:
+            folder: the stage's.
+            grace: seconds that each process has to finish what it writes.
+            say: told when that is waited for.
+            stop: asked a second time, it ends all at once.
         """
-        mark = (processes.STAGE_MARK, str(folder.resolve()))
 
         def waiting() -> None:
             what = f"waiting up to {grace:g} s for {folder.name} to finish what it writes"
-            self.say(f"{what} (resources.stop_grace_seconds); Ctrl-C ends it at once")
+            say(f"{what} (resources.stop_grace_seconds); Ctrl-C ends it at once")
 
-        try:
-            return processes.end(*mark, grace, waiting)
-        except Interrupted:
-            with uninterruptible():
-                processes.end(*mark, 0)
-            raise
+        mark = (processes.STAGE_MARK, str(folder.resolve()))
+        return processes.end(*mark, grace, waiting, lambda: stop.at_once)
 
     def run(
         self,
@@ -96,9 +95,11 @@ class Launcher:
         folder: Path,
         *,
         environment: Environment,
-        gpus: int = 0,
+        gpus: Sequence[str] = (),
         extensions: Path | None = None,
         report: Callable[[], None] = lambda: None,
+        say: Say = ignore,
+        stop: Stop = NEVER,
         timeout_seconds: float | None = None,
         grace: float = processes.GRACE,
     ) -> None:
@@ -108,25 +109,29 @@ class Launcher:
             commands: what to run; their files are written first.
             folder: the working directory.
             environment: whose programs these are.
-            gpus: how many of the visible GPUs each process may see, the next ones for each; 0 changes nothing.
+            gpus: the GPUs that the processes may see, as many for each; none change nothing.
             extensions: where torch compiles extensions; nobody else's, so that no lock of a killed process is in use.
             report: called about twice a second, to show progress.
+            say: told when the end of processes is waited for.
+            stop: asked to, it ends the processes.
             timeout_seconds: after which the processes are ended.
             grace: seconds that a process which is ended has to finish what it writes.
 
         Raises:
             StageError: one could not be started, took too long or ended with another status than 0, and the others
                 were ended; or the watchdog could not be started.
+            Interrupted: it was asked to stop.
         """
-        self._watch(grace)
+        self._watch()
         for command in commands:
             for name, text in command.files.items():
                 atomic_write(folder / name, text)
         log = folder / LOG
         if log.exists():
-            self.end_leftovers(folder, grace)
+            self.end_leftovers(folder, grace, say, stop)
         for lock in extensions.glob("**/lock") if extensions else ():
             lock.unlink()  # torch waits for ever for whoever was killed while it compiled
+        share = len(gpus) // len(commands)
         started = time.monotonic()
         with log.open("ab") as output:
             begin = output.tell()
@@ -135,13 +140,14 @@ class Launcher:
                 for number, command in enumerate(commands):
                     env = self.variables(folder, command, environment.bin)
                     if gpus:
-                        env["CUDA_VISIBLE_DEVICES"] = ",".join(visible_gpus()[number * gpus : (number + 1) * gpus])
+                        env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[number * share : (number + 1) * share])
                     if extensions:
                         env["TORCH_EXTENSIONS_DIR"] = str(extensions.resolve())
                     running.append(_start(command, folder, env, output, environment.name))
                 reported = 0.0
                 code = _wait(running, POLL_SECONDS)
                 while code is None:
+                    stop.check()
                     now = time.monotonic()
                     if now - reported >= REPORT_SECONDS:
                         reported = now
@@ -152,7 +158,7 @@ class Launcher:
                     code = _wait(running, POLL_SECONDS)
             finally:
                 # also after success: a launcher may have left a worker behind
-                self.end_leftovers(folder, grace)
+                self.end_leftovers(folder, grace, say, stop)
                 for process in running:
                     # a signal that came within subprocess's own wait leaves its lock taken for ever
                     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -44,19 +44,22 @@ def end(
     value: str,
     grace: float = GRACE,
     waiting: Callable[[], None] = lambda: None,
+    hurry: Callable[[], bool] = lambda: False,
     *,
     below: bool = False,
 ) -> int:
     """End the marked processes: SIGTERM, then after `grace` seconds SIGKILL; with no grace SIGKILL at once.
 
     Returns:
-        How many there were; ``waiting`` is called once when some take longer.
+        How many there were; ``waiting`` is called once when some take longer, ``hurry`` says that there is no more
+        grace.
     """
     ended: set[int] = set()
     told = False
     start = time.monotonic()
     while processes := list(marked(name, value, below=below)):
         waited = time.monotonic() - start
+        grace = 0.0 if hurry() else grace
         for process in processes:
             with contextlib.suppress(psutil.Error):
                 if waited >= grace:

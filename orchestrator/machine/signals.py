@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -13,27 +14,86 @@ from orchestrator.errors import Interrupted
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+class Stop:
+    """What threads look at to see whether their work is to end: signals arrive in the main thread alone.
+
+    Attributes:
+        reason: why, e.g. ``stopped by SIGTERM``.
+        asked: whether it is to end.
+        at_once: whether it is to end without being waited for.
+    """
+
+    def __init__(self, above: Stop | None = None):
+        """``above``: one that stops this one, too."""
+        self._above = above
+        self._reason = ""
+        self._asked, self._at_once = threading.Event(), threading.Event()
+
+    def ask(self, reason: str) -> None:
+        """End; asked again: at once."""
+        if self._asked.is_set():
+            self._at_once.set()
+        self._reason = reason
+        self._asked.set()
+
+    @property
+    def reason(self) -> str:
+        """Why it was asked to end; of several reasons the last one."""
+        return self._reason or (self._above.reason if self._above else "")
+
+    @property
+    def asked(self) -> bool:
+        """Whether to end."""
+        return self._asked.is_set() or (self._above is not None and self._above.asked)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether to end without waiting for anything."""
+        return self._at_once.is_set() or (self._above is not None and self._above.at_once)
+
+    def check(self) -> None:
+        """Raise where the work is to end.
+
+        Raises:
+            Interrupted: it is.
+        """
+        if self.asked:
+            raise Interrupted(self.reason)
+
+
+NEVER = Stop()  # for work that nobody asks to end
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into `Interrupted`, so that every `finally` runs."""
 
     def stop(number: int, _frame: FrameType | None) -> None:
-        raise Interrupted(f"stopped by {signal.Signals(number).name}")
+        raise Interrupted(_named(number))
 
+    with _handled(stop):
+        yield
+
+
+@contextlib.contextmanager
+def heeding(stop: Stop) -> Iterator[None]:
+    """Have Ctrl-C, SIGTERM and SIGHUP ask for a stop, where threads do the work."""
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        stop.ask(_named(number))
+
+    with _handled(ask):
+        yield
+
+
+def _named(number: int) -> str:
+    return f"stopped by {signal.Signals(number).name}"
+
+
+@contextlib.contextmanager
+def _handled(handler: Any) -> Iterator[None]:
     # what is ignored stays ignored: that is how nohup lets a run outlive its terminal
-    with _handled(stop, [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]):
-        yield
-
-
-@contextlib.contextmanager
-def uninterruptible() -> Iterator[None]:
-    """Ignore them all, for what takes an instant and must be done."""
-    with _handled(signal.SIG_IGN, STOPPING):
-        yield
-
-
-@contextlib.contextmanager
-def _handled(handler: Any, numbers: Sequence[signal.Signals]) -> Iterator[None]:
+    numbers = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,13 @@ def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = No
     return plan.trainer.train(plan.recipe_of(stage), inputs)
 
 
-def infer_commands(plan: Plan, stage: Stage, folder: Path, device: str, checkpoint: Path | None) -> list[Command]:
-    """Have a checkpoint answer the requests in `folder`; the configurations' paths are as seen from there."""
+def infer_commands(
+    plan: Plan, stage: Stage, folder: Path, device: str, checkpoint: Path | None, gpus: Sequence[str] = ()
+) -> list[Command]:
+    """Have a checkpoint answer the requests in `folder`; the configurations' paths are as seen from there.
+
+    ``gpus``: those that the processes share; all that can be seen where none are given.
+    """
     recipe = plan.recipe_of(stage)
     inference, train = recipe.inference, recipe.train
     full = train is not None and train.finetuning == "full"
@@ -107,7 +113,7 @@ def infer_commands(plan: Plan, stage: Stage, folder: Path, device: str, checkpoi
         "attention": recipe.model.attention,
         "parts": dict(recipe.model.parts),
     }
-    count = inference_processes(recipe, device)
+    count = inference_processes(recipe, device, len(gpus) or None)
     if count == 1:
         return [plan.engine.infer(recipe, config)]
     shards = ({"shard": [i, count], "predictions": shard_predictions(i), "answered": PREDICTIONS} for i in range(count))

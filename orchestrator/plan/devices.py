@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from orchestrator.errors import Problem
 from orchestrator.machine.gpus import visible_gpus
+from orchestrator.plan.outputs import Kind
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
 
@@ -43,11 +46,15 @@ def machine_problems(plan: Plan) -> list[Problem]:
     return [Problem(message, str(recipe.source or recipe.name), hint)]
 
 
-def inference_processes(recipe: Recipe, device: str) -> int:
-    """How many processes share the requests: as the recipe says, else as many as the visible GPUs can hold."""
+def inference_processes(recipe: Recipe, device: str, gpus: int | None = None) -> int:
+    """How many processes share the requests: as the recipe says, else as many as the GPUs can hold.
+
+    ``gpus``: how many there are for it; ``None``: all that can be seen here.
+    """
     if recipe.resources.inference_processes:
         return recipe.resources.inference_processes
-    return max(1, len(visible_gpus()) // recipe.model.gpus) if device == "cuda" and recipe.model.gpus else 1
+    there = len(visible_gpus()) if gpus is None else gpus
+    return max(1, there // recipe.model.gpus) if device == "cuda" and recipe.model.gpus else 1
 
 
 def gpus_needed(recipe: Recipe, device: str) -> int:
@@ -56,3 +63,31 @@ def gpus_needed(recipe: Recipe, device: str) -> int:
         return 0
     asked = recipe.model.gpus * (recipe.resources.inference_processes or 1)
     return max(asked, recipe.resources.processes if recipe.train else 0)
+
+
+class Need(NamedTuple):
+    """What a stage computes on.
+
+    Attributes:
+        least: GPUs that it cannot do without.
+        most: GPUs that it can make use of, a multiple of ``least``.
+        host: it loads a model without a GPU, or asks a hosted one.
+    """
+
+    least: int = 0
+    most: int = 0
+    host: bool = False
+
+
+def need_of(recipe: Recipe, kind: Kind, device: str) -> Need:
+    """What a kind of stage of a recipe computes on; conversions and scores need next to nothing."""
+    answers = kind == "infer" or (kind == "select" and recipe.select.strategy == "dev_accuracy")
+    if kind not in LOADS or (kind == "select" and not answers):
+        return Need()
+    if device == "cpu" or kind in ("init", "merge"):  # these are made in the machine's memory
+        return Need(host=True)
+    if kind == "train":
+        return Need(recipe.resources.processes, recipe.resources.processes)
+    least = recipe.model.gpus * (recipe.resources.inference_processes or 1)
+    most = recipe.model.gpus * inference_processes(recipe, device)
+    return Need(least, max(least, most))

@@ -5,23 +5,59 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.errors import InputError, Problem
 from orchestrator.machine.files import read_jsonl
+from orchestrator.machine.leases import Owner, owner_of, take
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.outputs import InferOutputs
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.plan.record import Record, damaged, read, reopen
 from orchestrator.run import journals
+from orchestrator.run.leftovers import end_left
 from orchestrator.toolkits.base import Say
 
 
-def reopen_damaged(plans: Sequence[Plan], say: Say) -> None:
+def look_again(plans: Sequence[Plan], say: Say, *, errors: bool) -> None:
+    """Look at what earlier runs left of jobs, each under its lock, before anything else is done.
+
+    Args:
+        plans: what is to run.
+        say: told what was found.
+        errors: also have the requests asked again that ended in an error.
+
+    Raises:
+        InputError: other processes work on all that there is to do.
+    """
+    owners: dict[str, Owner] = {}
+    todo = 0
+    for plan, job in ((plan, job) for plan in plans for job in plan.jobs):
+        done = job.done
+        todo += not done
+        folder = plan.folder / job.name
+        if not folder.is_dir() or (done and not errors):
+            continue
+        taken = owner_of(folder) or take(folder)
+        if isinstance(taken, Owner):
+            owners[str(folder)] = taken
+            continue
+        with taken:
+            if taken.unclean:
+                end_left(folder, say)
+            if errors:
+                _retry_errors(job, say)
+            _reopen_damaged(job, say)
+    if owners and len(owners) >= todo:
+        hint = "wait for it, stop it, or give this one its own folder with --runs-dir"
+        raise InputError([Problem(f"{owner} works on this job", where, hint) for where, owner in owners.items()])
+
+
+def _reopen_damaged(job: Job, say: Say) -> None:
     """Have stages done again whose files are not what they wrote, where something that is to run reads them."""
-    for job in (job for plan in plans for job in plan.jobs):
-        todo = job.todo()
-        for stage in dict.fromkeys(stage for other in todo for stage in other.needs if stage not in todo):
-            if names := damaged(stage.folder, read(stage.folder)):
-                say(f"{stage.name} is mended: not as it left them: {', '.join(names)} in {stage.folder}")
-                reopen(stage.folder)
+    todo = job.todo()
+    for stage in dict.fromkeys(stage for other in todo for stage in other.needs if stage not in todo):
+        if names := damaged(stage.folder, read(stage.folder)):
+            say(f"{stage.name} is mended: not as it left them: {', '.join(names)} in {stage.folder}")
+            reopen(stage.folder)
 
 
 def set_aside_edited(folder: Path, before: Record, say: Say) -> None:
@@ -40,11 +76,10 @@ def set_aside_edited(folder: Path, before: Record, say: Say) -> None:
         say(f"all is asked again: its answers were edited, and are now in {aside}")
 
 
-def retry_errors(plans: Sequence[Plan], say: Say) -> None:
+def _retry_errors(job: Job, say: Say) -> None:
     """Have the requests asked again that ended in an error; the other answers are kept."""
-    for job in (job for plan in plans for job in plan.jobs):
-        if count := _without_errors(job, say):
-            say(f"{job.name}: what ended in an error is asked again: {count:,} request{'s' if count > 1 else ''}")
+    if count := _without_errors(job, say):
+        say(f"{job.name}: what ended in an error is asked again: {count:,} request{'s' if count > 1 else ''}")
 
 
 def _without_errors(job: Job, say: Say) -> int:

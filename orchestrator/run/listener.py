@@ -22,7 +22,7 @@ class Places(NamedTuple):
 
 
 class Listener(Protocol):
-    """Told of every step of a run, in order."""
+    """Told of every step of a run, in order, by one thread."""
 
     def line(self, text: str) -> None:
         """Something that a user should know."""
@@ -30,17 +30,23 @@ class Listener(Protocol):
     def start(self, plans: Sequence[Plan]) -> None:
         """A run of these plans begins."""
 
-    def skipped(self) -> None:
-        """A stage was done by an earlier run."""
+    def skipped(self, count: int = 1) -> None:
+        """So many stages were done by an earlier run, or by another process."""
 
-    def begin(self, stage: Stage) -> None:
-        """A stage begins."""
+    def begin(self, stage: Stage, place: str) -> None:
+        """A stage begins; ``place``: on which GPUs, e.g. ``GPU 0,3``, empty where on none."""
 
-    def remark(self, text: str) -> None:
-        """Something that a user should know of the running stage."""
+    def remark(self, stage: Stage, text: str) -> None:
+        """Something that a user should know of a running stage."""
 
-    def progress(self, progress: Progress) -> None:
-        """The running stage is this far."""
+    def progress(self, stage: Stage, progress: Progress) -> None:
+        """A running stage is this far."""
+
+    def waits(self, waiting: Sequence[tuple[Stage, str]]) -> None:
+        """What could begin now but waits, each with for what; told when that has changed."""
+
+    def tick(self) -> None:
+        """Some time has passed: told about twice a second."""
 
     def end(self, stage: Stage, seconds: float, outputs: Outputs) -> None:
         """A stage is done: how long all its attempts took, and what it says of its outputs."""
@@ -55,7 +61,7 @@ class Listener(Protocol):
         """No stage runs any more."""
 
     def scored(self, rows: Sequence[ResultsRow]) -> None:
-        """The results rows of a job's tasks stand in their file; others may follow."""
+        """The results rows of jobs' tasks stand in their file; others may follow."""
 
     def results(self, rows: Sequence[ResultsRow], places: Places) -> None:
         """All results rows stand in their file."""

@@ -7,7 +7,6 @@ import os
 import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from orchestrator.environments.build import build
 from orchestrator.errors import InputError, OrchestratorError, Problem, visible
 from orchestrator.launch.diagnose import known_failures
 from orchestrator.machine.files import atomic_write
-from orchestrator.machine.locks import run_lock, without
-from orchestrator.machine.processes import end_below
 from orchestrator.plan.devices import LOADS
 from orchestrator.plan.only import tasks_of
 from orchestrator.plan.plan import Plan
@@ -52,20 +49,6 @@ def unpack_videos(recipes: Sequence[Recipe], only: Sequence[str] = ()) -> None:
 
         for task in tasks_of(recipe, only):
             ensure_videos(task, Path(recipe.data.root), meter(f"unpacking the videos of {task.name}"))
-
-
-def alone(plans: Sequence[Plan], locks: ExitStack, say: Say) -> None:
-    """Be the only run that works on the plans' folders; what a killed one left running there is ended.
-
-    Raises:
-        InputError: another run works on one, or it cannot be written.
-    """
-    held = [plan.folder for plan in plans if locks.enter_context(run_lock(plan.folder))]
-    if len(held) < len(plans):
-        say(f"note: {without(plans[0].folder.parent)}")
-    for folder in held:
-        if left := end_below(folder):
-            say(f"ended what a killed run left running: process {', '.join(left)}")
 
 
 def keep_recipes(plans: Sequence[Plan], asked: RecipeFiles, say: Say) -> None:
@@ -127,6 +110,19 @@ def results_kept(runs_dir: Path, results_dir: Path) -> Iterator[None]:
         ) from error
 
 
+def _closed_folders(plans: Sequence[Plan]) -> list[Problem]:
+    """The folders of runs that cannot be written."""
+    problems = []
+    for plan in plans:
+        try:
+            plan.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=plan.folder).close()
+        except OSError as error:
+            hint = "give another folder with --runs-dir"
+            problems.append(Problem(f"cannot be written: {error.strerror}", str(plan.folder), hint))
+    return problems
+
+
 def _unread_failures(toolkit: str) -> Sequence[Problem]:
     """What is wrong with the files that say what to do about a failed process: then is too late to hear it."""
     try:
@@ -153,7 +149,7 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
             listener.line(text)
         said.add(text)
 
-    problems = _unwritable(results_dir, list(dict.fromkeys(map(results_name, plans))))
+    problems = _closed_folders(plans) + _unwritable(results_dir, list(dict.fromkeys(map(results_name, plans))))
     for plan in plans:
         found = [*problems_of(plan, say=say, rows=rows), *_unread_failures(plan.recipe.model.toolkit)]
         problems += [problem for problem in found if problem not in problems]

@@ -58,25 +58,27 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
             )
 
 
-def report_job(plan: Plan, job: Job, plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
-    """Write the results as they are now that a job was scored, and tell its own; what hinders is told at the end.
+def report_jobs(
+    jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results_dir: Path, listener: Listener
+) -> None:
+    """Write the results as they are now that jobs were scored, and tell theirs; what hinders is told at the end.
 
     Args:
-        plan: the job's.
-        job: the job.
-        plans: those whose results are shown, of which some share its file.
+        jobs: those jobs.
+        plans: those whose results are shown, of which some share a file.
         results_dir: where results go.
         listener: told.
     """
-    name, tasks = results_name(plan), {task.name for task in job.tasks}
-    try:
-        found = _found(name, plans)
-        rows = _rows(found)
-        _write(results_dir / f"{name}.csv", rows, found, listener)
-    except (OSError, InputError, StageError) as error:
-        listener.line(f"note: the results are not written yet, the end of the run tries again: {error}")
-        return
-    listener.scored([row for row in rows if row["task"] in tasks and row["recipe"] == plan.recipe.name])
+    tasks = {(plan.recipe.name, task.name) for plan, job in jobs for task in job.tasks}
+    for name in dict.fromkeys(results_name(plan) for plan, _ in jobs):
+        try:
+            found = _found(name, plans)
+            rows = _rows(found)
+            _write(results_dir / f"{name}.csv", rows, found, listener)
+        except (OSError, InputError, StageError) as error:
+            listener.line(f"note: the results are not written yet, the end of the run tries again: {error}")
+        else:
+            listener.scored([row for row in rows if (row["recipe"], row["task"]) in tasks])
 
 
 def _found(name: str, plans: Sequence[Plan]) -> list[Scored]:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from orchestrator.errors import InputError, Interrupted
-from orchestrator.machine.signals import interruptible
+from orchestrator.machine.gpus import visible_gpus
+from orchestrator.machine.signals import Stop, heeding, interruptible
 from orchestrator.plan.devices import device_of, loads_model
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.pins import pin, pinned
-from orchestrator.plan.plan import Job, Plan
+from orchestrator.plan.plan import Plan
 from orchestrator.plan.same import refuse_same
 from orchestrator.plan.why import notes
 from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import RESULTS, RUNS
-from orchestrator.run.again import reopen_damaged, retry_errors
+from orchestrator.run.again import look_again
 from orchestrator.run.listener import Listener
-from orchestrator.run.prepare import alone, keep_recipes, prepare, results_kept, unpack_videos
+from orchestrator.run.prepare import keep_recipes, prepare, results_kept, unpack_videos
+from orchestrator.run.queue import Queue
 from orchestrator.run.record import disk_errors
-from orchestrator.run.report import report, report_job, whole
+from orchestrator.run.report import report, whole
+from orchestrator.run.reporter import Reporter
 
 
 def run_recipes(
@@ -34,8 +36,9 @@ def run_recipes(
     only: Sequence[str] = (),
     merge: bool = False,
     errors_again: bool = False,
+    jobs: int | None = None,
 ) -> int:
-    """Run recipes one after another; returns the exit status.
+    """Run recipes, as many stages at once as the GPUs allow; returns the exit status.
 
     Args:
         asked: the recipes.
@@ -45,6 +48,7 @@ def run_recipes(
         only: the jobs and stages that are run, see `plan.only.chosen`; all if none.
         merge: also write merged weights.
         errors_again: ask the requests again that ended in an error.
+        jobs: the most stages that run at once; ``None``: as the GPUs allow, on a CPU one.
 
     Raises:
         InputError: something is wrong with the input, or a part needs what is not done; nothing was launched.
@@ -60,14 +64,11 @@ def run_recipes(
     names = {plan.recipe.name for plan in plans}
     # planned now, as files may be edited while the run goes on
     shown = [whole(asked, plan, seen) for plan in everything if plan.recipe.name in names]
-    with interruptible(), ExitStack() as locks:
+    with interruptible():
         listener = listen()
-        alone(plans, locks, listener.line)
         failed = False
         with disk_errors():
-            if errors_again:
-                retry_errors(plans, listener.line)
-            reopen_damaged(plans, listener.line)
+            look_again(plans, listener.line, errors=errors_again)
         if lacking := unmet(plans, asked, _folders(runs_dir, results_dir)):
             raise InputError(lacking)
         try:
@@ -80,10 +81,7 @@ def run_recipes(
                 keep_recipes(shown, asked, listener.line)
                 pinned_plans = [pin(plan, listener.line) if loads_model(plan) else pinned(plan) for plan in plans]
 
-                def scored(plan: Plan, job: Job) -> None:
-                    report_job(plan, job, shown, results_dir, listener)
-
-                failed = _run(pinned_plans, listener, scored)
+                failed = _run(pinned_plans, listener, Reporter(shown, results_dir, listener), jobs)
         except Interrupted:
             with results_kept(runs_dir, results_dir):
                 report(shown, results_dir, listener)
@@ -99,15 +97,17 @@ def _folders(runs_dir: Path, results_dir: Path) -> list[str]:
     return [word for option, (folder, usual) in folders.items() if folder != usual for word in (option, str(folder))]
 
 
-def _run(plans: Sequence[Plan], listener: Listener, scored: Callable[[Plan, Job], None]) -> bool:
+def _run(plans: Sequence[Plan], listener: Listener, results: Reporter, jobs: int | None) -> bool:
     """Run what is not done; returns whether a stage failed."""
-    from orchestrator.run.schedule import run_plans
+    from orchestrator.launch.local import Launcher
+    from orchestrator.run.schedule import Scheduler
 
-    failures = []
+    stop = Stop()
+    grace = max(plan.recipe.resources.stop_grace_seconds for plan in plans)
     try:
-        for device in ("cpu", "cuda"):
-            if chosen := [plan for plan in plans if device_of(plan) == device]:
-                failures += run_plans(chosen, device, listener, scored)
+        with heeding(stop), Launcher(grace) as launcher:
+            listener.start(plans)
+            failures = Scheduler(plans, queue_for(plans, jobs), launcher, stop, listener, results).run()
     except Interrupted as error:
         raise Interrupted(f"{error}; nothing is left running, the same command goes on from here") from None
     finally:
@@ -116,3 +116,12 @@ def _run(plans: Sequence[Plan], listener: Listener, scored: Callable[[Plan, Job]
         names = ", ".join(f"{stage.folder.parent.parent.name} {stage.name}" for stage, _ in failures)
         print(f"failed: {names} (the reason is above; what is done stays done)", file=sys.stderr)
     return bool(failures)
+
+
+def queue_for(plans: Sequence[Plan], jobs: int | None) -> Queue:
+    """The queue of a run's stages, over the GPUs that this process may use.
+
+    Stages that need no GPU run beside those that do; models on the CPU one after another, unless ``jobs`` says more.
+    """
+    gpus = visible_gpus() if any(device_of(plan) == "cuda" for plan in plans) else []
+    return Queue(gpus, jobs or len(gpus) + bool(gpus) + 1, jobs or 1)

@@ -1,123 +1,275 @@
-"""Which stage runs when. One after another for now."""
+"""Which stage runs when: as many at once as the GPUs allow, each in a thread of its own.
+
+One thread, the main one, chooses, tells the listener and writes results; the others do the stages' work and put what
+is to be told into its inbox. A job is locked only while a stage of it runs, so that several processes, on one machine
+or on many, can share the jobs of a recipe.
+"""
 
 from __future__ import annotations
 
-import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Protocol
 
-from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
+from orchestrator.errors import Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
+from orchestrator.machine.leases import Lease, Owner, owner_of, take
+from orchestrator.machine.signals import Stop
+from orchestrator.plan.devices import device_of, need_of
 from orchestrator.plan.plan import Job, Plan, Stage
-from orchestrator.plan.record import STATE, Record, damaged, read
-from orchestrator.run.again import set_aside_edited
+from orchestrator.run.leftovers import end_left
 from orchestrator.run.listener import Listener
-from orchestrator.run.record import attempt, disk_errors
+from orchestrator.run.perform import Performed, perform
+from orchestrator.run.queue import Queue, Work
 from orchestrator.run.stages.context import Context
-from orchestrator.run.stages.work import WORK
+
+TICK_SECONDS = 0.5
+LOOK_SECONDS = 2.0  # after which jobs that other processes work on are looked at again
+
+Failure = tuple[Stage, OrchestratorError]
 
 
-def run_plans(
-    plans: Sequence[Plan], device: str, listener: Listener, scored: Callable[[Plan, Job], None]
-) -> list[tuple[Stage, OrchestratorError]]:
-    """Run what is not done of some plans; a job that fails does not stop the others.
+class Results(Protocol):
+    """Who writes results while a run goes on."""
 
-    Args:
-        plans: the plans.
-        device: ``cpu`` or ``cuda``.
-        listener: told how it goes.
-        scored: called when the answers of a job are scored.
+    def scored(self, plan: Plan, job: Job) -> None:
+        """The answers of a job are scored."""
 
-    Returns:
-        The stages that failed, with why.
+    def tick(self) -> None:
+        """Some time has passed."""
 
-    Raises:
-        Interrupted: the user stopped the run; nothing is left running.
+
+@dataclass(eq=False)
+class _Line:
+    """A job on its way through its stages.
+
+    Attributes:
+        plan: the job's.
+        job: the job.
+        order: its place among all jobs.
+        left: of its stages those that are not done, as far as the listener was told.
+        works: what the queue has of it: the next stage, and one that is to come soon.
+        lock: held while a stage of it runs.
     """
-    failed: list[tuple[Stage, OrchestratorError]] = []
-    listener.start(plans)
-    with Launcher(listener.line) as launcher:
-        for plan in plans:
-            for job in plan.jobs:
-                todo = job.todo()
-                for stage in job.stages:
-                    if stage not in todo:
-                        listener.skipped()
-                        continue
-                    try:
-                        context = Context(plan, job, launcher, device, listener.progress, listener.remark)
-                        _run_stage(context, stage, listener)
-                        if stage.kind == "score":
-                            scored(plan, job)
-                    except Interrupted:
-                        listener.stopped(stage)
-                        raise
-                    except OrchestratorError as error:
-                        listener.failed(stage, error)
-                        failed.append((stage, error))
-                        break
-    return failed
+
+    plan: Plan
+    job: Job
+    order: int
+    left: list[Stage]
+    works: dict[Stage, Work] = field(default_factory=dict)
+    lock: Lease | None = None
 
 
-def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
-    before = read(stage.folder)
-    if before and before.state == "running":
-        context.launcher.end_leftovers(stage.folder, context.recipe.resources.stop_grace_seconds)
-    listener.begin(stage)
-    with disk_errors():
-        before = _useful(stage, before, listener)
-        _refuse_other_world(context, stage, before)
-    with attempt(context, stage) as record:
-        context = replace(context, attempt=record.attempts[-1])
+@dataclass(frozen=True)
+class _Running:
+    line: _Line
+    work: Work
+    stop: Stop
+
+
+class Scheduler:
+    """Runs what is not done of some plans; a job that fails does not stop the others."""
+
+    def __init__(
+        self, plans: Sequence[Plan], queue: Queue, launcher: Launcher, stop: Stop, listener: Listener, results: Results
+    ):
+        """``stop``: asked by signals."""
+        self._queue, self._launcher, self._stop = queue, launcher, stop
+        self._listener, self._results = listener, results
+        jobs = [(plan, job) for plan in plans for job in plan.jobs]
+        self._lines = [_Line(plan, job, order, list(job.stages)) for order, (plan, job) in enumerate(jobs)]
+        self._stage_of: dict[Work, tuple[_Line, Stage]] = {}
+        self._running: dict[Stage, _Running] = {}
+        self._held: dict[_Line, Owner] = {}
+        self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._failures: list[Failure] = []
+        self._fault: BaseException | None = None
+        self._ticked = self._looked = 0.0
+        self._waits: list[tuple[Stage, str]] = []
+
+    def run(self) -> list[Failure]:
+        """Run them.
+
+        Returns:
+            The stages that failed, with why.
+
+        Raises:
+            Interrupted: it was asked to stop; nothing is left running.
+        """
+        for line in self._lines:
+            self._advance(line)
         try:
-            record.outputs = outputs = WORK[stage.kind](context, stage)
-        except InputError:
-            context.need_unchanged(stage)  # it was sound when the run began
+            while self._running or (not self._stop.asked and (self._stage_of or self._held)):
+                if not self._stop.asked:
+                    self._start()
+                self._listen()
+        except BaseException:
+            self._stop.ask("a fault of the program")
+            while self._running:
+                with suppress(Exception):
+                    self._listen()
             raise
-    listener.end(stage, record.attempts[-1].seconds or 0.0, outputs)
+        if self._fault:
+            raise self._fault
+        self._stop.check()
+        return self._failures
 
+    def _advance(self, line: _Line) -> None:
+        """Put a job's next stage into the queue, and what will soon follow it onto GPUs."""
+        todo = line.job.todo()
+        elsewhere = [stage for stage in line.left if stage not in todo]
+        if elsewhere:
+            self._listener.skipped(len(elsewhere))
+        line.left = [stage for stage in line.left if stage in todo]
+        for stage in [stage for stage in line.works if stage not in todo]:
+            self._forget(line, stage)
+        if not todo:
+            return
+        self._wait(line, todo[0])
+        if not self._of_note(line, todo[0]):
+            heavy = next((stage for stage in todo if self._of_note(line, stage)), None)
+            if heavy:
+                self._wait(line, heavy, soon=True)
 
-def _useful(stage: Stage, before: Record | None, listener: Listener) -> Record | None:
-    """What an earlier run left of a stage, as its ``stage.json`` tells; removed if no use can be made of it."""
-    why = ""
-    if before and before.mixed:
-        why = "what it read was changed while it ran"
-    elif before and (before.stage, before.key) != (stage.kind, stage.key):
-        why = f"what is there says that it is {before.job}/{before.stage}-{before.key}"
-    elif stage.kind == "score":
-        pass  # computed anew whatever is there, which says which run's scores these replace
-    elif not stage.fits(before) and stage.folder.exists():
-        # also where its stage.json was lost: nothing says whose answers lie there
-        why = "what is there came from another training, or from other answers"
-    if not why:
-        for left in stage.folder.glob(".*.tmp"):  # half a file of a run that was killed
-            left.unlink()
-        if before and before.state == "done" and (names := damaged(stage.folder, before)):
-            listener.remark(f"is mended: {', '.join(names)} not as it left {'it' if len(names) == 1 else 'them'}")
-        if before and stage.kind == "infer":
-            set_aside_edited(stage.folder, before, listener.remark)
-        return before
-    listener.remark(f"begins anew: {why}")
-    _remove(stage.folder)
-    return None
+    @staticmethod
+    def _of_note(line: _Line, stage: Stage) -> bool:
+        need = need_of(line.job.recipe, stage.kind, device_of(line.plan))
+        return bool(need.least or need.host)
 
+    def _wait(self, line: _Line, stage: Stage, *, soon: bool = False) -> None:
+        work = line.works.get(stage)
+        if work is None:
+            need = need_of(line.job.recipe, stage.kind, device_of(line.plan))
+            order = line.order * 10 + line.job.stages.index(stage)
+            work = Work(_full_name(stage), order, need.least, need.most, need.host)
+            line.works[stage] = work
+            self._stage_of[work] = line, stage
+        self._queue.add(work, soon=soon)
 
-def _remove(folder: Path) -> None:
-    """Remove a stage's folder. What says that it is worth nothing goes last: a kill may come at any moment."""
-    for path in folder.iterdir():
-        if path.name != STATE:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    shutil.rmtree(folder)
+    def _forget(self, line: _Line, stage: Stage) -> None:
+        work = line.works.pop(stage)
+        del self._stage_of[work]
+        self._queue.remove(work)
 
+    def _start(self) -> None:
+        """Start what the queue chooses, until it chooses nothing more."""
+        while chosen := self._queue.start(time.monotonic()):
+            for work, gpus in chosen:
+                line, stage = self._stage_of.pop(work)
+                del line.works[stage]
+                if self._lock(line) and line.job.todo()[:1] == [stage]:
+                    self._begin(line, stage, work, gpus)
+                else:
+                    self._give_back(line, work)
+                    for other in list(line.works):
+                        self._forget(line, other)
+                    if line not in self._held:
+                        self._advance(line)  # another process did it, or undid what it needs
 
-def _refuse_other_world(context: Context, stage: Stage, before: Record | None) -> None:
-    """DeepSpeed cannot read the checkpoints of another number of processes; say so before it does."""
-    if before is None or stage.kind != "train" or not context.recipe.training.deepspeed:
-        return
-    count = before.processes
-    if count != context.recipe.resources.processes and context.plan.trainer.resumable(stage.folder, context.say):
-        raise StageError(
-            f"it was begun with {count} processes, and DeepSpeed goes on with as many only\n"
-            f"    set resources.processes={count}, or begin anew: rm -r {stage.folder}"
+    def _lock(self, line: _Line) -> bool:
+        """Take the lock of a job; whoever holds it otherwise is remembered."""
+        folder = line.plan.folder / line.job.name
+        taken: Lease | Owner = owner_of(folder) or take(folder)
+        if isinstance(taken, Owner):
+            self._held[line] = taken
+            return False
+        line.lock = taken
+        if taken.unclean:
+            end_left(folder, self._listener.line)
+        return True
+
+    def _begin(self, line: _Line, stage: Stage, work: Work, gpus: tuple[str, ...]) -> None:
+        self._listener.begin(stage, f"GPU {','.join(gpus)}" if gpus else "")
+        stop = Stop(self._stop)
+        context = Context(
+            line.plan,
+            line.job,
+            self._launcher,
+            device_of(line.plan),
+            report=lambda progress: self._inbox.put(partial(self._listener.progress, stage, progress)),
+            say=lambda text: self._inbox.put(partial(self._listener.remark, stage, text)),
+            gpus=gpus,
+            stop=stop,
         )
+        Thread(target=self._perform, args=(context, stage), name=stage.name).start()
+        self._running[stage] = _Running(line, work, stop)
+
+    def _perform(self, context: Context, stage: Stage) -> None:
+        """A stage's own thread."""
+        try:
+            self._inbox.put(partial(self._ended, stage, perform(context, stage)))
+        except BaseException as error:
+            self._inbox.put(partial(self._broke, stage, error))
+
+    def _ended(self, stage: Stage, done: Performed) -> None:
+        line = self._release(stage)
+        line.left = [other for other in line.left if other != stage]
+        self._listener.end(stage, *done)
+        if stage.kind == "score":
+            self._results.scored(line.plan, line.job)
+        self._advance(line)
+
+    def _broke(self, stage: Stage, error: BaseException) -> None:
+        own = self._running[stage].stop
+        line = self._release(stage)
+        if isinstance(error, Interrupted) and self._stop.asked:
+            self._listener.stopped(stage)
+            return
+        if not isinstance(error, OrchestratorError):
+            self._fault = self._fault or error
+            self._stop.ask("a fault of the program")
+            return
+        if isinstance(error, Interrupted):
+            error = StageError(own.reason)
+        self._listener.failed(stage, error)
+        self._failures.append((stage, error))
+        for other in list(line.works):
+            self._forget(line, other)
+
+    def _release(self, stage: Stage) -> _Line:
+        running = self._running.pop(stage)
+        self._give_back(running.line, running.work)
+        return running.line
+
+    def _give_back(self, line: _Line, work: Work) -> None:
+        self._queue.give_back(work)
+        if line.lock:
+            line.lock.release()
+            line.lock = None
+
+    def _listen(self) -> None:
+        """Do what the threads ask for, and what is to be done now and then."""
+        with suppress(Empty):
+            self._inbox.get(timeout=TICK_SECONDS)()
+            while True:
+                self._inbox.get_nowait()()
+        now = time.monotonic()
+        if now - self._ticked >= TICK_SECONDS:
+            self._ticked = now
+            self._tell_waiting()
+            self._listener.tick()
+            self._results.tick()
+            for stage, running in self._running.items():
+                if running.line.lock and not running.line.lock.beat() and not running.stop.asked:
+                    running.stop.ask(f"another process took over {stage.job}: this one seemed to be dead")
+        if now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            for line in [line for line in self._held if not owner_of(line.plan.folder / line.job.name)]:
+                del self._held[line]
+                self._advance(line)
+
+    def _tell_waiting(self) -> None:
+        waits = [(self._stage_of[work][1], what) for work, what in self._queue.waiting()]
+        waits += [(line.left[0], f"for {line.job.name}, which {owner} works on") for line, owner in self._held.items()]
+        if waits != self._waits:
+            self._waits = waits
+            self._listener.waits(waits)
+
+
+def _full_name(stage: Stage) -> str:
+    return f"{stage.folder.parent.parent.name} {stage.name}"

@@ -20,7 +20,7 @@ from orchestrator.launch.local import Launcher
 from orchestrator.machine import processes
 from orchestrator.machine.environ import FOREIGN
 from orchestrator.machine.logs import LOG
-from orchestrator.machine.signals import interruptible
+from orchestrator.machine.signals import Stop, heeding
 from orchestrator.toolkits.base import Command
 
 # its programs come first on the path
@@ -131,22 +131,24 @@ def test_signals_end_everything(tmp_path: Path, number: signal.Signals) -> None:
         if marked(tmp_path) and "started" in (tmp_path / LOG).read_text():
             os.kill(os.getpid(), number)
 
-    with pytest.raises(Interrupted, match=number.name), interruptible(), Launcher() as launcher:
-        launcher.run([python(ESCAPING.format(then="time.sleep(600)"))], tmp_path, environment=HOME, report=stop)
+    asked = Stop()
+    code = python(ESCAPING.format(then="time.sleep(600)"))
+    with pytest.raises(Interrupted, match=number.name), heeding(asked), Launcher() as launcher:
+        launcher.run([code], tmp_path, environment=HOME, report=stop, stop=asked)
     assert not marked(tmp_path)
     assert signal.getsignal(number) is before
 
 
-def test_several_run_side_by_side_each_with_its_own_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,6,7,8")
+def test_several_run_side_by_side_each_with_its_own_gpus(tmp_path: Path) -> None:
     code = (  # each waits for the other: one after the other would take for ever
         "import os, pathlib, sys, time\n"
         "gpus = os.environ['CUDA_VISIBLE_DEVICES']; pathlib.Path('seen-' + gpus).touch()\n"
         "while len(list(pathlib.Path().glob('seen-*'))) < 2: time.sleep(0.01)\n"
     )
     with Launcher() as launcher:
-        launcher.run([python(code), python(code)], tmp_path, environment=HOME, gpus=2, timeout_seconds=30)
-    assert {path.name for path in tmp_path.glob("seen-*")} == {"seen-4,5", "seen-6,7"}
+        gpus = ("4", "GPU-0f", "MIG-6", "7")
+        launcher.run([python(code), python(code)], tmp_path, environment=HOME, gpus=gpus, timeout_seconds=30)
+    assert {path.name for path in tmp_path.glob("seen-*")} == {"seen-4,GPU-0f", "seen-MIG-6,7"}
 
 
 def test_one_of_several_that_fails_ends_the_others(tmp_path: Path) -> None:
@@ -258,8 +260,10 @@ def test_a_second_signal_ends_at_once_what_takes_its_time(tmp_path: Path, second
             os.kill(os.getpid(), signal.SIGINT)
 
     started = time.monotonic()
-    with pytest.raises(Interrupted, match=second.name), interruptible(), Launcher(say) as launcher:
-        launcher.run([python(STUBBORN)], tmp_path, environment=HOME, report=stop, grace=300)
+    asked = Stop()
+    with pytest.raises(Interrupted, match="SIGINT"), heeding(asked), Launcher() as launcher:
+        launcher.run([python(STUBBORN)], tmp_path, environment=HOME, report=stop, say=say, stop=asked, grace=300)
+    assert asked.reason == f"stopped by {second.name}"
     assert time.monotonic() - started < 60
     assert not marked(tmp_path)
     waits = f"waiting up to 300 s for {tmp_path.name} to finish what it writes"
@@ -270,9 +274,8 @@ def test_a_second_signal_ends_at_once_what_takes_its_time(tmp_path: Path, second
 def test_what_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
     said: list[str] = []
     started = time.monotonic()
-    with Launcher(said.append) as launcher, pytest.raises(StageError, match="longer than"):
-        launcher.run(
-            [python("import time; time.sleep(600)")], tmp_path, environment=HOME, timeout_seconds=0.5, grace=300
-        )
+    with Launcher() as launcher, pytest.raises(StageError, match="longer than"):
+        code = python("import time; time.sleep(600)")
+        launcher.run([code], tmp_path, environment=HOME, say=said.append, timeout_seconds=0.5, grace=300)
     assert said == []
     assert time.monotonic() - started < 60

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+
+import pytest
+
+from orchestrator.errors import Interrupted
+from orchestrator.machine.signals import Stop, heeding
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
@@ -15,13 +22,22 @@ def test_what_nohup_ignores_stays_ignored() -> None:
     assert done.stdout == "alive\n", done.stderr
 
 
-def test_a_signal_that_may_not_disturb_is_ignored() -> None:
-    program = (
-        "import os, signal; from orchestrator.machine.signals import interruptible, uninterruptible\n"
-        "with interruptible():\n"
-        "    with uninterruptible(): os.kill(os.getpid(), signal.SIGTERM); print('alive', flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGTERM)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
-    assert done.stdout == "alive\n", done.stderr
-    assert "stopped by SIGTERM" in done.stderr
+def test_a_stop_is_asked_for_once_and_then_for_at_once() -> None:
+    above = Stop()
+    own = Stop(above)
+    with heeding(above):
+        assert not own.asked
+        own.check()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert (own.asked, own.at_once, own.reason) == (True, False, "stopped by SIGTERM")
+        with pytest.raises(Interrupted, match="stopped by SIGTERM"):
+            own.check()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (own.at_once, own.reason) == (True, "stopped by SIGINT")
+
+
+def test_a_stop_of_one_is_none_of_the_others() -> None:
+    above = Stop()
+    own, other = Stop(above), Stop(above)
+    own.ask("it lost its lock")
+    assert (own.reason, other.asked, above.asked) == ("it lost its lock", False, False)

@@ -39,16 +39,16 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
     context.need_unchanged(stage)
     context.need_weights(checkpoint)
     if (folder / LOG).exists():
-        context.launcher.end_leftovers(folder, context.recipe.resources.stop_grace_seconds)
+        context.end_leftovers(folder)
     wanted = {request["id"] for request in requests}
     # before the number of processes is known: it may be another than last time
     if known := journals.join(folder, wanted, context.say):
         context.say(f"goes on: {known:,} of {len(wanted):,} requests are answered")
     context.goes_on_from(f"{known} answers" if known else "")
-    todo = commands.infer_commands(context.plan, stage, folder, context.device, checkpoint)
+    todo = commands.infer_commands(context.plan, stage, folder, context.device, checkpoint, context.gpus)
     progress = journals.JournalProgress(folder, len(lines))
     with context.same_videos(request["video"] for request in requests):
-        context.launch(context.plan.engine, todo, folder, progress, context.recipe.model.gpus)
+        context.launch(context.plan.engine, todo, folder, progress)
     journals.join(folder, wanted, context.say)
     given = journals.predictions_in(folder)
     if given.keys() != wanted:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import StageError, listed
 from orchestrator.launch.local import Launcher
+from orchestrator.machine.signals import NEVER, Stop
 from orchestrator.plan.identity import sizes_of
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.plan.record import Attempt, damaged, read, reopen
@@ -27,6 +28,7 @@ class MixedInputs(StageError):
 class Context:
     """What a stage's work needs: the plan it belongs to, who starts processes, where progress and remarks go.
 
+    ``gpus``: those that are its own while it runs. ``stop``: whether it is to end.
     ``attempt``: where it is kept how the work went, which began at ``begun`` (of the monotonic clock).
     """
 
@@ -34,8 +36,10 @@ class Context:
     job: Job
     launcher: Launcher
     device: str
-    report: Callable[[Progress], None]
+    report: Callable[[Progress], None] = ignore
     say: Say = ignore
+    gpus: tuple[str, ...] = ()
+    stop: Stop = NEVER
     attempt: Attempt | None = None
     begun: float = field(default_factory=time.monotonic)
 
@@ -43,6 +47,10 @@ class Context:
     def recipe(self) -> Recipe:
         """The recipe as the job runs it."""
         return self.job.recipe
+
+    def end_leftovers(self, folder: Path) -> None:
+        """End what an earlier run left running in a folder of the stage."""
+        self.launcher.end_leftovers(folder, self.recipe.resources.stop_grace_seconds, self.say, self.stop)
 
     def need_unchanged(self, stage: Stage, *, rows_only: bool = False) -> None:
         """See that what was just read for a stage, or is about to be, is what its key was made of.
@@ -109,9 +117,8 @@ class Context:
         commands: Sequence[Command],
         folder: Path,
         progress: Callable[[], Progress | None],
-        gpus: int = 0,
     ) -> None:
-        """Run commands of an engine or a trainer in a folder, each on so many GPUs (none on a CPU)."""
+        """Run commands of an engine or a trainer in a folder; they share the stage's GPUs."""
         earlier = progress()  # what an earlier attempt left in the log or in the journal
         before = earlier.done if earlier else 0
 
@@ -128,9 +135,11 @@ class Context:
             commands,
             folder,
             environment=part.environment,
-            gpus=gpus if self.device == "cuda" else 0,
+            gpus=self.gpus,
             extensions=self.plan.folder / ".torch_extensions",
             report=report,
+            say=self.say,
+            stop=self.stop,
             timeout_seconds=hours * 3600 if hours else None,
             grace=self.recipe.resources.stop_grace_seconds,
         )
