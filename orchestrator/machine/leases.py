@@ -31,8 +31,8 @@ RETRIES = 50  # where others remove the folder that is about to be used
 class Lease:
     """A folder that this process alone works on. ``unclean``: whoever had it before died without giving it back."""
 
-    def __init__(self, file: File, unclean: bool, made: list[Path]):
-        """``made``: folders that were made for it, the innermost first."""
+    def __init__(self, file: File, unclean: bool, made: int):
+        """``made``: how many folders were made for it, the folder itself and some of those around it."""
         self.unclean = unclean
         self._file, self._made = file, made
         self._held, self._beaten = True, time.monotonic()
@@ -51,7 +51,7 @@ class Lease:
         return self._held
 
     def release(self) -> None:
-        """Give the folder back. What was made for it goes where nothing was done in it."""
+        """Give the folder back. It goes where nothing was done in it, and so does then the run's, around it."""
         if self._file.descriptor < 0:
             return
         with contextlib.suppress(OSError):
@@ -59,8 +59,9 @@ class Lease:
                 self._remove()
         os.close(self._file.descriptor)
         self._file, self._held = self._file._replace(descriptor=-1), False
+        # of several processes that made the run's folder at once each may be the last that leaves it
         with contextlib.suppress(OSError):  # something is in there
-            for folder in self._made:
+            for folder in list(self._file.path.parents)[: max(2, self._made)]:
                 folder.rmdir()
 
     def _remove(self) -> None:
@@ -85,15 +86,15 @@ def take(folder: Path) -> Lease | Owner:
     Raises:
         InputError: the folder cannot be written.
     """
-    made: list[Path] = []
+    made = 0
     for attempt in range(RETRIES):
         try:
-            made = made or [path for path in (folder, *folder.parents) if not path.exists()]
+            made = made or sum(not path.exists() for path in (folder, *folder.parents))
             folder.mkdir(parents=True, exist_ok=True)
             found = _take(folder / LOCK)
             return found if isinstance(found, Owner) else Lease(*found, made)
         except OSError as error:
-            if error.errno not in MOVED or attempt == RETRIES - 1:
+            if error.errno not in (*MOVED, errno.EEXIST) or attempt == RETRIES - 1:
                 hint = remedy(error.errno) or "give another folder with --runs-dir"
                 raise InputError(f"cannot be written: {error.strerror}", str(folder), hint) from None
             time.sleep(PAUSE_SECONDS / 10)
