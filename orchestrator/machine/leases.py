@@ -1,0 +1,161 @@
+"""One process at a time works on a job's folder, also from several machines over a shared disk.
+
+``lock`` in the folder says who does. The kernel holds a lock on it where the file system has such; where it has none,
+or asks no other machine, the content decides: the process is looked for, or its last sign of life is looked at, whose
+age the file server's own clock gives.
+
+A file is made where none is (``O_EXCL``): of two that try at once one gets it. Whoever takes over from a dead one makes
+a file named by the dead one's token in the same way, sees that ``lock`` is still the dead one's, and moves its own
+there. So no step depends on locks or clocks, except whether somebody is dead; who was thought so hears it from `beat`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import time
+from pathlib import Path
+
+from orchestrator.errors import InputError, remedy
+from orchestrator.machine.lock_file import MOVED, File, Seen, look, make, token_of
+from orchestrator.machine.locks import PAUSE_SECONDS, TRIES
+from orchestrator.machine.owners import BEAT_SECONDS, Owner
+
+__all__ = ["Lease", "Owner", "owner_of", "take"]
+
+LOCK = "lock"
+RETRIES = 50  # where others remove the folder that is about to be used
+
+
+class Lease:
+    """A folder that this process alone works on. ``unclean``: whoever had it before died without giving it back."""
+
+    def __init__(self, file: File, unclean: bool, made: int):
+        """``made``: how many folders were made for it, the folder itself and some of those around it."""
+        self.unclean = unclean
+        self._file, self._made = file, made
+        self._held, self._beaten = True, time.monotonic()
+
+    def beat(self) -> bool:
+        """Say that this process lives; at most every 10 s the disk is asked.
+
+        Returns:
+            Whether the folder is still its own; if not, this process was thought dead, and must stop.
+        """
+        if self._held and time.monotonic() - self._beaten >= BEAT_SECONDS:
+            with contextlib.suppress(OSError):  # a disk that does not answer now says nothing of the folder
+                self._held = token_of(self._file.path) == self._file.token
+                os.utime(self._file.descriptor)  # a file server takes its own clock for that
+                self._beaten = time.monotonic()
+        return self._held
+
+    def release(self) -> None:
+        """Give the folder back. It goes where nothing was done in it, and so does then the run's, around it."""
+        if self._file.descriptor < 0:
+            return
+        with contextlib.suppress(OSError):
+            if self._held and token_of(self._file.path) == self._file.token:
+                self._remove()
+        os.close(self._file.descriptor)
+        self._file, self._held = self._file._replace(descriptor=-1), False
+        # of several processes that made the run's folder at once each may be the last that leaves it
+        with contextlib.suppress(OSError):  # something is in there
+            for folder in list(self._file.path.parents)[: max(2, self._made)]:
+                folder.rmdir()
+
+    def _remove(self) -> None:
+        """Remove the lock file, unless somebody is taking it over."""
+        lock, _, token = self._file
+        claim = None
+        try:
+            claim = make(_successor(lock, token))  # which nobody can take over without
+        except FileExistsError:
+            return
+        except OSError:  # a full disk
+            pass
+        for left in (lock, *lock.parent.glob(f".{LOCK}.*")):
+            left.unlink(missing_ok=True)
+        if claim:
+            os.close(claim.descriptor)
+
+
+def take(folder: Path) -> Lease | Owner:
+    """Be the only process that works on a folder, or hear who does.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    made = 0
+    for attempt in range(RETRIES):
+        try:
+            made = made or sum(not path.exists() for path in (folder, *folder.parents))
+            folder.mkdir(parents=True, exist_ok=True)
+            found = _take(folder / LOCK)
+            return found if isinstance(found, Owner) else Lease(*found, made)
+        except OSError as error:
+            if error.errno not in (*MOVED, errno.EEXIST) or attempt == RETRIES - 1:
+                hint = remedy(error.errno) or "give another folder with --runs-dir"
+                raise InputError(f"cannot be written: {error.strerror}", str(folder), hint) from None
+            time.sleep(PAUSE_SECONDS / 10)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def owner_of(folder: Path) -> Owner | None:
+    """Who works on a folder now; ``None``: nobody, or somebody who died. Nothing is taken or changed."""
+    with contextlib.suppress(OSError):
+        seen = look(folder / LOCK)
+        if seen and seen.lives:
+            return _owner(seen)
+    return None
+
+
+def _take(lock: Path) -> tuple[File, bool] | Owner:
+    """The lock file made, or taken over from a dead process, and whether it was; or who has it."""
+    chain, tokens = [lock], [""]  # what a dead process left, what whoever took over from it and died then left, ...
+    while True:
+        try:
+            file = make(chain[-1])
+        except FileExistsError:
+            seen = _settled(chain[-1])
+            if seen is None:
+                chain, tokens = [lock], [""]
+            elif seen.lives:
+                return _owner(seen)
+            else:
+                tokens.append(seen.token)
+                chain.append(_successor(lock, seen.token))
+            continue
+        if len(chain) == 1:
+            return file, False
+        try:
+            if token_of(lock) == tokens[1]:
+                file.path.replace(lock)
+                for left in chain[1:-1]:
+                    left.unlink(missing_ok=True)
+                return file._replace(path=lock), True
+            file.path.unlink(missing_ok=True)
+            raise OSError(errno.ESTALE, "somebody else took it over meanwhile")
+        except OSError:
+            os.close(file.descriptor)
+            raise
+
+
+def _successor(lock: Path, token: str) -> Path:
+    """The file that whoever takes over from the process with this token makes."""
+    return lock.with_name(f".{LOCK}.{token}")
+
+
+def _settled(path: Path) -> Seen | None:
+    """As `look`; a file that is just being written is waited for, for a second."""
+    seen = look(path)
+    for _ in range(TRIES - 1):
+        if seen is None or seen.note:
+            break
+        time.sleep(PAUSE_SECONDS)
+        seen = look(path)
+    return seen
+
+
+def _owner(seen: Seen) -> Owner:
+    return seen.note.owner(seen.age) if seen.note else Owner("", 0, "", None, round(seen.age, 1))
