@@ -60,7 +60,7 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
 
 def run_folders(runs_dir: Path) -> dict[str, Path]:
     """The folders of runs, by name."""
-    return {path.parent.name: path.parent for path in sorted(runs_dir.glob("*/lock"))}
+    return {path.parent.name: path.parent for path in sorted(runs_dir.glob(f"*/{RECIPE}"))}
 
 
 def stages_on_disk(folder: Path) -> list[dict[str, Any]]:

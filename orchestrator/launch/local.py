@@ -70,9 +70,7 @@ class Launcher:
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env | dict(command.env) | {processes.RUN_MARK: self.run_id, processes.STAGE_MARK: str(folder.resolve())}
 
-    def end_leftovers(
-        self, folder: Path, grace: float = processes.GRACE, say: Say = ignore, stop: Stop = NEVER
-    ) -> int:
+    def end_leftovers(self, folder: Path, grace: float = processes.GRACE, say: Say = ignore, stop: Stop = NEVER) -> int:
         """End what runs in a stage's folder, or was left running by an earlier run that was killed.
 
         Args:

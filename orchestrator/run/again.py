@@ -30,7 +30,7 @@ def look_again(plans: Sequence[Plan], say: Say, *, errors: bool) -> None:
     """
     owners: dict[str, Owner] = {}
     todo = 0
-    for plan, job in ((plan, job) for plan in plans for job in plan.jobs):
+    for plan, job in ((one, job) for one in plans for job in one.jobs):
         done = job.done
         todo += not done
         folder = plan.folder / job.name
@@ -40,12 +40,14 @@ def look_again(plans: Sequence[Plan], say: Say, *, errors: bool) -> None:
         if isinstance(taken, Owner):
             owners[str(folder)] = taken
             continue
-        with taken:
+        try:
             if taken.unclean:
                 end_left(folder, say)
             if errors:
                 _retry_errors(job, say)
             _reopen_damaged(job, say)
+        finally:
+            taken.release()
     if owners and len(owners) >= todo:
         hint = "wait for it, stop it, or give this one its own folder with --runs-dir"
         raise InputError([Problem(f"{owner} works on this job", where, hint) for where, owner in owners.items()])

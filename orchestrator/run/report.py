@@ -58,9 +58,7 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
             )
 
 
-def report_jobs(
-    jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results_dir: Path, listener: Listener
-) -> None:
+def report_jobs(jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
     """Write the results as they are now that jobs were scored, and tell theirs; what hinders is told at the end.
 
     Args:

@@ -41,13 +41,12 @@ def median(*arguments: str) -> float:
 
 def per_stage(folder: Path, count: int = 20) -> float:
     """Seconds that a stage costs beyond its process, for a process that ends at once."""
-    from orchestrator.cli.view import View
     from orchestrator.launch.local import Launcher
     from orchestrator.plan.make import make_plan
     from orchestrator.plan.outputs import Outputs, SelectOutputs
     from orchestrator.plan.plan import Stage
     from orchestrator.recipe.load import load_recipe
-    from orchestrator.run import schedule
+    from orchestrator.run import perform
     from orchestrator.run.stages.context import Context
     from orchestrator.toolkits.base import Command
 
@@ -58,18 +57,16 @@ def per_stage(folder: Path, count: int = 20) -> float:
         context.launch(context.plan.engine, [Command(("true",))], stage.folder, lambda: None)
         return SelectOutputs(strategy="none", checkpoint="none", step=0, path="")
 
-    before, schedule.WORK = schedule.WORK, {"select": work}
-    quiet = View()
-    quiet.line = lambda text: None  # type: ignore[method-assign]
+    before, perform.WORK = perform.WORK, {"select": work}
     try:
         with Launcher() as launcher:
-            context = Context(plan, job, launcher, "cpu", lambda progress: None)
+            context = Context(plan, job, launcher, "cpu")
             start = time.perf_counter()
             for number in range(count):
-                schedule._run_stage(context, Stage("select", "x", folder / str(number), "", {}), quiet)
+                perform.perform(context, Stage("select", "x", folder / str(number), "", {}))
             total = time.perf_counter() - start
     finally:
-        schedule.WORK = before
+        perform.WORK = before
     start = time.perf_counter()
     for _ in range(count):
         subprocess.run(["true"], check=True)

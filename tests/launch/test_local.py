@@ -274,8 +274,8 @@ def test_a_second_signal_ends_at_once_what_takes_its_time(tmp_path: Path, second
 def test_what_ends_at_once_is_not_waited_for(tmp_path: Path) -> None:
     said: list[str] = []
     started = time.monotonic()
+    code = python("import time; time.sleep(600)")
     with Launcher() as launcher, pytest.raises(StageError, match="longer than"):
-        code = python("import time; time.sleep(600)")
         launcher.run([code], tmp_path, environment=HOME, say=said.append, timeout_seconds=0.5, grace=300)
     assert said == []
     assert time.monotonic() - started < 60

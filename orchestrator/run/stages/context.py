@@ -36,7 +36,7 @@ class Context:
     job: Job
     launcher: Launcher
     device: str
-    report: Callable[[Progress], None] = ignore
+    report: Callable[[Progress], None] = lambda _: None
     say: Say = ignore
     gpus: tuple[str, ...] = ()
     stop: Stop = NEVER

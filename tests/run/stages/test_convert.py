@@ -28,7 +28,7 @@ def work(plan: Plan, kind: Kind) -> tuple[Path, Any]:
     stage = job.stage(kind)
     stage.folder.mkdir(parents=True, exist_ok=True)
     with Launcher() as launcher:
-        outputs = WORK[kind](Context(plan, job, launcher, "cpu", lambda progress: None), stage)
+        outputs = WORK[kind](Context(plan, job, launcher, "cpu"), stage)
     finish(stage, outputs=outputs, device="cpu")
     return stage.folder, outputs
 
@@ -107,7 +107,7 @@ def test_the_convert_stage_writes_released_files(data: Path, tmp_path: Path) -> 
     for plan, number in ((sft, 0), (it, 0)):
         stage = replace(plan.jobs[number].stage("convert"), folder=tmp_path / plan.recipe.name)
         with Launcher() as launcher:
-            done = convert(Context(plan, plan.jobs[number], launcher, "cpu", lambda progress: None), stage)
+            done = convert(Context(plan, plan.jobs[number], launcher, "cpu"), stage)
         assert done.rows["train"] == sum(len(task.labels) for task in plan.jobs[number].tasks)
         info = json.loads((stage.folder / "dataset_info.json").read_text())
         assert info["train"]["columns"] == {"messages": "conversations", "system": "system"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.run.schedule import _remove
+from orchestrator.run.remove import remove
 
 
 class Killed(BaseException):
@@ -39,8 +39,8 @@ def test_a_kill_leaves_no_stage_that_seems_never_begun(
     monkeypatch.setattr(os, "unlink", counted(unlink))
     monkeypatch.setattr(os, "rmdir", counted(rmdir))
     with pytest.raises(Killed):
-        _remove(folder)
+        remove(folder)
     monkeypatch.undo()
     assert (folder / "stage.json").exists() or not any(folder.iterdir())
-    _remove(folder)
+    remove(folder)
     assert not folder.exists()
