@@ -25,6 +25,9 @@ ColumnNames = Mapping[str, str] | Sequence[str] | None
 FormRow = tuple[int, str | None, str | None, str, str] | None
 
 VIDEO_ROOT = "{root}/{dataset}/video"  # where videos lie unless said otherwise
+LONGEST = (
+    131_072  # characters of a field: of more a quote is not closed (the csv module's own limit, which others raise)
+)
 # spellings of the columns, the first found wins; a label column may also be named after the task's dimension
 ALIASES = {
     "id": ("id", "utterance_id", "sample_id", "uid"),
@@ -152,6 +155,10 @@ def _csv_rows(text: str, notes: Notes) -> Iterator[tuple[int, list[str] | None]]
             notes.add("a quote that is not closed? rows may have been swallowed: one field holds tabs and line breaks",
                       line, "a text that starts with a double quote must be quoted, and its quotes doubled: "
                       '"""Hi"" he said"; a text that holds both is refused: write a space for its tabs')  # fmt: skip
+            yield line, None
+        elif any(len(field) > LONGEST for field in row):
+            notes.add(f"not valid TSV: field larger than {LONGEST:,} characters", line,
+                      "a text that starts with a double quote must be quoted, and its quotes doubled")  # fmt: skip
             yield line, None
         elif row:
             yield line, row

@@ -8,12 +8,15 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from orchestrator.machine.files import allow_long_fields
+
 
 def csv_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | csv.Error]]:
     """The rows of a table, each with the physical line it starts on (from 1); an error in the place of a broken one.
 
     A stray quote is an error, instead of swallowing the rows up to the next one.
     """
+    allow_long_fields()
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1

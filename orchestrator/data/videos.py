@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.errors import Problem
 from orchestrator.machine.files import atomic_write
+from orchestrator.machine.locks import updating
 from orchestrator.machine.meter import Meter
 from orchestrator.machine.optional import is_memory, optional
 
@@ -68,13 +69,14 @@ def check_videos(
     if todo:
         _need_av()
         done = len(names) - len(todo)
+        fresh: dict[str, tuple[int, int, str]] = {}
         pool = ThreadPoolExecutor(max_workers=max(1, workers))
         try:
             probes = {pool.submit(_probe, name): name for name in todo}
             for probe in as_completed(probes):
                 name, (damage, oddity) = probes[probe], probe.result()
                 if not damage:
-                    sound[name] = (*states[name], oddity)
+                    fresh[name] = (*states[name], oddity)
                 else:
                     problems[name] = Problem(damage, where=name, hint=MEND)
                 done += 1
@@ -83,9 +85,9 @@ def check_videos(
         finally:
             # an interrupt keeps what was found so far
             pool.shutdown(cancel_futures=True)
-            with contextlib.suppress(OSError):  # a runs folder that is read only: they are looked at again
-                if cache is not None:
-                    atomic_write(cache, json.dumps({"version": VERSION, "sound": sound}, ensure_ascii=True))
+            sound |= fresh
+            if cache is not None:
+                _remember(fresh, cache)
     if odd is not None:
         told = ((name, sound[name][2]) for name in states if name not in problems)
         odd += [Problem(oddity, name, RECODE) for name, oddity in told if oddity]
@@ -103,6 +105,13 @@ def _read_cache(cache: Path | None) -> dict[str, tuple[int, int, str]]:
         return {str(name): (int(size), int(time), str(odd)) for name, (size, time, odd) in content["sound"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _remember(fresh: dict[str, tuple[int, int, str]], cache: Path) -> None:
+    """Add sound videos to the cache, to which others add theirs at the same time."""
+    with contextlib.suppress(OSError), updating(cache):  # a runs folder that is read only: they are looked at again
+        content = {"version": VERSION, "sound": _read_cache(cache) | fresh}
+        atomic_write(cache, json.dumps(content, ensure_ascii=True))
 
 
 def _need_av() -> None:

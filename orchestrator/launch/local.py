@@ -108,7 +108,7 @@ class Launcher:
             folder: the working directory.
             environment: whose programs these are.
             gpus: the GPUs that the processes may see, as many for each; none change nothing.
-            extensions: where torch compiles extensions; nobody else's, so that no lock of a killed process is in use.
+            extensions: where torch compiles extensions.
             report: called about twice a second, to show progress.
             say: told when the end of processes is waited for.
             stop: asked to, it ends the processes.
@@ -127,8 +127,6 @@ class Launcher:
         log = folder / LOG
         if log.exists():
             self.end_leftovers(folder, grace, say, stop)
-        for lock in extensions.glob("**/lock") if extensions else ():
-            lock.unlink()  # torch waits for ever for whoever was killed while it compiled
         share = len(gpus) // len(commands)
         started = time.monotonic()
         with log.open("ab") as output:

@@ -14,6 +14,8 @@ import hashlib
 import io
 import json
 import os
+import secrets
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -43,8 +45,8 @@ def atomic_open(path: Path) -> Iterator[TextIO]:
             yield file
         return
     path = path.resolve() if path.is_symlink() else path  # a link stays one
-    # the process id keeps two writers of the same file apart
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # two writers of the same file may be threads, or processes of one number on two machines
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("w", encoding="utf-8", errors=errors, newline="\n") as file:
             yield file
@@ -75,6 +77,14 @@ def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
         # the module does not quote a carriage return, at which readers end the row
         (quoted if any(isinstance(field, str) and "\r" in field for field in row) else plain).writerow(row)
     atomic_write(path, text.getvalue())
+
+
+def allow_long_fields() -> None:
+    """Have the csv module read fields of any length: an answer may be longer than its 128 KiB.
+
+    The limit is the whole program's, so it is never set back: another thread may be reading.
+    """
+    csv.field_size_limit(sys.maxsize)
 
 
 def write_json(path: Path, value: object) -> None:

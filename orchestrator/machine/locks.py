@@ -97,7 +97,7 @@ def _held(file: IO[str], where: str, busy: str, hint: str) -> Iterator[bool]:
 
 
 def _flock(descriptor: int) -> None:
-    """Take a lock, for a second: `is_running` holds it for an instant."""
+    """Take a lock, for a second: others may hold it for an instant."""
     for attempt in range(TRIES):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,7 +142,7 @@ def waiting_lock(path: Path, waiting: str, mode: str = "ab") -> Iterator[IO[byte
 
     Args:
         path: the file.
-        waiting: said on standard error while another process holds it.
+        waiting: said on standard error where another process holds it for longer than a moment.
         mode: how the file is opened.
 
     Raises:
@@ -150,7 +150,7 @@ def waiting_lock(path: Path, waiting: str, mode: str = "ab") -> Iterator[IO[byte
     """
     with path.open(mode) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _flock(file.fileno())
         except BlockingIOError:
             print(waiting, file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -159,6 +159,20 @@ def waiting_lock(path: Path, waiting: str, mode: str = "ab") -> Iterator[IO[byte
                 raise
             _say_without(path.parent)
         yield file
+
+
+@contextlib.contextmanager
+def updating(path: Path) -> Iterator[None]:
+    """Be the only one that reads a file and writes it with a change; others that do so wait for that instant.
+
+    The lock is a file beside it, which stays. Where the disk has no locks, or refuses it, work goes on without.
+    """
+    with contextlib.ExitStack() as opened:
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = opened.enter_context(path.with_name(f".{path.name}.lock").open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @cache  # results are written with each task, and this is said once

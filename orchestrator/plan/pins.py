@@ -10,6 +10,7 @@ from orchestrator.benchmark.model import ModelSpec
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.inside import hub_pins
 from orchestrator.machine.files import read_json, write_json
+from orchestrator.machine.locks import updating
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Say
@@ -59,9 +60,10 @@ def pin(plan: Plan, say: Say) -> Plan:
     if wanted and _is_damaged(plan):
         say(f"{plan.folder / PINS} is damaged: what it lacks is asked for again, and may be another commit by now")
     for repository, revision in wanted:
-        kept = _kept(plan)
-        if _name(repository, revision) not in kept and (commit := _asked(repository, revision or "main", say)):
-            write_json(plan.folder / PINS, kept | {_name(repository, revision): commit})
+        name = _name(repository, revision)
+        if name not in _kept(plan) and (commit := _asked(repository, revision or "main", say)):
+            with updating(plan.folder / PINS):  # of several that asked at once the first one's answer counts for all
+                write_json(plan.folder / PINS, {name: commit} | _kept(plan))
     return pinned(plan)
 
 

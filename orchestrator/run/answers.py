@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import gzip
-import sys
 import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from orchestrator.machine.files import allow_long_fields
 from orchestrator.run.rows import Scored
 from orchestrator.run.stages.score import TABLE
 from orchestrator.scores.answer_file import AnswerRow, packed
@@ -51,24 +51,21 @@ def _part(table: Path, _state: tuple[int, int], recipe: str, task: str) -> bytes
 
 
 def _rows(table: Path, recipe: str, task: str) -> list[AnswerRow]:
-    limit = csv.field_size_limit(sys.maxsize)  # an answer may be longer than the module's 128 KiB
-    try:
-        with table.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            if tuple(next(reader, ())) != TABLE:
-                raise ValueError(f"{table} has other columns")
-            return [
-                {
-                    "recipe": recipe,
-                    "task": task,
-                    "id": name,
-                    "label": label,
-                    "answer": None if outcome == "error" else answer,  # an empty text is another thing than none
-                    "parsed": parsed or None,
-                    "outcome": outcome,
-                    "error": error or None,
-                }
-                for name, label, answer, parsed, outcome, error in reader
-            ]
-    finally:
-        csv.field_size_limit(limit)
+    allow_long_fields()
+    with table.open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, strict=True)
+        if tuple(next(reader, ())) != TABLE:
+            raise ValueError(f"{table} has other columns")
+        return [
+            {
+                "recipe": recipe,
+                "task": task,
+                "id": name,
+                "label": label,
+                "answer": None if outcome == "error" else answer,  # an empty text is another thing than none
+                "parsed": parsed or None,
+                "outcome": outcome,
+                "error": error or None,
+            }
+            for name, label, answer, parsed, outcome, error in reader
+        ]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from itertools import groupby, starmap
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.errors import InputError, StageError, listed
 from orchestrator.machine.files import atomic_write
@@ -42,16 +43,14 @@ def results_name(plan: Plan) -> str:
 def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
     """Write the results of plans, and tell them."""
     for name in dict.fromkeys(map(results_name, plans)):
-        found = _found(name, plans)
-        rows = _rows(found)
-        if not rows:
-            continue
         path = results_dir / f"{name}.csv"
-        lost = _write(path, rows, found, listener)
-        listener.results(rows, Places(path, answers_path(path), weights_of(found)))
-        for note in _notes(found):
+        written = _write(path, plans, listener)
+        if not written.rows:
+            continue
+        listener.results(written.rows, Places(path, answers_path(path), weights_of(written.found)))
+        for note in _notes(written.found):
             listener.line(f"note: {note}")
-        for table in lost:
+        for table in written.lost:
             listener.line(
                 f"note: the answers of {table.stem} are not in {answers_path(path)}: {table} cannot be read; "
                 f"to have it written again: rm -r {table.parent}, and run the same command again"
@@ -70,18 +69,19 @@ def report_jobs(jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results
     tasks = {(plan.recipe.name, task.name) for plan, job in jobs for task in job.tasks}
     for name in dict.fromkeys(results_name(plan) for plan, _ in jobs):
         try:
-            found = _found(name, plans)
-            rows = _rows(found)
-            _write(results_dir / f"{name}.csv", rows, found, listener)
+            rows = _write(results_dir / f"{name}.csv", plans, listener).rows
         except (OSError, InputError, StageError) as error:
             listener.line(f"note: the results are not written yet, the end of the run tries again: {error}")
         else:
             listener.scored([row for row in rows if (row["recipe"], row["task"]) in tasks])
 
 
-def _found(name: str, plans: Sequence[Plan]) -> list[Scored]:
-    """The scored tasks of the plans whose results go to a file."""
-    return [one for plan in plans if results_name(plan) == name for one in scored(plan)]
+class _Written(NamedTuple):
+    """What was scored, its rows, and the tables whose answers were lost."""
+
+    found: Sequence[Scored] = ()
+    rows: Sequence[ResultsRow] = ()
+    lost: Sequence[Path] = ()
 
 
 def _rows(found: Sequence[Scored]) -> list[ResultsRow]:
@@ -89,32 +89,42 @@ def _rows(found: Sequence[Scored]) -> list[ResultsRow]:
     return [row for _, some in groupby(found, lambda one: id(one.plan)) for row in results_of(list(some))]
 
 
-def _write(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], listener: Listener) -> Sequence[Path]:
-    """Have a file hold rows, and the file beside it their answers; returns the tables that these were lost with."""
-    answers = answers_path(path)
+def _write(path: Path, plans: Sequence[Plan], listener: Listener) -> _Written:
+    """Have a file hold the rows of what is scored by now, and the file beside it the answers."""
+    mine = [plan for plan in plans if results_name(plan) == path.stem]
+    if not any(job.stage("score").folder.exists() for plan in mine for job in plan.jobs):
+        return _Written()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # of two runs that end together the second sees what the first wrote
     with waiting_lock(path.parent / LOCK, f"another run writes to {path.parent}: waiting for it"):
-        for left in (one for file in (path, answers) for one in path.parent.glob(f".{glob.escape(file.name)}.*.tmp")):
-            left.unlink(missing_ok=True)  # half a file of a run that was killed
-        everything = among_others(path, rows) if found[0].plan.recipe.swept else rows
-        lost: Sequence[Path] = ()
-        count = sum(row["n"] for row in everything if row["task"] != OVERALL)
-        known = holds(path, everything)
-        if not known:
-            replaced = {Found(one.job.recipe.name, one.task.name, run) for one in found for run in one.entry.replaces}
-            if aside := move_aside(path, everything, replaced):
-                listener.line(f"{path} held other results: they are now in {aside}")
-                everything = rows
-        if not known or not are_written(answers, count, found):
-            content, lost = answers_of(found)
-            others = {row["recipe"] for row in everything} - {row["recipe"] for row in rows}
-            content = _others(answers, others, listener) + content
-            if not answers.exists() or answers.read_bytes() != content:
-                atomic_write(answers, content)
-        if not known:
-            write_results(path, everything)
-        drop_copies(path, {str(row["run_id"]) for row in rows})
+        # looked at now: of two runs that end together the second sees what the first did, and what it wrote
+        found = [one for plan in mine for one in scored(plan)]
+        rows = _rows(found)
+        return _Written(found, rows, _merge(path, rows, found, listener)) if rows else _Written()
+
+
+def _merge(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], listener: Listener) -> Sequence[Path]:
+    """As `_write`, while nobody else writes there; returns the tables that answers were lost with."""
+    answers = answers_path(path)
+    for left in (one for file in (path, answers) for one in path.parent.glob(f".{glob.escape(file.name)}.*.tmp")):
+        left.unlink(missing_ok=True)  # half a file of a run that was killed
+    everything = among_others(path, rows) if found[0].plan.recipe.swept else rows
+    lost: Sequence[Path] = ()
+    count = sum(row["n"] for row in everything if row["task"] != OVERALL)
+    known = holds(path, everything)
+    if not known:
+        replaced = {Found(one.job.recipe.name, one.task.name, run) for one in found for run in one.entry.replaces}
+        if aside := move_aside(path, everything, replaced):
+            listener.line(f"{path} held other results: they are now in {aside}")
+            everything = rows
+    if not known or not are_written(answers, count, found):
+        content, lost = answers_of(found)
+        others = {row["recipe"] for row in everything} - {row["recipe"] for row in rows}
+        content = _others(answers, others, listener) + content
+        if not answers.exists() or answers.read_bytes() != content:
+            atomic_write(answers, content)
+    if not known:
+        write_results(path, everything)
+    drop_copies(path, {str(row["run_id"]) for row in rows})
     return lost
 
 

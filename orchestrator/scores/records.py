@@ -224,20 +224,16 @@ def _table(text: str, path: Path, problems: list[Problem], repeated: dict[str, i
     delimiter = "\t" if suffixes.endswith((".tsv", ".tab")) else max(DELIMITERS, key=first.count)
     header: list[str] = []
     records: list[Record] = []
-    limit = csv.field_size_limit(max(len(text), 1))  # an answer may be longer than the module's 128 KiB
-    try:
-        for line, row in csv_lines(text, delimiter):
-            if isinstance(row, csv.Error):
-                problems.append(Problem(f"not a valid table: {row}", where=f"{path}:{line}"))
-            elif not header:
-                header = row
-                repeated |= {name: line for name in header if header.count(name) > 1}
-            elif row and len(row) != len(header):
-                problems.append(Problem(f"{len(row)} fields, the header has {len(header)}", where=f"{path}:{line}"))
-            elif row:
-                records.append(Record(line, dict(zip(header, row, strict=True))))
-    finally:
-        csv.field_size_limit(limit)
+    for line, row in csv_lines(text, delimiter):
+        if isinstance(row, csv.Error):
+            problems.append(Problem(f"not a valid table: {row}", where=f"{path}:{line}"))
+        elif not header:
+            header = row
+            repeated |= {name: line for name in header if header.count(name) > 1}
+        elif row and len(row) != len(header):
+            problems.append(Problem(f"{len(row)} fields, the header has {len(header)}", where=f"{path}:{line}"))
+        elif row:
+            records.append(Record(line, dict(zip(header, row, strict=True))))
     return records
 
 

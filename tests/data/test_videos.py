@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.data import videos
 from orchestrator.data.videos import check_videos
 from orchestrator.errors import InputError, Problem
 
@@ -236,3 +238,18 @@ def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatc
 
     monkeypatch.setattr("orchestrator.data.videos.atomic_write", refuse)
     assert check_videos([folder / "good.mp4"], cache=folder / "cache.json") == []
+
+
+def test_what_others_remember_at_the_same_time_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = folder / "cache.json"
+    probe, other = videos._probe, folder / "other.mp4"
+    shutil.copy(folder / "good.mp4", other)
+
+    def meanwhile(name: str) -> tuple[str, str]:
+        monkeypatch.setattr(videos, "_probe", probe)
+        assert check_videos([other], cache) == []
+        return probe(name)
+
+    monkeypatch.setattr(videos, "_probe", meanwhile)
+    assert check_videos([folder / "good.mp4"], cache) == []
+    assert set(json.loads(cache.read_text())["sound"]) == {str(folder / "good.mp4"), str(other)}

@@ -168,16 +168,6 @@ def test_advice_is_about_this_attempt(tmp_path: Path) -> None:
     assert "what to do" not in str(caught.value)
 
 
-def test_locks_of_a_killed_compilation_are_removed(tmp_path: Path) -> None:
-    extensions = tmp_path / "extensions"
-    (extensions / "op").mkdir(parents=True)
-    (extensions / "op" / "lock").touch()
-    with Launcher() as launcher:
-        code = "import os; print(os.listdir(os.environ['TORCH_EXTENSIONS_DIR'] + '/op'))"
-        launcher.run([python(code)], tmp_path, environment=HOME, extensions=extensions)
-    assert (tmp_path / LOG).read_text() == "[]\n"
-
-
 def test_a_watchdog_that_was_killed_is_replaced_before_the_next_launch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,13 +7,23 @@ import json
 import os
 import re
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.machine.files import atomic_open, atomic_write, digest, read_json, read_jsonl, write_csv, write_json
+from orchestrator.machine.files import (
+    allow_long_fields,
+    atomic_open,
+    atomic_write,
+    digest,
+    read_json,
+    read_jsonl,
+    write_csv,
+    write_json,
+)
 from orchestrator.plan.keys import key_of
 
 JSON = st.recursive(
@@ -84,3 +94,27 @@ def test_torn_last_line_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(b'{"id": "a"}\n{"id": "b", "text": "tor')
     assert [entry["id"] for entry in read_jsonl(path)] == ["a"]
+
+
+def test_threads_write_the_same_file_at_once(tmp_path: Path) -> None:
+    """Of what each writes something stands there whole; none hinders another, and nothing is left beside it."""
+    path, texts = tmp_path / "file.txt", [str(number) * 50_000 for number in range(4)]
+
+    def write(text: str) -> None:
+        for _ in range(6):
+            atomic_write(path, text)
+            assert path.read_text() in texts
+
+    with ThreadPoolExecutor(4) as pool:
+        for written in [pool.submit(write, text) for text in texts]:
+            written.result()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_length_of_fields_is_never_limited_again() -> None:
+    before = csv.field_size_limit(1000)
+    try:
+        allow_long_fields()
+        assert next(csv.reader(["x" * 200_000])) == ["x" * 200_000]
+    finally:
+        csv.field_size_limit(before)

@@ -7,12 +7,15 @@ import fcntl
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.machine.locks import is_running, run_lock, unused, waiting_lock, work_lock
+from orchestrator.machine.locks import is_running, run_lock, unused, updating, waiting_lock, work_lock
 
 
 def test_one_run_at_a_time_and_a_killed_one_frees_the_lock(tmp_path: Path) -> None:
@@ -110,3 +113,65 @@ def test_a_full_disk_takes_a_lock_without_its_name(tmp_path: Path, monkeypatch: 
     with run_lock(tmp_path) as held:
         assert held
         assert is_running(tmp_path)
+
+
+COUNT = """
+import pathlib, sys
+from orchestrator.machine.locks import updating
+path = pathlib.Path(sys.argv[1])
+for _ in range(50):
+    with updating(path):
+        path.write_text(str(int(path.read_text() or 0) + 1) if path.exists() else "1")
+"""
+
+
+def test_of_processes_and_threads_that_change_a_file_none_s_change_is_lost(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "count"
+    programs = [subprocess.Popen([sys.executable, "-c", COUNT, str(path)]) for _ in range(3)]
+
+    def count() -> None:
+        for _ in range(50):
+            with updating(path):
+                path.write_text(str(int(path.read_text() or 0) + 1) if path.exists() else "1")
+
+    with ThreadPoolExecutor(3) as pool:
+        for done in [pool.submit(count) for _ in range(3)]:
+            done.result()
+    assert [program.wait() for program in programs] == [0] * 3
+    assert path.read_text() == "300"
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EIO])
+def test_where_the_disk_has_no_locks_a_file_is_changed_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    without_locks(monkeypatch, number)
+    with updating(tmp_path / "file"):
+        (tmp_path / "file").touch()
+    (tmp_path / "none").touch()
+    with updating(tmp_path / "none" / "file"):
+        pass
+
+
+def test_a_lock_that_is_free_in_a_moment_is_waited_for_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ThreadPoolExecutor() as pool, ExitStack() as held:
+        held.enter_context(waiting_lock(tmp_path / "lock", "never said"))
+
+        def other() -> None:
+            with waiting_lock(tmp_path / "lock", "waits for the other"):
+                pass
+
+        waits = pool.submit(other)
+        time.sleep(0.1)
+        held.close()
+        waits.result()
+        assert capsys.readouterr().err == ""
+        held.enter_context(waiting_lock(tmp_path / "lock", ""))
+        waits = pool.submit(other)
+        time.sleep(1.5)
+        assert not waits.done()
+        held.close()
+        waits.result()
+    assert capsys.readouterr().err == "waits for the other\n"

@@ -9,11 +9,13 @@ import types
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from orchestrator.errors import InputError
 from orchestrator.inside import hub_pins
+from orchestrator.plan import pins
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.pins import pin, pinned
@@ -100,6 +102,23 @@ def test_one_commit_for_all_stages_and_later_runs(hub: Hub, tmp_path: Path) -> N
     assert revision_of(pin(hub_plan(tmp_path, "model.revision=v2"), said.append)) == f"model_revision: {NEW}"
     assert revision_of(pin(hub_plan(tmp_path, f"model.revision={NEW}"), said.append)) == f"model_revision: {NEW}"
     assert hub.asked == 2
+
+
+def test_of_two_processes_that_ask_at_once_both_go_on_with_the_first_one_s_commit(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really, others = pins._asked, []
+
+    def asked(*given: Any) -> str | None:
+        monkeypatch.setattr(pins, "_asked", really)
+        mine = really(*given)
+        hub.commits["main"] = NEW
+        others.append(pin(hub_plan(tmp_path), print))  # answered later, and kept first
+        return mine
+
+    monkeypatch.setattr(pins, "_asked", asked)
+    mine = pin(hub_plan(tmp_path), print)
+    assert revision_of(mine) == revision_of(others[0]) == f"model_revision: {NEW}"
 
 
 @pytest.mark.parametrize(

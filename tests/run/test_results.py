@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -9,6 +10,7 @@ import json
 import os
 import shutil
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +182,27 @@ def test_half_a_file_of_a_run_that_was_killed_goes_and_others_stay(place: Place)
         path.write_text("half")
     place.run()
     assert [path.exists() for path in (*left, *others)] == [False, False, True, True]
+
+
+def test_what_another_process_has_done_before_it_is_this_one_s_turn_to_write_is_written(
+    both: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both.run()
+    table, job, elsewhere = both.results.read_text(), both.folder / "runs" / "echoed" / "MELD", tmp_path / "elsewhere"
+    job.rename(elsewhere)
+    both.results.unlink()
+    really = report.waiting_lock
+
+    @contextlib.contextmanager
+    def waiting_lock(*given: Any) -> Iterator[Any]:
+        with really(*given) as file:
+            if elsewhere.exists():
+                elsewhere.rename(job)
+            yield file
+
+    monkeypatch.setattr(report, "waiting_lock", waiting_lock)
+    assert "everything is done already" in both.run("--task", "demo")
+    assert both.results.read_text() == table
 
 
 def test_answers_go_where_their_table_goes(place: Place) -> None:

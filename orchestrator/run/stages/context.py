@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import StageError, listed
 from orchestrator.launch.local import Launcher
+from orchestrator.machine.extensions import compiled_extensions
 from orchestrator.machine.signals import NEVER, Stop
 from orchestrator.plan.identity import sizes_of
 from orchestrator.plan.plan import Job, Plan, Stage
@@ -131,15 +132,17 @@ class Context:
             self.report(now)
 
         hours = self.recipe.resources.stage_timeout_hours
-        self.launcher.run(
-            commands,
-            folder,
-            environment=part.environment,
-            gpus=self.gpus,
-            extensions=self.plan.folder / ".torch_extensions",
-            report=report,
-            say=self.say,
-            stop=self.stop,
-            timeout_seconds=hours * 3600 if hours else None,
-            grace=self.recipe.resources.stop_grace_seconds,
-        )
+        extensions = self.plan.folder / ".torch_extensions"
+        with compiled_extensions(extensions):
+            self.launcher.run(
+                commands,
+                folder,
+                environment=part.environment,
+                gpus=self.gpus,
+                extensions=extensions,
+                report=report,
+                say=self.say,
+                stop=self.stop,
+                timeout_seconds=hours * 3600 if hours else None,
+                grace=self.recipe.resources.stop_grace_seconds,
+            )
