@@ -91,7 +91,9 @@ class Queue:
             self._hosts += work.host
             if work.least:
                 self._turns.begin(choice, begun[work])
-        self._widen(begun)
+            if work.most > work.least and self._holds_up(work, now):
+                self._widen({work: begun[work]}, now)  # before anything overtakes what waits for it to end
+        self._widen(begun, now)
         for running in sorted(begun.values(), key=lambda running: -running.gpus):
             running.lease = self._leases.take(running.gpus)
         return [(work, running.lease) for work, running in begun.items()]
@@ -131,13 +133,18 @@ class Queue:
             found.append(choice)
         return min(found, key=lambda choice: choice.work.order, default=None)
 
-    def _widen(self, begun: dict[Work, Running]) -> None:
+    def _holds_up(self, work: Work, now: float) -> bool:
+        """Whether the first that waits for GPUs cannot begin before a stage ends, whatever that leaves to it."""
+        first = self._turns.look(now).first
+        return first is not None and first.least > self._turns.total - work.least
+
+    def _widen(self, begun: dict[Work, Running], now: float) -> None:
         """Share out the GPUs that nothing else can use among the stages that begin and can use more."""
         turns = self._turns
         elastic = {work: running for work, running in begun.items() if work.most > work.least > 0}
         if not elastic or not turns.left:
             return
-        first = None if self._full else turns.look(0.0).first
+        first = None if self._full else turns.look(now).first
         spare = {work: self._spare(work, first) for work in elastic}
         while can := [
             work

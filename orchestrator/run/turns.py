@@ -118,11 +118,12 @@ class Turns:
             look.first = look.first or work
             if work.least <= left:
                 look.kept += work.least  # it will be there in seconds, what would take its place stays for hours
-            else:
+                continue
+            if work.least > self.left:
                 seen.append(line)
                 front = self._front(work, now) if not look.kept else _Front()
                 look.choice = self._behind(front, now, left, seen)
-                return look
+            return look
         return look
 
     def _ranked(self, critical: float | None) -> Iterator[tuple[Line, Work]]:
