@@ -38,6 +38,13 @@ class Leases:
             self._free[place] = False
         return tuple(self._names[place] for place in places)
 
+    def claim(self, name: str) -> bool:
+        """Lend one GPU; false where somebody has it, or where there is none of this name."""
+        if name not in self.free:
+            return False
+        self._free[self._names.index(name)] = False
+        return True
+
     def give_back(self, names: Sequence[str]) -> None:
         """Take GPUs back that were lent."""
         for name in names:

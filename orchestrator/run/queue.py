@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from orchestrator.run.leases import Leases
 from orchestrator.run.turns import Choice, Look, Running, Turns
@@ -32,11 +32,17 @@ class Queue:
         self._light, self._host = Sorted(), Sorted()
         self._hosts = 0  # stages that run in a place on the CPU
         self.running: dict[Work, Running] = {}
+        self._elsewhere: dict[str, Work] = {}
 
     @property
     def free(self) -> tuple[str, ...]:
         """The GPUs that no stage has."""
         return self._leases.free
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """The GPUs that no stage of this run has."""
+        return (*self._leases.free, *self._elsewhere)
 
     def add(self, work: Work, *, soon: bool = False) -> None:
         """Have a stage start when its turn comes; once more without ``soon`` when what it follows has ended.
@@ -76,6 +82,16 @@ class Queue:
         self._hosts -= work.host
         if work.least:
             self._turns.end(work)
+
+    def elsewhere(self, names: Collection[str]) -> None:
+        """Of the GPUs that no stage here has, other runs on this machine have these, and no others."""
+        for name in [name for name in self._elsewhere if name not in names]:
+            self._leases.give_back([name])
+            self._turns.end(self._elsewhere.pop(name))
+        for name in names:
+            if self._leases.claim(name):
+                work = self._elsewhere[name] = Work("another run", -1, 1)
+                self._turns.occupy(work, Running(1, 0.0, None, (name,)))
 
     def start(self, now: float = 0.0) -> list[tuple[Work, tuple[str, ...]]]:
         """The stages that start now, each with its GPUs; they count as running from here on. Call it after each change.
@@ -117,9 +133,11 @@ class Queue:
 
     def _lacks(self, line: Line, look: Look) -> str:
         free, needs = self._turns.left, f"for {line.least} GPU{'s' * (line.least > 1)}"
+        others = len(self._elsewhere)
         if line.least <= free and look.first:
             return f"{needs}, kept for {look.first.name}, which needs {look.first.least}"
-        return f"{needs}, {free or 'none'} {'is' if free < 2 else 'are'} free"
+        beside = f", {others} {'is' if others < 2 else 'are'} in use by other runs" if others else ""
+        return f"{needs}, {free or 'none'} {'is' if free < 2 else 'are'} free{beside}"
 
     @property
     def _full(self) -> bool:

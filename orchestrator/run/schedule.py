@@ -18,6 +18,7 @@ from typing import Protocol
 
 from orchestrator.errors import Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
+from orchestrator.machine.gpu_locks import GpuLocks
 from orchestrator.machine.leases import Lease, Owner, owner_of, take
 from orchestrator.machine.signals import Stop
 from orchestrator.plan.devices import device_of, need_of
@@ -69,6 +70,7 @@ class _Line:
 class _Running:
     line: _Line
     work: Work
+    gpus: Sequence[str]
     stop: Stop
 
 
@@ -80,6 +82,7 @@ class Scheduler:
     ):
         """``stop``: asked by signals."""
         self._queue, self._launcher, self._stop = queue, launcher, stop
+        self._gpus = GpuLocks()
         self._listener, self._results = listener, results
         jobs = [(plan, job) for plan in plans for job in plan.jobs]
         self._lines = [_Line(plan, job, order, list(job.stages)) for order, (plan, job) in enumerate(jobs)]
@@ -91,6 +94,7 @@ class Scheduler:
         self._fault: BaseException | None = None
         self._ticked = self._looked = 0.0
         self._waits: list[tuple[Stage, str]] = []
+        self._told = False
 
     def run(self) -> list[Failure]:
         """Run them.
@@ -160,12 +164,17 @@ class Scheduler:
         """Start what the queue chooses, until it chooses nothing more."""
         while chosen := self._queue.start(time.monotonic()):
             for work, gpus in chosen:
-                line, stage = self._stage_of.pop(work)
-                del line.works[stage]
+                line, stage = self._stage_of[work]
+                if not self._gpus.claim(gpus):
+                    self._queue.give_back(work)
+                    self._queue.add(work)
+                    self._look_at_gpus()
+                    continue
+                del self._stage_of[work], line.works[stage]
                 if self._lock(line) and line.job.todo()[:1] == [stage]:
                     self._begin(line, stage, work, gpus)
                 else:
-                    self._give_back(line, work)
+                    self._give_back(line, work, gpus)
                     for other in list(line.works):
                         self._forget(line, other)
                     if line not in self._held:
@@ -197,7 +206,7 @@ class Scheduler:
             stop=stop,
         )
         Thread(target=self._perform, args=(context, stage), name=stage.name).start()
-        self._running[stage] = _Running(line, work, stop)
+        self._running[stage] = _Running(line, work, gpus, stop)
 
     def _perform(self, context: Context, stage: Stage) -> None:
         """A stage's own thread."""
@@ -233,11 +242,12 @@ class Scheduler:
 
     def _release(self, stage: Stage) -> _Line:
         running = self._running.pop(stage)
-        self._give_back(running.line, running.work)
+        self._give_back(running.line, running.work, running.gpus)
         return running.line
 
-    def _give_back(self, line: _Line, work: Work) -> None:
+    def _give_back(self, line: _Line, work: Work, gpus: Sequence[str]) -> None:
         self._queue.give_back(work)
+        self._gpus.give_back(gpus)
         if line.lock:
             line.lock.release()
             line.lock = None
@@ -259,9 +269,15 @@ class Scheduler:
                     running.stop.ask(f"another process took over {stage.job}: this one seemed to be dead")
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
+            self._look_at_gpus()
             for line in [line for line in self._held if not owner_of(line.plan.folder / line.job.name)]:
                 del self._held[line]
                 self._advance(line)
+
+    def _look_at_gpus(self) -> None:
+        """See which GPUs other runs on this machine use."""
+        used = self._gpus.elsewhere(self._queue.unused)
+        self._queue.elsewhere(used)
 
     def _tell_waiting(self) -> None:
         waits = [(self._stage_of[work][1], what) for work, what in self._queue.waiting()]
@@ -269,6 +285,10 @@ class Scheduler:
         if waits != self._waits:
             self._waits = waits
             self._listener.waits(waits)
+        if self._held and not self._running and not self._stage_of and not self._told:
+            self._told = True
+            work = "; ".join(f"{line.job.name}: {owner}" for line, owner in self._held.items())
+            self._listener.line(f"nothing is left but what other processes work on, whose end is waited for: {work}")
 
 
 def _full_name(stage: Stage) -> str:

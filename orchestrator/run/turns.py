@@ -99,7 +99,11 @@ class Turns:
         line = self.line(choice.work)
         line.discard(choice.work)
         line.overtaken = 0
-        self._running[choice.work] = running
+        self.occupy(choice.work, running)
+
+    def occupy(self, work: Work, running: Running) -> None:
+        """GPUs are in use, if only by another run."""
+        self._running[work] = running
         self.left -= running.gpus
 
     def end(self, work: Work) -> None:

@@ -401,3 +401,20 @@ def calls(jobs: Sequence[Job]) -> int:
 def test_the_cost_of_a_stage_does_not_grow_with_their_number() -> None:
     few, many = random_jobs(0, 20), random_jobs(0, 1000)
     assert calls(many) / sum(map(len, many)) < 1.5 * calls(few) / sum(map(len, few))
+
+
+def test_what_other_runs_use_is_given_to_nobody_until_they_are_done() -> None:
+    queue = Queue(["0", "1", "2", "3"], jobs=9)
+    wide, narrow = Work("wide", 0, 4, 4), Work("narrow", 1, 1, 1)
+    queue.elsewhere(["1", "9"])
+    queue.add(wide)
+    assert queue.start() == []
+    assert queue.waiting() == [(wide, "for 4 GPUs, 3 are free, 1 is in use by other runs")]
+    assert set(queue.unused) == {"0", "1", "2", "3"}
+    queue.elsewhere([])
+    assert queue.start() == [(wide, ("0", "1", "2", "3"))]
+    queue.elsewhere(["2"])  # which this run has itself
+    queue.give_back(wide)
+    queue.add(narrow)
+    queue.elsewhere(["0"])
+    assert queue.start() == [(narrow, ("1",))]

@@ -189,5 +189,6 @@ def merge(config: dict) -> None:
 
 
 def main() -> None:
+    print(f"sees GPUs: {os.environ.get('CUDA_VISIBLE_DEVICES', 'all')}", flush=True)
     work = {"init": init, "train": train, "infer": infer, "merge": merge}[sys.argv[1]]
     work(json.loads(Path(sys.argv[2]).read_text()))
