@@ -12,11 +12,10 @@ from typing import Any
 
 from orchestrator.benchmark.model import model_problems, models
 from orchestrator.benchmark.task import OWN, SPLITS, Tasks, tasks
-from orchestrator.cli.status import run_folders, stages_on_disk
+from orchestrator.cli.status import run_folders, running_jobs, stages_on_disk
 from orchestrator.cli.table import print_rows
 from orchestrator.errors import InputError, one_of
 from orchestrator.machine.checkout import RECIPES
-from orchestrator.machine.locks import is_running
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.sections import Data
 
@@ -72,6 +71,6 @@ def _runs(runs_dir: Path) -> Rows:
     for name, folder in run_folders(runs_dir).items():
         states = Counter(stage["state"] for stage in stages_on_disk(folder))
         stages = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
-        now = "running" if is_running(folder) else "not running"
+        now = "running" if running_jobs(folder) else "not running"
         rows.append({"run": name, "now": now, "stages": stages, "folder": str(folder)})
     return rows

@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.cli.table import table, wrapped
 from orchestrator.cli.view import amount
 from orchestrator.errors import InputError, did_you_mean, listed
+from orchestrator.machine.leases import LOCK, Lease, died_here, owner_of, take
 from orchestrator.machine.locks import is_running, unused
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.commands import REQUESTS
@@ -42,14 +43,13 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
             raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")
         folders = found
     for folder in folders.values():
-        with unused(folder) as certain:
-            if certain and (left := end_below(folder)):
-                print(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
+        if left := _ended(folder):
+            print(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
     if as_json:
         print(json.dumps({name: stages_on_disk(folder) for name, folder in folders.items()}, indent=2))
         return
     for name, folder in folders.items():
-        print(f"{name}: {'running' if is_running(folder) else 'not running'}")
+        print(f"{name}: {'running' if running_jobs(folder) else 'not running'}")
         print(table(stages_on_disk(folder)))
         for note in _of_other_versions(folder):
             print(wrapped(note, "note: "))
@@ -59,15 +59,38 @@ def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
 
 
 def run_folders(runs_dir: Path) -> dict[str, Path]:
-    """The folders of runs, by name."""
-    return {path.parent.name: path.parent for path in sorted(runs_dir.glob(f"*/{RECIPE}"))}
+    """The folders of runs, by name: they hold a recipe, or a job that is worked on or that has stages."""
+    signs = (RECIPE, f"*/{LOCK}", f"*/*/{STATE}")
+    folders = (path for path in sorted(runs_dir.glob("*/")) if any(any(path.glob(sign)) for sign in signs))
+    return {path.name: path for path in folders}
+
+
+def running_jobs(folder: Path) -> set[str]:
+    """The jobs of a run folder on which somebody works now."""
+    whole = is_running(folder)  # a run of an earlier version has one lock for all its jobs
+    return {job.name for job in folder.glob("*/") if whole or owner_of(job)}
+
+
+def _ended(folder: Path) -> list[str]:
+    """End what killed runs left running on this machine; returns which processes."""
+    found = []
+    with unused(folder) as certain:  # a run of an earlier version
+        found += end_below(folder) if certain and not running_jobs(folder) else []
+    for job in (path for path in folder.glob("*/") if died_here(path)):
+        with contextlib.suppress(InputError):  # it cannot be written here
+            lease = take(job)
+            if isinstance(lease, Lease):
+                found += end_below(job) if lease.unclean else []
+                lease.release()
+    return found
 
 
 def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
     """Every stage of a run folder with its state, in the order in which they began."""
-    running = is_running(folder)
+    running = running_jobs(folder)
     records = [(path.parent, _readable(path.parent)) for path in folder.glob(f"*/*/{STATE}")]
-    return [_row(path, record, running) for path, record in sorted(records, key=lambda entry: _began(entry[1]))]
+    records.sort(key=lambda entry: _began(entry[1]))
+    return [_row(path, record, path.parent.name in running) for path, record in records]
 
 
 def _of_other_versions(folder: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import socket
 import time
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from orchestrator.machine.lock_file import MOVED, File, Seen, look, make, token_
 from orchestrator.machine.locks import PAUSE_SECONDS, TRIES
 from orchestrator.machine.owners import BEAT_SECONDS, Owner
 
-__all__ = ["Lease", "Owner", "owner_of", "take"]
+__all__ = ["LOCK", "Lease", "Owner", "died_here", "owner_of", "take"]
 
 LOCK = "lock"
 RETRIES = 50  # where others remove the folder that is about to be used
@@ -108,6 +109,14 @@ def owner_of(folder: Path) -> Owner | None:
         if seen and seen.lives:
             return _owner(seen)
     return None
+
+
+def died_here(folder: Path) -> bool:
+    """Whether a process of this machine had a folder and died: what it started may still run. Nothing is taken."""
+    with contextlib.suppress(OSError):
+        seen = look(folder / LOCK)
+        return bool(seen and seen.note and not seen.lives and seen.note.host == socket.gethostname())
+    return False
 
 
 def _take(lock: Path) -> tuple[File, bool] | Owner:

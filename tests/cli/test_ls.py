@@ -48,7 +48,7 @@ def test_runs(tmp_path: Path) -> None:
         (folder / "stage.json").write_text(json.dumps(content))
     for name in ("mine", "new"):
         (tmp_path / name).mkdir(exist_ok=True)
-        (tmp_path / name / "lock").touch()
+        (tmp_path / name / "recipe.yaml").touch()
     mine, new = json.loads(call("ls", "runs", "--json", "--runs-dir", tmp_path))
     assert mine == {
         "run": "mine", "now": "not running", "stages": "1 done, 1 failed", "folder": str(tmp_path / "mine")

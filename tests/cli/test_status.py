@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.cli.status import run_folders
+from orchestrator.machine.leases import Lease, take
 from orchestrator.machine.locks import is_running, run_lock
+from orchestrator.machine.processes import STAGE_MARK
 from orchestrator.plan.keys import KEYS
 from tests.running import call
 
@@ -52,7 +58,63 @@ def test_a_toolkit_that_is_not_known_here_hides_nothing(mine: Path, tmp_path: Pa
     assert "1 stopped" in call("ls", "runs", "--runs-dir", tmp_path)
 
 
-def test_a_run_that_runs(mine: Path, tmp_path: Path) -> None:
+def test_a_stage_runs_only_where_somebody_works_on_its_job(mine: Path, tmp_path: Path) -> None:
+    other = write_stage(mine, "train", "running", "2026-01-01T00:00:02", job="other")
+    other.parent.rename(mine / "other")
+    write_stage(mine, "train", "running", "2026-01-01T00:00:01.200")
+    lease = take(mine / "other")
+    assert isinstance(lease, Lease)
+    stages = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]
+    assert [(stage["stage"], stage["state"]) for stage in stages[-2:]] == [
+        ("demo/train", "stopped"),
+        ("other/train", "running"),
+    ]
+    assert call("status", "--runs-dir", tmp_path).startswith("mine: running\n")
+    (listed,) = json.loads(call("ls", "runs", "--json", "--runs-dir", tmp_path))
+    assert listed["now"] == "running"
+    lease.release()
+    stages = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]
+    assert [stage["state"] for stage in stages[-2:]] == ["stopped", "stopped"]
+    assert call("status", "--runs-dir", tmp_path).startswith("mine: not running\n")
+
+
+@pytest.mark.parametrize("sign", ["recipe.yaml", "demo/lock", "demo/score-0/stage.json"])
+def test_a_run_is_known_by_its_recipe_or_its_jobs(tmp_path: Path, sign: str) -> None:
+    (tmp_path / ".cache").mkdir()
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "mine" / sign
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert run_folders(tmp_path) == {"mine": tmp_path / "mine"}
+    assert run_folders(tmp_path / "none") == {}
+
+
+def test_what_a_killed_run_left_running_is_ended_where_nobody_works_on_its_job(mine: Path, tmp_path: Path) -> None:
+    def sleeper(job: str) -> subprocess.Popen[bytes]:
+        mark = {STAGE_MARK: str((mine / job / "train-0").resolve())}
+        return subprocess.Popen(["sleep", "100"], env=os.environ | mark)
+
+    program = "import pathlib, sys, os; from orchestrator.machine.leases import take; take(pathlib.Path(sys.argv[1]))"
+    program += "; os.kill(os.getpid(), 9)"
+    assert subprocess.run([sys.executable, "-c", program, str(mine / "demo")]).returncode == -9
+    lease = take(mine / "other")
+    assert isinstance(lease, Lease)
+    with sleeper("demo") as left, sleeper("other") as theirs:
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator", "status", "--runs-dir", str(tmp_path)],
+            capture_output=True,
+            text=True,
+        )
+        assert done.stderr == f"mine: ended what a killed run left: process {left.pid} (sleep)\n"
+        assert left.wait(30) == -15
+        assert theirs.poll() is None
+        theirs.kill()
+    assert not (mine / "demo" / "lock").exists()
+    assert (mine / "other" / "lock").exists()
+    lease.release()
+
+
+def test_a_run_of_an_earlier_version_that_runs(mine: Path, tmp_path: Path) -> None:
     assert not is_running(tmp_path / "none")
     with run_lock(mine):
         stages = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]

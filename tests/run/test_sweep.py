@@ -40,7 +40,7 @@ def done(tmp_path_factory: pytest.TempPathFactory, data: Path, _echo: None) -> P
 
 
 def test_each_combination_is_a_run_and_all_stand_in_one_table(done: Place) -> None:
-    assert sorted(path.parent.name for path in (done.folder / "runs").glob("*/lock")) == NAMES
+    assert sorted(path.parent.name for path in (done.folder / "runs").glob("*/recipe.yaml")) == NAMES
     rows = table(done)
     assert recipes_in(rows) == NAMES
     assert [row["seed"] for row in rows if row["task"] == "demo"] == [1, 2, 1, 2]
