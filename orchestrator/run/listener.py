@@ -22,7 +22,7 @@ class Places(NamedTuple):
 
 
 class Listener(Protocol):
-    """Told of every step of a run, in order."""
+    """Told of every step of a run, in order, from its main thread alone."""
 
     def line(self, text: str) -> None:
         """Something that a user should know."""
@@ -30,20 +30,29 @@ class Listener(Protocol):
     def start(self, plans: Sequence[Plan]) -> None:
         """A run of these plans begins."""
 
-    def skipped(self) -> None:
-        """A stage was done by an earlier run."""
+    def skipped(self, count: int = 1) -> None:
+        """So many stages were done by an earlier run, or by another process."""
 
-    def begin(self, stage: Stage) -> None:
-        """A stage begins."""
+    def begin(self, stage: Stage, place: str) -> None:
+        """A stage begins; ``place`` is where: "GPU 0,3", empty on a CPU."""
 
-    def remark(self, text: str) -> None:
-        """Something that a user should know of the running stage."""
+    def remark(self, stage: Stage, text: str) -> None:
+        """Something that a user should know of a running stage."""
 
-    def progress(self, progress: Progress) -> None:
-        """The running stage is this far."""
+    def progress(self, stage: Stage, progress: Progress) -> None:
+        """A running stage is this far."""
+
+    def waits(self, waiting: Sequence[tuple[Stage, str]]) -> None:
+        """The stages that could begin now but wait, each with for what; told when that changes.
+
+        For example "for 8 GPUs, 3 are free", or "for MELD, which process 12 on host a works on since 12:01".
+        """
+
+    def tick(self) -> None:
+        """Time passes: about twice a second while anything runs."""
 
     def end(self, stage: Stage, seconds: float, outputs: Outputs) -> None:
-        """A stage is done: how long all its attempts took, and what it says of its outputs."""
+        """A stage is done: how long it took, and what it says of its outputs."""
 
     def failed(self, stage: Stage, error: OrchestratorError) -> None:
         """A stage failed; the other jobs go on."""

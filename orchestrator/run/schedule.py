@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
@@ -16,6 +17,7 @@ from orchestrator.run.listener import Listener
 from orchestrator.run.record import attempt, disk_errors
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
+from orchestrator.toolkits.base import Progress
 
 
 def run_plans(
@@ -46,7 +48,7 @@ def run_plans(
                         listener.skipped()
                         continue
                     try:
-                        context = Context(plan, job, launcher, device, listener.progress, listener.remark)
+                        context = _context(plan, job, stage, launcher, device, listener)
                         _run_stage(context, stage, listener)
                         if stage.kind == "score":
                             scored(plan, job)
@@ -60,11 +62,19 @@ def run_plans(
     return failed
 
 
+def _context(plan: Plan, job: Job, stage: Stage, launcher: Launcher, device: str, listener: Listener) -> Context:
+    def report(progress: Progress) -> None:
+        listener.progress(stage, progress)
+        listener.tick()
+
+    return Context(plan, job, launcher, device, report, partial(listener.remark, stage))
+
+
 def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
     before = read(stage.folder)
     if before and before.state == "running":
         context.launcher.end_leftovers(stage.folder, context.recipe.resources.stop_grace_seconds)
-    listener.begin(stage)
+    listener.begin(stage, "")
     with disk_errors():
         before = _useful(stage, before, listener)
         _refuse_other_world(context, stage, before)
@@ -94,11 +104,13 @@ def _useful(stage: Stage, before: Record | None, listener: Listener) -> Record |
         for left in stage.folder.glob(".*.tmp"):  # half a file of a run that was killed
             left.unlink()
         if before and before.state == "done" and (names := damaged(stage.folder, before)):
-            listener.remark(f"is mended: {', '.join(names)} not as it left {'it' if len(names) == 1 else 'them'}")
+            listener.remark(
+                stage, f"is mended: {', '.join(names)} not as it left {'it' if len(names) == 1 else 'them'}"
+            )
         if before and stage.kind == "infer":
-            set_aside_edited(stage.folder, before, listener.remark)
+            set_aside_edited(stage.folder, before, partial(listener.remark, stage))
         return before
-    listener.remark(f"begins anew: {why}")
+    listener.remark(stage, f"begins anew: {why}")
     _remove(stage.folder)
     return None
 

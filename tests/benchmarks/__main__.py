@@ -41,7 +41,7 @@ def median(*arguments: str) -> float:
 
 def per_stage(folder: Path, count: int = 20) -> float:
     """Seconds that a stage costs beyond its process, for a process that ends at once."""
-    from orchestrator.cli.view import View
+    from orchestrator.cli.plain import View
     from orchestrator.launch.local import Launcher
     from orchestrator.plan.make import make_plan
     from orchestrator.plan.outputs import Outputs, SelectOutputs
