@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.table import table, wrapped
-from orchestrator.cli.view import amount
+from orchestrator.cli.tally import amount
 from orchestrator.errors import InputError, did_you_mean, listed
 from orchestrator.machine.leases import LOCK, Lease, died_here, owner_of, take
 from orchestrator.machine.locks import is_running, unused

@@ -22,7 +22,7 @@ class Places(NamedTuple):
 
 
 class Listener(Protocol):
-    """Told of every step of a run, in order, by one thread."""
+    """Told of every step of a run, in order, from its main thread alone."""
 
     def line(self, text: str) -> None:
         """Something that a user should know."""
@@ -34,7 +34,7 @@ class Listener(Protocol):
         """So many stages were done by an earlier run, or by another process."""
 
     def begin(self, stage: Stage, place: str) -> None:
-        """A stage begins; ``place``: on which GPUs, e.g. ``GPU 0,3``, empty where on none."""
+        """A stage begins; ``place`` is where: "GPU 0,3", empty on a CPU."""
 
     def remark(self, stage: Stage, text: str) -> None:
         """Something that a user should know of a running stage."""
@@ -43,13 +43,16 @@ class Listener(Protocol):
         """A running stage is this far."""
 
     def waits(self, waiting: Sequence[tuple[Stage, str]]) -> None:
-        """What could begin now but waits, each with for what; told when that has changed."""
+        """The stages that could begin now but wait, each with for what; told when that changes.
+
+        For example "for 8 GPUs, 3 are free", or "for MELD, which process 12 on host a works on since 12:01".
+        """
 
     def tick(self) -> None:
-        """Some time has passed: told about twice a second."""
+        """Time passes: about twice a second while anything runs."""
 
     def end(self, stage: Stage, seconds: float, outputs: Outputs) -> None:
-        """A stage is done: how long all its attempts took, and what it says of its outputs."""
+        """A stage is done: how long it took, and what it says of its outputs."""
 
     def failed(self, stage: Stage, error: OrchestratorError) -> None:
         """A stage failed; the other jobs go on."""
@@ -61,7 +64,7 @@ class Listener(Protocol):
         """No stage runs any more."""
 
     def scored(self, rows: Sequence[ResultsRow]) -> None:
-        """The results rows of jobs' tasks stand in their file; others may follow."""
+        """The results rows of a job's tasks stand in their file; others may follow."""
 
     def results(self, rows: Sequence[ResultsRow], places: Places) -> None:
         """All results rows stand in their file."""

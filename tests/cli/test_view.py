@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import io
-import re
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.cli.plain import View
 from orchestrator.cli.results import results_table
-from orchestrator.cli.view import LiveView, Rate, View, clock, make_view
+from orchestrator.cli.view import make_view
 from orchestrator.errors import StageError
 from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, SelectOutputs, TrainOutputs
-from orchestrator.plan.plan import Plan
+from orchestrator.plan.plan import Plan, Stage
 from orchestrator.run.listener import Places
 from orchestrator.toolkits.base import Progress
+from tests.cli.conftest import Clock
 from tests.recipes import plan_of
-from tests.stages import finish
 
 ROW: dict[str, Any] = {"task": "demo", "n": 8, "acc": 50.0, "majority": 40.0}
 WEIGHTS = [("adapter of MELD", Path("runs/r/MELD/train-1/output/checkpoint-9"))]
 PLACES = Places(Path("r.csv"), Path("r.answers.jsonl.gz"), WEIGHTS)
-
-
-class Clock:
-    """A time that passes when a test says so."""
-
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    watch = Clock()
-    monkeypatch.setattr(time, "monotonic", watch)
-    return watch
-
-
-@pytest.fixture
-def plan(tmp_path: Path) -> Plan:
-    plan = plan_of("demo", runs=tmp_path / "runs")
-    finish(plan.jobs[0].stage("init"))
-    return plan
-
-
-def test_durations() -> None:
-    assert [clock(seconds) for seconds in (4.21, 59.6, 187, 3753)] == ["4.2 s", "1:00", "3:07", "1:02:33"]
-
-
-def test_speed_counts_from_what_was_seen_first(watch: Clock) -> None:
-    rate = Rate()
-    assert rate.text(Progress(50, 100), "infer") == "sample 50/100"
-    watch.now += 10
-    assert rate.text(Progress(70, 100, 0.5), "train") == "step 70/100, loss 0.5, 2 steps/s, 15 s left"
-    assert rate.text(Progress(3, 100), "train") == "step 3/100"  # begun anew
 
 
 def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,23 +32,23 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
     )
     shown.start([plan])
     shown.skipped()
-    shown.begin(convert)
+    shown.begin(convert, "")
     shown.end(convert, 1.0, ConvertOutputs(rows={"train": 1200, "dev": 120}))
-    shown.begin(train)
-    shown.remark("goes on from checkpoint-6")
+    shown.begin(train, "")
+    shown.remark(train, "goes on from checkpoint-6")
     for done in (1, 2, 3):
-        shown.progress(Progress(done, 9))
+        shown.progress(train, Progress(done, 9))
         watch.now += 29  # a line each half minute
     shown.end(train, 87, TrainOutputs(steps=9))
-    shown.begin(select)
+    shown.begin(select, "")
     last = SelectOutputs(strategy="last", checkpoint="checkpoint-9", step=9, path="")
     compared = {"accuracy_percent": {9: 87.5}, "measure": "of the answers right on dev"}
     shown.end(select, 2, last.model_copy(update={"strategy": "dev_accuracy", **compared}))
     shown.end(select, 2, last)
-    shown.begin(infer)
+    shown.begin(infer, "")
     shown.end(infer, 2, InferOutputs(requests=240, errors=0))
     shown.end(infer, 2, InferOutputs(requests=240, errors=3))
-    shown.begin(score)
+    shown.begin(score, "")
     shown.failed(score, StageError("it broke"))
     shown.stopped(score)
     shown.close()
@@ -111,6 +75,57 @@ def test_plain_lines(plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str
     ]
 
 
+def test_many_stages_are_one_line(watch: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = plan_of("qwen2_7b_sft", "tasks=[MELD, MIntRec, IEMOCAP, MUStARD, MOSI]", runs=tmp_path)
+    shown, stages = View(), [job.stage("train") for job in plan.jobs]
+
+    def pass_seconds(seconds: int, *ticking: Stage) -> None:
+        for _ in range(seconds):
+            watch.now += 1
+            for number, stage in enumerate(ticking, 1):
+                shown.progress(stage, Progress(int(watch.now - 100) * number, 1000, 0.5))
+            shown.tick()
+
+    shown.start([plan])
+    shown.begin(stages[0], "GPU 0")
+    pass_seconds(29)
+    assert capsys.readouterr().out == ""
+    pass_seconds(1)
+    assert capsys.readouterr().out == "[ 1/25] qwen2_7b_sft MELD/train: at work for 30 s\n"
+    shown.begin(stages[1], "GPU 1")
+    shown.waits([(stages[2], "for a GPU, none is free")])
+    pass_seconds(30, *stages[:2])
+    assert capsys.readouterr().out == (
+        "[ 0/25] qwen2_7b_sft MELD/train, step 60/1000, loss 0.5, about 15 min left; "
+        "qwen2_7b_sft MIntRec/train, step 118/1000, loss 0.5, about 7 min left; "
+        "qwen2_7b_sft IEMOCAP/train waits for a GPU, none is free\n"
+    )
+    shown.waits([])
+    for stage in stages[2:]:
+        shown.begin(stage, "GPU 2")
+    shown.failed(stages[2], StageError("it broke"))
+    shown.waits([(plan.jobs[2].stage("convert"), "for 8 GPUs, 3 are free")] * 2)
+    capsys.readouterr()
+    pass_seconds(30, *stages[:2])
+    assert capsys.readouterr().out == (
+        "[ 1/25] 4 run; the longest: qwen2_7b_sft MELD/train, step 90/1000, loss 0.5, about 15 min left; "
+        "qwen2_7b_sft IEMOCAP/convert and 1 more wait for 8 GPUs, 3 are free; 1 failed\n"
+    )
+
+
+def test_where_nothing_runs_it_is_said_at_once_what_is_waited_for(
+    plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown, busy = View(), "for demo, which process 12 on host a works on since 12:01"
+    shown.start([plan])
+    capsys.readouterr()
+    for _ in range(100):
+        shown.waits([(plan.jobs[0].stage("train"), busy)])
+        shown.tick()
+        watch.now += 0.5
+    assert capsys.readouterr().out == f"[0/6] demo demo/train waits {busy}\n" * 2
+
+
 def test_of_many_adapters_some_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     weights = [(f"adapter of {number}", Path(str(number))) for number in range(72)]
     View().places(PLACES._replace(weights=weights))
@@ -126,53 +141,6 @@ def test_a_reader_that_went_away_stops_nothing(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(sys, "stdout", Closed())
     View().line("still at work")
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-def terminal_of(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Standard output, as a terminal from now on: pytest puts its own in place after fixtures are made."""
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    return terminal
-
-
-def test_a_line_that_moves(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = terminal_of(monkeypatch)
-    shown, train = make_view(), plan.jobs[0].stage("train")
-    assert isinstance(shown, LiveView)
-    shown.start([plan])
-    shown.begin(train)
-    assert shown.status is not None
-    assert str(shown.status.status) == "[1/6] demo demo/train: starting"
-    shown.progress(Progress(4, 9))
-    assert str(shown.status.status) == "[1/6] demo demo/train: step 4/9"
-    shown.end(train, 3, TrainOutputs(steps=9))
-    assert shown.status is None
-    shown.failed(train, StageError("no [such] :smile:"))
-    shown.stopped(train)
-    said = terminal.getvalue()
-    assert "\x1b[32m[1/6] demo demo/train: done in 3.0 s, 9 steps\x1b[0m" in said
-    assert "\x1b[31m[1/6] demo demo/train: FAILED: no [such] :smile:\x1b[0m" in said
-    assert "demo/train: stopped" in said
-
-
-def test_results_are_never_cropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    terminal = terminal_of(monkeypatch)
-    for width in (100, 30, 10):
-        monkeypatch.setenv("COLUMNS", str(width))
-        make_view().results([ROW], PLACES)
-        said = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
-        assert f"{results_table([ROW], width)}\nresults: r.csv\nanswers: " in said
-        assert PLACES.weights[0][1].as_posix() in said, "paths stay whole for who copies them"
-        terminal.truncate(0)
-        terminal.seek(0)
 
 
 def test_plain_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:

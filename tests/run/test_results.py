@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.view import View
+from orchestrator.cli.plain import View
 from orchestrator.plan.record import read, write
 from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import answers, report

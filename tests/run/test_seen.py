@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.cli import view
+from orchestrator.cli import plain as plain_view
 from tests.run.place import Place
 from tests.running import ROOT, arguments, environment
 
@@ -49,14 +49,15 @@ def plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
-def test_a_terminal_shows_a_moving_line_and_colours(place: Place, data: Path) -> None:
+def test_a_terminal_shows_lines_that_move_and_colours(place: Place, data: Path) -> None:
     place = Place(place.folder, data, tasks="demo, MELD")
     code, screen = on_a_terminal(place, do="slow:train@demo=0.25,fail:train@MELD")
     assert code == 1
     text = plain(screen)
-    assert re.search(r"\[ 3/12\] echoed demo/train: step \d+/10, loss 0\.\d+", text)
-    assert re.search(r"step \d+/10, loss [\d.]+, [\d.]+ steps/s, [\d.]+ s left", text)
-    assert "\x1b[2K" in screen, "the line moves: it is written over"
+    assert re.search(r"demo/train  step \d+/10  loss 0\.\d+ +[\d.]+ s", text)
+    assert re.search(r"step \d+/10  loss [\d.]+ +[\d.]+ s  [\d.]+ steps/s  \d+ s left", text)
+    assert re.search(r"echoed: 2 of 12 stages done, [\d.]+ s so far", text)
+    assert "\x1b[2K" in screen, "the lines move: they are written over"
     assert re.search(re.escape(GREEN) + r"\[ 3/12\] echoed demo/train: done in [\d.]+ s, 10 steps", screen)
     assert re.search(re.escape(RED) + r"\[ 9/12\] echoed MELD/train: FAILED: ended with exit status 1", screen)
     assert "fails at 1 as asked" in text
@@ -88,7 +89,7 @@ def test_without_a_terminal_lines_are_plain_and_few(place: Place, monkeypatch: p
 
 
 def test_without_a_terminal_a_long_stage_says_how_far_it_is(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(view, "PLAIN_SECONDS", 0.1)
+    monkeypatch.setattr(plain_view, "PLAIN_SECONDS", 0.1)
     said = place.run(do="slow:train=0.25,slow:infer=0.1")
     assert re.search(r"echoed demo/train: step \d+/10, loss [\d.]+, [\d.]+ steps/s", said)
     assert re.search(r"echoed demo/infer: sample \d+/16", said)

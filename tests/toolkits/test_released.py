@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from orchestrator.cli.view import View
+from orchestrator.cli.plain import View
 from orchestrator.data.demo import write_demo_data
 from orchestrator.environments.environment import Environment
 from orchestrator.plan.make import make_plan
