@@ -51,7 +51,7 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     before = log.stat().st_size if log.exists() else 0
     with context.same_videos(videos):
         gpus = context.recipe.resources.processes
-        context.launch(trainer, [command], stage.folder, lambda: trainer.train_progress(stage.folder), gpus)
+        context.launch(trainer, [command], stage.folder, lambda: trainer.train_progress(stage.folder, before), gpus)
     if problems := trainer.train_problems(stage.folder, since(log, before), rows):
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
