@@ -38,7 +38,7 @@ def download(
         OrchestratorError: the hub cannot be reached, or a file came damaged.
     """
     revision = revision or _read_manifest(out, repository).get("commit") or "main"
-    with errors_explained(repository, revision):
+    with errors_explained(repository, revision), Meter(f"asking the hub for the files of {repository}"):
         commit, remote = look_up(repository, revision)
     chosen = _choose(names, remote, videos=videos)
     print(f"{repository} at {commit}", file=sys.stderr)
