@@ -26,9 +26,11 @@ help:
 	@echo "make lock      make the locks again from pyproject.toml and third_party/*/requirements.in"
 
 $(READY): .ci/requirements.lock pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r .ci/requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+	$(PYTHON) -I orchestrator/machine/meter.py "making .venv" $(PYTHON) -m venv .venv
+	$(BIN)/python -I orchestrator/machine/meter.py "installing $$(grep -c == .ci/requirements.lock) packages into .venv" \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .ci/requirements.lock
+	$(BIN)/python -I orchestrator/machine/meter.py "installing the orchestrator" \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation \
 		--config-settings editable_mode=compat -e .
 	@touch $@
 

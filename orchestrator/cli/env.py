@@ -14,6 +14,7 @@ from orchestrator.environments.gpus import look
 from orchestrator.environments.places import toolkit_names
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.gpus import driver, visible_gpus
+from orchestrator.machine.meter import Meter
 
 
 def print_environments(*, as_json: bool) -> None:
@@ -77,7 +78,8 @@ def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
         _need_gpus()
     unfit = []
     for environment in built:
-        problem = environment.check()
+        with Meter(f"importing what {environment.name} uses"):
+            problem = environment.check()
         print(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout, flush=True)
         if problem:
             failed.append(environment.name)
@@ -107,7 +109,8 @@ def _need_gpus() -> None:
 
 
 def _fits_gpus(environment: Environment) -> bool:
-    found = look(environment)
+    with Meter(f"computing on each GPU with the torch of {environment.name}"):
+        found = look(environment)
     print(f"    {found.about}" if found.about else "    torch says nothing of itself")
     for note in found.notes:
         print(f"    note: {note}")

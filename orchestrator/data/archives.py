@@ -22,7 +22,7 @@ from orchestrator.benchmark.task import Task
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.locks import waiting_lock
-from orchestrator.machine.meter import Meter
+from orchestrator.machine.meter import Count
 
 STAMP = ".unpacked.json"
 # videos are compressed already: an archive that grows more than this is no archive of videos
@@ -46,7 +46,7 @@ def video_archive(task: Task, root: Path) -> Path | None:
     return None
 
 
-def ensure_videos(task: Task, root: Path, progress: Meter | None = None) -> Path | None:
+def ensure_videos(task: Task, root: Path, progress: Count | None = None) -> Path | None:
     """Unpack a task's archive into ``<folder>/video``, unless that is done; the folder, or ``None`` without archive.
 
     A ``video`` folder that was not made here is the user's own, and left as it is. ``progress`` is told the bytes of
@@ -60,7 +60,7 @@ def ensure_videos(task: Task, root: Path, progress: Meter | None = None) -> Path
     return unpack(archive, archive.parent / "video", progress) if archive else None
 
 
-def unpack(archive: Path, target: Path, progress: Meter | None = None) -> Path:
+def unpack(archive: Path, target: Path, progress: Count | None = None) -> Path:
     """Unpack an archive into a folder, once; what all its files have for a parent folder in common is left out.
 
     Done already, by the stamp in the folder (the archive's name and size): returns at once, unless there are fewer
@@ -138,7 +138,7 @@ def _is_ready(target: Path, stamp: Mapping[str, Any]) -> bool:
     return target.exists() and (own or (_made_from(target, stamp) and _count(target) >= have.get("files", 0)))
 
 
-def _extract(archive: Path, size: int, folder: Path, progress: Meter | None) -> list[PurePosixPath]:
+def _extract(archive: Path, size: int, folder: Path, progress: Count | None) -> list[PurePosixPath]:
     """Write every regular file beneath a folder; their paths in the archive."""
     room, sane = shutil.disk_usage(folder).free - KEPT_FREE, size * MOST_GROWTH + GROWTH_FREE
     allowed, limit = min((room, "the disk has no more room"), (sane, "that is no archive of videos"))
@@ -217,7 +217,7 @@ def _put_back(content: Path, files: Iterable[Path], target: Path) -> None:
 class _Counted:
     """A file that reports how much of it was read."""
 
-    def __init__(self, file: BinaryIO, size: int, progress: Meter | None):
+    def __init__(self, file: BinaryIO, size: int, progress: Count | None):
         self.file, self.size, self.progress, self.done = file, size, progress, 0
 
     def read(self, count: int = -1) -> bytes:

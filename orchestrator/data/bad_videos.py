@@ -9,7 +9,7 @@ from pathlib import Path
 
 from orchestrator.data.samples import Sample
 from orchestrator.errors import Problem
-from orchestrator.machine.meter import Meter
+from orchestrator.machine.meter import Count
 
 SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
 
@@ -21,7 +21,7 @@ class BadVideos:
         self.choice, self.cache = choice, cache
 
     def problems(
-        self, videos: Iterable[str], odd: list[Problem] | None = None, progress: Meter | None = None
+        self, videos: Iterable[str], odd: list[Problem] | None = None, progress: Count | None = None
     ) -> list[Problem]:
         """What is wrong with some videos, each looked at once; ``where`` is its path. The rest as in `check_videos`."""
         from orchestrator.data.videos import check_videos

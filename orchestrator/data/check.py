@@ -17,7 +17,7 @@ from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
 from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped
-from orchestrator.machine.meter import meter
+from orchestrator.machine.meter import Meter
 
 
 @dataclass
@@ -111,7 +111,8 @@ def check_videos_of(
     wanted: dict[tuple[str, str], list[str]] = {}
     for task in chosen:
         if video_root == VIDEO_ROOT:
-            ensure_videos(task, root, meter(f"unpacking the videos of {task.name} (bytes)"))
+            with Meter(f"unpacking the videos of {task.name} (bytes)") as meter:
+                ensure_videos(task, root, meter)
         there = [split for split in SPLITS if split_file(task, split, root)]
         samples = {split: scan_split(task, split, root, video_root, columns=columns).samples for split in there}
         clips = {split: [sample.video for sample in samples[split] if sample.video] for split in there}
@@ -125,7 +126,8 @@ def check_videos_of(
                 message = f"{task.name} {split}: {unnamed:,} samples without video"
                 report.problems.append(Problem(message, hint="no video column, and no file of the id's name"))
     odd: list[Problem] = []
-    found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter("videos checked"), odd=odd)
+    with Meter("videos checked") as meter:
+        found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter, odd=odd)
     report.warnings += map(str, capped(odd, most=MOST_PROBLEMS, what="videos like these"))
     bad = {problem.where: problem for problem in found}
     rows = {(row["task"], row["split"]): row for row in report.splits}

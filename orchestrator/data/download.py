@@ -17,7 +17,7 @@ from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.hub import errors_explained
 from orchestrator.machine.locks import without, work_lock
-from orchestrator.machine.meter import meter
+from orchestrator.machine.meter import Meter
 
 REPOSITORY = "THUIAR/MMLA-Datasets"
 MANIFEST, LOCK = "manifest.json", ".download.lock"
@@ -38,7 +38,7 @@ def download(
         OrchestratorError: the hub cannot be reached, or a file came damaged.
     """
     revision = revision or _read_manifest(out, repository).get("commit") or "main"
-    with errors_explained(repository, revision):
+    with errors_explained(repository, revision), Meter(f"asking the hub for the files of {repository}"):
         commit, remote = look_up(repository, revision)
     chosen = _choose(names, remote, videos=videos)
     print(f"{repository} at {commit}", file=sys.stderr)
@@ -53,7 +53,8 @@ def download(
         raise InputError(f"cannot be written: {error.strerror}", str(error.filename or out), hint) from error
     if videos:
         for task in _tasks_of({file.dataset for file in chosen if file.is_archive}):
-            ensure_videos(task, out, meter(f"unpacking the videos of {task.name} (bytes)"))
+            with Meter(f"unpacking the videos of {task.name} (bytes)") as meter:
+                ensure_videos(task, out, meter)
     total = sum(file.size for file in chosen)
     print(f"{len(chosen)} files ({_size(total)}), {fetched} of them fetched now: {out}")
     print(f"next: python -m orchestrator data check --data-root {out}")

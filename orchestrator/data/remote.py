@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.machine.hub import endpoint, hub
+from orchestrator.machine.meter import Count, Meter
 
 SPLIT_SUFFIXES = (".tsv", ".csv", ".json", ".jsonl")
 _CHUNK = 1 << 20
@@ -101,18 +102,22 @@ def fetch(repository: str, commit: str, file: Remote, out: Path) -> None:
         )
         stream.flush()
         os.fsync(stream.fileno())
-    if hash_like(partial, file.hash) != file.hash:
+    with Meter(f"checking {file.path} (bytes)") as meter:
+        found = hash_like(partial, file.hash, meter)
+    if found != file.hash:
         partial.unlink()
         raise OrchestratorError(f"{file.path}: what the hub sent is damaged (its hash differs); run the same again")
 
 
-def hash_like(path: Path, like: str) -> str:
-    """A file's hash in the way of another: SHA-256 of the content, or git's SHA-1 of a blob."""
-    kind = like.partition(":")[0]
-    digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+def hash_like(path: Path, like: str, progress: Count | None = None) -> str:
+    """A file's hash in the way of another: SHA-256 of the content, or git's SHA-1 of a blob; tells how far it is."""
+    kind, size = like.partition(":")[0], path.stat().st_size
+    digest = hashlib.sha256() if kind == "sha256" else hashlib.sha1(b"blob %d\0" % size)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
+            if progress:
+                progress(file.tell(), size)
     return f"{kind}:{digest.hexdigest()}"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from orchestrator.errors import Problem
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import updating
-from orchestrator.machine.meter import Meter
+from orchestrator.machine.meter import Count
 from orchestrator.machine.optional import is_memory, optional
 
 OUT_OF = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # memory, open files
@@ -28,7 +28,7 @@ def check_videos(
     paths: Iterable[str | Path],
     cache: Path | None = None,
     workers: int = 4,
-    progress: Meter | None = None,
+    progress: Count | None = None,
     odd: list[Problem] | None = None,
 ) -> list[Problem]:
     """All that is wrong with some video files: missing, empty, cut off, or a frame that cannot be decoded.

@@ -20,6 +20,7 @@ from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
 from orchestrator.machine.locks import waiting_lock
 from orchestrator.machine.logs import tail
+from orchestrator.machine.meter import Meter, written
 
 SHOWN_LINES = 12  # of a failed command's output
 # what a failed build's log says -> what to do
@@ -73,21 +74,8 @@ def build(environment: Environment, *, force: bool = False, wheels: Path | None 
         os.set_inheritable(lock.fileno(), True)
         if environment.state() == "ready" and not force:
             return
-        work = _Build(environment, wheels)
-        work.make_venv(fresh=force or environment.unfinished.exists())
-        environment.unfinished.touch()
-        environment.stamp.unlink(missing_ok=True)
-        git, python = "git" in environment.source, str(environment.python)
-        if git:
-            work.check_out()  # first: where it cannot be had, gigabytes of packages need not be downloaded
-        alone = ("--no-index", "--find-links", str(wheels.resolve())) if wheels else ()
-        work.uv("pip", "sync", *alone, "--python", python, "--require-hashes", str(environment.lock))
-        if git:
-            # over the lock, which also holds its build backend
-            install = ("pip", "install", "--python", python, "--no-deps", "--no-build-isolation")
-            work.uv(*install, "-e", str(environment.sources))
-        if problem := environment.check():
-            raise StageError(f"the environment was built but does not work: {problem}\n    log: {environment.log}")
+        with Meter(f"building {environment.name}") as meter:
+            _Build(environment, wheels, meter).do(fresh=force)
         atomic_write(environment.stamp, json.dumps({"lock": digest, "python": environment.python_version}) + "\n")
         environment.unfinished.unlink()
 
@@ -95,8 +83,28 @@ def build(environment: Environment, *, force: bool = False, wheels: Path | None 
 class _Build:
     """The steps of one build."""
 
-    def __init__(self, environment: Environment, wheels: Path | None):
-        self.environment, self.log, self.wheels = environment, environment.log, wheels
+    def __init__(self, environment: Environment, wheels: Path | None, meter: Meter):
+        self.environment, self.log, self.wheels, self.meter = environment, environment.log, wheels, meter
+
+    def do(self, *, fresh: bool) -> None:
+        """All of them, and a look at what came of them."""
+        environment, wheels = self.environment, self.wheels
+        self.make_venv(fresh=fresh or environment.unfinished.exists())
+        environment.unfinished.touch()
+        environment.stamp.unlink(missing_ok=True)
+        git, python = "git" in environment.source, str(environment.python)
+        if git:
+            self.check_out()  # first: where it cannot be had, gigabytes of packages need not be downloaded
+        alone = ("--no-index", "--find-links", str(wheels.resolve())) if wheels else ()
+        self.meter.doing = f"its {environment.lock.read_text('utf-8').count('==')} packages"
+        self.uv("pip", "sync", *alone, "--python", python, "--require-hashes", str(environment.lock))
+        if git:
+            # over the lock, which also holds its build backend
+            install = ("pip", "install", "--python", python, "--no-deps", "--no-build-isolation")
+            self.uv(*install, "-e", str(environment.sources))
+        self.meter.doing = "importing them"
+        if problem := environment.check():
+            raise StageError(f"the environment was built but does not work: {problem}\n    log: {environment.log}")
 
     def make_venv(self, *, fresh: bool) -> None:
         environment = self.environment
@@ -105,11 +113,13 @@ class _Build:
         usable = config.is_file() and re.search(version, config.read_text(encoding="utf-8"), re.M)
         if usable and environment.python.exists() and not fresh:
             return  # uv changes only what differs
+        self.meter.doing = f"Python {environment.python_version}"
         self.uv("venv", "--clear", "--no-project", "--python", environment.python_version, str(environment.venv))
 
     def check_out(self) -> None:
         """Download the pinned commit, or copy it from the folder of wheels."""
         folder, source = self.environment.sources, self.environment.source
+        self.meter.doing = "its source"
         if self.wheels:
             git_source.copy(self.wheels / self.environment.name, folder)
         else:
@@ -136,9 +146,19 @@ class _Build:
                 env["UV_OFFLINE"] = "1"
             # not in the user's folder, whose pyproject.toml or uv.toml uv would heed
             where = self.log.parent
-            done = subprocess.run(argv, env=env, cwd=where, stdout=file, stderr=subprocess.STDOUT, close_fds=False)
-        if done.returncode:
-            raise StageError(self.failure(start, argv, done.returncode))
+            with subprocess.Popen(
+                argv, env=env, cwd=where, stdout=file, stderr=subprocess.STDOUT, close_fds=False
+            ) as process:
+                self.meter.more = lambda: written(process.pid)
+                try:
+                    status = process.wait()
+                except BaseException:
+                    process.kill()
+                    raise
+                finally:
+                    self.meter.more = str
+        if status:
+            raise StageError(self.failure(start, argv, status))
 
     def failure(self, start: int, argv: Sequence[str], status: int) -> str:
         output = tail(self.log, start)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.errors import InputError
+from orchestrator.machine.meter import Meter
 
 # what flock says on a file system without locks
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -153,7 +154,8 @@ def waiting_lock(path: Path, waiting: str, mode: str = "ab") -> Iterator[IO[byte
             _flock(file.fileno())
         except BlockingIOError:
             print(waiting, file=sys.stderr, flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with Meter("waiting"):
+                fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
             if error.errno not in NO_LOCKS:
                 raise

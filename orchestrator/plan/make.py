@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import Task, tasks
+from orchestrator.machine.meter import Meter
 from orchestrator.plan.changes import changes
 from orchestrator.plan.differences import DATA
 from orchestrator.plan.keys import Inputs, key_of
@@ -37,7 +38,8 @@ def make_plan(
     folder = runs_dir / recipe.name
     seen = {} if seen is None else seen
     groups = job_tasks(recipe).items()
-    jobs = tuple(_job(_own(recipe, name), name, group, folder / name, merge, seen) for name, group in groups)
+    with Meter(f"planning {recipe.name}"):  # on a slow disk it takes long to look at tens of thousands of videos
+        jobs = tuple(_job(_own(recipe, name), name, group, folder / name, merge, seen) for name, group in groups)
     return Plan(recipe, jobs, folder, merge)
 
 

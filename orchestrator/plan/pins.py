@@ -11,6 +11,7 @@ from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.inside import hub_pins
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.locks import updating
+from orchestrator.machine.meter import Meter
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Say
@@ -104,7 +105,7 @@ def _asked(repository: str, revision: str, say: Say) -> str | None:
 
     try:
         api = hub().HfApi(endpoint=endpoint())
-        with errors_explained(repository, revision, "model"):
+        with errors_explained(repository, revision, "model"), Meter(f"asking the hub for {repository}"):
             found = api.model_info(repository, revision=revision, timeout=SECONDS).sha
             return str(found) if found else None
     except InputError as error:

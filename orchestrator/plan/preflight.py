@@ -13,7 +13,7 @@ from orchestrator.data.leaks import id_problems, leaked_ids, shared_ids
 from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import split_file
 from orchestrator.errors import InputError, Problem, capped, did_you_mean
-from orchestrator.machine.meter import meter
+from orchestrator.machine.meter import Meter
 from orchestrator.plan.devices import loads_model, machine_problems
 from orchestrator.plan.only import splits_of
 from orchestrator.plan.plan import Plan
@@ -181,7 +181,8 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
     if len(named) > MANY_VIDEOS:
         yield Note(f"checking that {len(named):,} videos can be decoded (new and changed ones)")
     odd: list[Problem] = []
-    bad = survey.plan.bad_videos.problems(named, odd, meter("videos checked"))
+    with Meter("videos checked") as meter:
+        bad = survey.plan.bad_videos.problems(named, odd, meter)
     if odd:
         yield Note(f"{len(odd):,} of {len(named):,} videos are odd, e.g. {odd[0]}")
     choice = survey.recipe.on_bad_video

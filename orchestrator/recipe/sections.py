@@ -159,6 +159,12 @@ class Resources(Section):
         ge=0,
         description="when a run is stopped, its processes have so long to finish a checkpoint",
     )
+    stall_minutes: float = Field(
+        30.0,
+        ge=0,
+        description="warn when a stage has shown no progress for so long (three times that before its first step or "
+        "answer); 0: never",
+    )
 
     @property
     def decisive_env(self) -> dict[str, str]:

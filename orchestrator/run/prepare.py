@@ -45,10 +45,11 @@ def unpack_videos(recipes: Sequence[Recipe], only: Sequence[str] = ()) -> None:
         if recipe.modality != "video" or recipe.data.video_root != VIDEO_ROOT:
             continue
         from orchestrator.data.archives import ensure_videos
-        from orchestrator.machine.meter import meter
+        from orchestrator.machine.meter import Meter
 
         for task in tasks_of(recipe, only):
-            ensure_videos(task, Path(recipe.data.root), meter(f"unpacking the videos of {task.name}"))
+            with Meter(f"unpacking the videos of {task.name} (bytes)") as meter:
+                ensure_videos(task, Path(recipe.data.root), meter)
 
 
 def keep_recipes(plans: Sequence[Plan], asked: RecipeFiles, say: Say) -> None:

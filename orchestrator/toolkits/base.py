@@ -150,8 +150,16 @@ class Trainer(Part, Protocol):
     def resumable(self, folder: Path, say: Say = ignore) -> str | None:
         """The newest whole checkpoint of a stopped training; removes those that are not, and says which and why."""
 
-    def train_progress(self, folder: Path) -> Progress | None:
-        """How far a training is, read from the toolkit's own log."""
+    def train_progress(self, folder: Path, begin: int = 0) -> Progress | None:
+        """How far a training is, step by step, read from what the toolkit says and logs by itself.
+
+        Args:
+            folder: the stage's.
+            begin: where in the stage's log the attempt begins whose steps are meant, in bytes.
+
+        Returns:
+            ``None`` before the first step.
+        """
 
     def train_problems(self, folder: Path, log: str, rows: int) -> Sequence[str]:
         """Why a training on so many rows that exited with status 0 did not succeed; empty when it did."""

@@ -20,8 +20,9 @@ STATE = "trainer_state.json"
 OUTPUT = "output"
 ACCURACY = "eval_accuracy"
 MEASURED = {"loss", "grad_norm", ACCURACY, "eval_seq_acc"}  # numbers of the log that are read
-# what tqdm and the trainer print while they train
-BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d+)/(\d+) \[")
+# what tqdm and the trainer print while they train; ms-swift's bar has a name; one that ends by going up a line stands
+# below it: an evaluation's
+BAR = re.compile(r"(?:^|[\r\n])\s*(?:Train:\s*)?\d+%\|[^|\r\n]*\|\s*(\d+)/(\d+) \[[^]\r\n]*\](?!\x1b\[A)")
 LOSS = re.compile(r"'loss': ([-+.\de]+|nan|inf)")
 MOST = 3  # files that one sentence names
 Problems = Callable[[Path], list[str]]  # what is wrong with the files of a checkpoint
@@ -166,8 +167,27 @@ def entries(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def bar_progress(folder: Path) -> Progress | None:
-    """The last progress bar of the trainer, and the last loss, in the log of a stage's folder."""
-    text = tail(folder / LOG)
-    bars, losses = BAR.findall(text), LOSS.findall(text)
-    return Progress(int(bars[-1][0]), int(bars[-1][1]), float(losses[-1]) if losses else None) if bars else None
+def bar_progress(folder: Path, begin: int = 0) -> Progress | None:
+    """The last progress bar of the trainer, and the last loss, in the log of a stage's folder from byte ``begin`` on.
+
+    ``None`` before the first step: after a resume the bar begins at 0, and jumps to where it goes on.
+    """
+    text = tail(folder / LOG, begin)
+    bars, losses = _bars(text), LOSS.findall(text)
+    return Progress(*bars[-1], float(losses[-1]) if losses else None) if bars and bars[-1][0] else None
+
+
+def with_bar(logged: Progress | None, folder: Path, begin: int = 0) -> Progress | None:
+    """What a toolkit's own log says, which tells of each tenth step, and the progress bar, which tells of each."""
+    if logged is None:
+        return bar_progress(folder, begin)
+    # others are those of evaluations
+    done = [done for done, total in _bars(tail(folder / LOG, begin)) if total == logged.total]
+    if not done:
+        return logged
+    return Progress(done[-1], logged.total, logged.loss) if done[-1] else None
+
+
+def _bars(text: str) -> list[tuple[int, int]]:
+    """(step, steps) of each bar, in the order in which they were drawn."""
+    return [(int(done), int(total)) for done, total in BAR.findall(text)]

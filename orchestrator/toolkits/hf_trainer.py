@@ -121,6 +121,6 @@ class HfTrainer(Programs):
             found.append(f"reports to TensorBoard: tensorboard --logdir {folder / TENSORBOARD}")
         return found
 
-    def train_progress(self, folder: Path) -> Progress | None:
+    def train_progress(self, folder: Path, begin: int = 0) -> Progress | None:
         """See `Trainer.train_progress`."""
-        return hf_output.bar_progress(folder)
+        return hf_output.bar_progress(folder, begin)

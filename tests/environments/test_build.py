@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import InputError, StageError
+from orchestrator.errors import InputError, Interrupted, StageError
 from tests.environments.toy import DEFINITION, calls, load
 
 
@@ -121,6 +123,36 @@ def test_two_builds_wait_for_each_other(
         thread.join()
     assert calls(tmp_path) == ["venv --clear", "pip sync"]
     assert capsys.readouterr().err.startswith("waiting for another process that builds the environment of toy (")
+
+
+def test_a_build_is_never_silent_for_long(
+    toy: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("orchestrator.machine.meter.PLAIN_SECONDS", 0.1)
+    monkeypatch.setenv("UV_SECONDS", "0.5")
+    build(toy)
+    said = capsys.readouterr().err.splitlines()
+    assert "building toy: its 1 packages, 0:00:00" in said
+    assert len(said) >= 3
+
+
+def test_a_build_that_is_stopped_leaves_nothing_running(toy: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_SECONDS", "600")
+    begun = time.monotonic()
+
+    def stop(*_: object) -> None:
+        raise Interrupted("stopped by SIGALRM")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 1)
+    try:
+        with pytest.raises(Interrupted):
+            build(toy)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - begun < 60
+    assert toy.state() == "missing"
+    assert [child for child in psutil.Process().children() if "uv" in " ".join(child.cmdline())] == []
 
 
 def test_a_checkout_that_cannot_be_written(toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

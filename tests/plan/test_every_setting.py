@@ -85,6 +85,7 @@ CHANGES |= {
     "resources.inference_processes": ("2", NONE, ()),
     "resources.stage_timeout_hours": ("9", NONE, ()),
     "resources.stop_grace_seconds": ("9", NONE, ()),
+    "resources.stall_minutes": ("9", NONE, ()),
 }
 # chosen by another test, or by nothing
 ELSEWHERE = {"method", "tasks", "source"}

@@ -77,6 +77,7 @@ def test_keys_are_those_of_before(tmp_path: Path) -> None:
         ("resources.device=auto", set()),
         ("resources.stage_timeout_hours=3", set()),
         ("resources.stop_grace_seconds=3", set()),
+        ("resources.stall_minutes=3", set()),
         ("description=other words", set()),
         ("resources.env.NCCL_DEBUG=INFO", set()),
         ("data.columns={MELD.text: Words}", set()),

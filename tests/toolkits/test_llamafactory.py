@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 from orchestrator.data.demo import write_demo_data
+from orchestrator.machine.logs import LOG
+from orchestrator.toolkits.hf_output import BAR
 from tests.checkpoints import write_safetensors
 from tests.media import write_video
 from tests.recipes import write_rows
@@ -73,7 +75,13 @@ def video_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_sft_from_recipe_to_csv(tmp_path: Path, demo_data: Path) -> None:
     recipe = recipe_file(
-        tmp_path, f"method: sft\ntasks: [demo]\ndata: {{root: {demo_data}}}\ntrain: {{epochs: 2, save_steps: 5}}\n"
+        tmp_path,
+        f"""method: sft
+tasks: [demo]
+data: {{root: {demo_data}}}
+train: {{epochs: 2, save_steps: 5}}
+resources: {{env: {{TQDM_MININTERVAL: "0"}}}}  # bars are drawn ten times a second at most, and these steps are shorter
+""",
     )
     said = run(recipe, tmp_path)
     assert f"results: {tmp_path}/tiny.csv" in said
@@ -94,6 +102,10 @@ def test_sft_from_recipe_to_csv(tmp_path: Path, demo_data: Path) -> None:
     assert (stage_folder(tmp_path, "train") / "output" / f"checkpoint-{best}" / "model.safetensors").is_file()
     assert len(texts(stage_folder(tmp_path, "infer") / "predictions.jsonl")) == 24
     assert not (stage_folder(tmp_path, "train") / "cache").exists()
+    # each step could be seen, though LLaMA-Factory logs each tenth
+    bars = BAR.findall((stage_folder(tmp_path, "train") / LOG).read_bytes().decode())
+    seen = [int(done) for done, total in bars if int(total) == state["max_steps"]]
+    assert sorted(set(seen)) == list(range(state["max_steps"] + 1))
     # a second run does nothing and gives the same file
     before = (tmp_path / "tiny.csv").read_bytes()
     assert "everything is done already" in run(recipe, tmp_path)

@@ -78,6 +78,41 @@ def test_progress_is_the_newest_line(tmp_path: Path) -> None:
     assert TRAINER.train_progress(tmp_path) == Progress(390, 500, 1 / 391)
 
 
+def test_progress_tells_of_each_step_though_the_log_tells_of_each_tenth(tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    log = tmp_path / "log.txt"
+    # as LLaMA-Factory writes them: the bar of an evaluation stands below the training's
+    training = "\r {}%|##   | {}/39 [00:02<00:17,  2.01it/s]"
+    evaluation = "\n\r  8%|8    | 1/12 [00:00<?, ?it/s]\x1b[A"
+    loading = "Loading weights: 100%|#####| 26/26 [00:00<00:00, 25179.38it/s]\n"
+    log.write_text(loading + training.format(0, 0))
+    assert TRAINER.train_progress(tmp_path) is None, "no step is done"
+    with log.open("a") as file:
+        file.write(training.format(7, 3) + evaluation)
+    assert TRAINER.train_progress(tmp_path) == Progress(3, 39, None)
+    (tmp_path / "output" / "trainer_log.jsonl").write_text('{"current_steps": 10, "total_steps": 39, "loss": 0.5}\n')
+    with log.open("a") as file:
+        file.write(training.format(28, 11) + "\r100%|#####| 12/12 [00:00<00:00, 3.1it/s]")
+    assert TRAINER.train_progress(tmp_path) == Progress(11, 39, 0.5)
+    with log.open("a") as file:
+        file.write("\nA remark.\n" * 10_000)
+    assert TRAINER.train_progress(tmp_path) == Progress(10, 39, 0.5), "the bar is far above"
+
+
+def test_progress_of_an_attempt_that_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "trainer_log.jsonl").write_text('{"current_steps": 20, "total_steps": 39, "loss": 0.5}\n')
+    log, bar = tmp_path / "log.txt", "\r 60%|##   | {}/39 [00:02<00:17,  2.01it/s]"
+    log.write_text(bar.format(23))
+    assert TRAINER.train_progress(tmp_path) == Progress(23, 39, 0.5)
+    begin = log.stat().st_size
+    assert TRAINER.train_progress(tmp_path, begin) == Progress(20, 39, 0.5), "an earlier attempt's bar"
+    for bars, expected in ((bar.format(0), None), (bar.format(21), Progress(21, 39, 0.5))):
+        with log.open("a") as file:
+            file.write(bars)
+        assert TRAINER.train_progress(tmp_path, begin) == expected
+
+
 @given(st.lists(st.tuples(st.text(), st.none() | st.just("/v/clip.mp4")), max_size=4), st.none() | st.text())
 def test_any_text_gives_readable_json(rows: list[tuple[str, str | None]], system: str | None) -> None:
     examples = [

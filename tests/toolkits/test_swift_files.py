@@ -106,6 +106,10 @@ def test_progress_is_the_newest_line(tmp_path: Path) -> None:
     log = tmp_path / "output" / "logging.jsonl"
     log.write_text(text * 50 + evaluation + '{"loss": 1, "global_st')
     assert TRAINER.train_progress(tmp_path) == Progress(390, 500, 1 / 391)
+    bars = "\rTrain:  78%|###  | 391/500 [00:12<00:13,  1.14it/s]\n\rVal:  50%|##   | 1/2 [00:00<00:00,  5.36it/s]"
+    (tmp_path / "log.txt").write_text(bars)
+    assert TRAINER.train_progress(tmp_path) == Progress(391, 500, 1 / 391)
+    (tmp_path / "log.txt").unlink()
     log.write_text('{"model_parameter_info": ""}\n')
     assert TRAINER.train_progress(tmp_path) is None
 

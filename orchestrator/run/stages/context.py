@@ -16,6 +16,7 @@ from orchestrator.plan.identity import sizes_of
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.plan.record import Attempt, damaged, read, reopen
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.run.stages.stall import Stall
 from orchestrator.toolkits.base import Command, Part, Progress, Say, ignore
 
 AGAIN = "    run the same command again: "
@@ -123,8 +124,12 @@ class Context:
         earlier = progress()  # what an earlier attempt left in the log or in the journal
         before = earlier.done if earlier else 0
 
+        stall = Stall(folder, self.recipe.resources.stall_minutes, before)
+
         def report() -> None:
             now = progress()
+            if warning := stall.warning(now):
+                self.say(warning)
             if now is None:
                 return
             if self.attempt and self.attempt.startup_seconds is None and now.done not in (0, before):

@@ -50,7 +50,7 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     command = commands.train_command(context.plan, stage, context.device, resume)
     before = log.stat().st_size if log.exists() else 0
     with context.same_videos(videos):
-        context.launch(trainer, [command], stage.folder, lambda: trainer.train_progress(stage.folder))
+        context.launch(trainer, [command], stage.folder, lambda: trainer.train_progress(stage.folder, before))
     if problems := trainer.train_problems(stage.folder, since(log, before), rows):
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")

@@ -149,16 +149,16 @@ class Trainer(HfTrainer):
 
     # outputs
 
-    def train_progress(self, folder: Path) -> Progress | None:
-        """See `Trainer.train_progress`: the last lines of trainer_log.jsonl."""
+    def train_progress(self, folder: Path, begin: int = 0) -> Progress | None:
+        """See `Trainer.train_progress`: the last lines of trainer_log.jsonl, and the steps since."""
         steps = [
             entry for entry in hf_output.entries(folder / OUTPUT / "trainer_log.jsonl") if "current_steps" in entry
         ]
-        if not steps:
-            return None
         losses = [entry["loss"] for entry in steps if "loss" in entry]
         # its remaining_time is wrong after a resume, so the view makes its own
-        return Progress(steps[-1]["current_steps"], steps[-1]["total_steps"], losses[-1] if losses else None)
+        numbers = [(entry["current_steps"], entry["total_steps"]) for entry in steps[-1:]]
+        logged = Progress(*numbers[0], losses[-1] if losses else None) if numbers else None
+        return hf_output.with_bar(logged, folder, begin)
 
     def train_problems(self, folder: Path, log: str, rows: int) -> list[str]:
         """See `Trainer.train_problems`. LLaMA-Factory drops rows that it cannot read and exits with status 0."""

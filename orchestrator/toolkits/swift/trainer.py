@@ -128,9 +128,9 @@ class Trainer(HfTrainer):
 
     # outputs
 
-    def train_progress(self, folder: Path) -> Progress | None:
-        """See `Trainer.train_progress`: the last lines of logging.jsonl."""
-        return progress(folder / OUTPUT / "logging.jsonl")
+    def train_progress(self, folder: Path, begin: int = 0) -> Progress | None:
+        """See `Trainer.train_progress`: the last lines of logging.jsonl, and the steps since."""
+        return hf_output.with_bar(progress(folder / OUTPUT / "logging.jsonl"), folder, begin)
 
     def evaluations(self, folder: Path) -> list[tuple[int, float]]:
         """See `Trainer.evaluations`: the share of dev answers that are right in every token."""
