@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.plan.plan import Job, Plan, Stage
-from orchestrator.plan.record import STATE, Record, damaged, read
+from orchestrator.plan.record import Record, damaged, read
 from orchestrator.run.again import set_aside_edited
 from orchestrator.run.listener import Listener
 from orchestrator.run.record import attempt, disk_errors
+from orchestrator.run.remove import remove, useless
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
 
@@ -80,16 +79,7 @@ def _run_stage(context: Context, stage: Stage, listener: Listener) -> None:
 
 def _useful(stage: Stage, before: Record | None, listener: Listener) -> Record | None:
     """What an earlier run left of a stage, as its ``stage.json`` tells; removed if no use can be made of it."""
-    why = ""
-    if before and before.mixed:
-        why = "what it read was changed while it ran"
-    elif before and (before.stage, before.key) != (stage.kind, stage.key):
-        why = f"what is there says that it is {before.job}/{before.stage}-{before.key}"
-    elif stage.kind == "score":
-        pass  # computed anew whatever is there, which says which run's scores these replace
-    elif not stage.fits(before) and stage.folder.exists():
-        # also where its stage.json was lost: nothing says whose answers lie there
-        why = "what is there came from another training, or from other answers"
+    why = useless(stage, before)
     if not why:
         for left in stage.folder.glob(".*.tmp"):  # half a file of a run that was killed
             left.unlink()
@@ -99,16 +89,8 @@ def _useful(stage: Stage, before: Record | None, listener: Listener) -> Record |
             set_aside_edited(stage.folder, before, listener.remark)
         return before
     listener.remark(f"begins anew: {why}")
-    _remove(stage.folder)
+    remove(stage.folder)
     return None
-
-
-def _remove(folder: Path) -> None:
-    """Remove a stage's folder. What says that it is worth nothing goes last: a kill may come at any moment."""
-    for path in folder.iterdir():
-        if path.name != STATE:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    shutil.rmtree(folder)
 
 
 def _refuse_other_world(context: Context, stage: Stage, before: Record | None) -> None:
