@@ -139,6 +139,8 @@ def _remove(at_hand: AtHand, wanted: Sequence[Leftover]) -> Removal:
 def _print_end(
     removal: Removal, groups: Sequence[Sequence[Leftover]], wanted: Sequence[Leftover], runs_dir: Path
 ) -> None:
+    if removal.ended:
+        print(wrapped(f"ended what killed runs left running: process {', '.join(removal.ended)}", "note: "))
     for path, why in removal.left.items():
         print(wrapped(f"{os.path.relpath(path, runs_dir)} stays: {why}", "note: "))
     if wanted:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import InputError, Problem, remedy
 from orchestrator.machine.locks import is_running, unused
+from orchestrator.machine.processes import end_below
 from orchestrator.plan.plan import Job
 from orchestrator.plan.record import STATE
 from orchestrator.run import RECIPE
@@ -48,12 +49,14 @@ class Removal:
         gone: what was removed.
         left: what was left, and why: it is needed by now, or somebody works on it.
         problems: what could not be removed, and why.
+        ended: processes that killed runs had left running there.
     """
 
     bytes: int = 0
     gone: list[Path] = field(default_factory=list)
     left: dict[Path, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
 
 
 def find(at_hand: AtHand, runs_dir: Path) -> list[Run]:
@@ -110,6 +113,7 @@ def remove_all(
         folders.setdefault(one.job, []).append(one)
     for folder, some in folders.items():
         with _held(folder) as who:
+            done.ended += [] if who else end_below(folder)
             now = {} if who else {one.path: one for one in _again(at_hand, folder) if isinstance(one, Leftover)}
             for one in some:
                 say(one)

@@ -17,6 +17,7 @@ from orchestrator.run.at_hand import AtHand
 from orchestrator.run.clean import find, remove_all
 from orchestrator.run.leftovers import NOT_BEGUN, NOT_SCORED
 from tests.run.place import Place
+from tests.run.test_surroundings import kill_all_but_the_toolkit
 from tests.running import call, stage_folder, texts
 
 RATE = ("--set", "train.learning_rate=2e-4")
@@ -358,6 +359,21 @@ def test_what_is_not_of_a_run_is_not_looked_at(done: Place) -> None:
         (folder / "demo" / "train-000000000000").mkdir(parents=True)
     found = said(done, "--yes")
     assert (found["items"], found["left"]) == ([one for one in found["items"] if one["weights"]], [])
+
+
+def test_what_a_killed_run_left_running_is_ended_before_its_folder_goes(place: Place) -> None:
+    place.run()
+    process = place.start_until("train", *RATE, do="hang:train=5")
+    (toolkit,) = place.running()
+    kill_all_but_the_toolkit(process)
+    (place.folder / "runs" / "echoed" / "recipe.yaml").unlink()
+    assert kinds(names(place, place.recipe)) == ["train"]
+    assert toolkit.is_running(), "to look changes nothing"
+    shown = call("clean", place.recipe, "--yes", "--runs-dir", place.folder / "runs")
+    assert f"note: ended what killed runs left running: process {toolkit.pid} (" in shown
+    assert "removed 1 item: " in shown
+    assert not place.running()
+    assert "everything is done already" in place.run()
 
 
 # disks -------------------------------------------------------------------------------------------------------------
