@@ -42,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "score": results_commands.score,
     "compare": results_commands.compare,
     "report": results_commands.report,
+    "clean": upkeep_commands.clean,
 }
 for name, command in COMMANDS.items():
     app.command(name)(command)

@@ -1,4 +1,7 @@
-"""The sub-commands of `env` and `data`, one thin function each. Heavy imports stay inside, so that --help is quick."""
+"""`clean` and the sub-commands of `env` and `data`, one thin function each.
+
+Heavy imports stay inside, so that --help is quick.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,40 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import Columns, DataRoot, Json, RunsDir, Tasks, VideoRoot
+from orchestrator.cli.options import Columns, DataRoot, Json, Limit, RunsDir, Set, Sweep, Tasks, VideoRoot
 from orchestrator.run import RUNS
+
+
+def clean(
+    recipes: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Only the runs of these recipes, and of their sweeps.", metavar="RECIPE..."),
+    ] = None,
+    task: Tasks = None,
+    set_: Set = None,
+    sweep: Sweep = None,
+    limit: Limit = None,
+    runs_dir: RunsDir = RUNS,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking what no recipe leads to.")] = False,
+    checkpoints: Annotated[
+        bool, typer.Option("--checkpoints", help="With --yes: also remove the trainings whose scores are done.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List what nobody needs any more in the folders of runs, and remove it if you say so.
+
+    That is what no recipe leads to: not the one that a run keeps, nor the file which that was made from, nor those in
+    recipes/, nor those that are named, as they are and with --set, --sweep and --limit. Scores and results stay.
+
+    Of trainings whose scores are done it asks apart: only their weights are lost with them.
+
+    Example: python -m orchestrator clean recipes/qwen2_7b_sft.yaml
+    """
+    from orchestrator.cli.clean import clean_runs
+    from orchestrator.recipe.files import RecipeFiles
+
+    chosen = RecipeFiles(recipes or (), set_ or (), task or (), limit, sweep or ())
+    raise typer.Exit(clean_runs(chosen, runs_dir, yes=yes, checkpoints=checkpoints, as_json=json))
 
 
 def env_list(json: Json = False) -> None:

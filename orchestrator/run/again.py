@@ -13,7 +13,7 @@ from orchestrator.plan.outputs import InferOutputs
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.plan.record import Record, damaged, read, reopen
 from orchestrator.run import journals
-from orchestrator.run.leftovers import end_left
+from orchestrator.run.killed import end_left
 from orchestrator.toolkits.base import Say
 
 

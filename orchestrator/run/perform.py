@@ -11,7 +11,7 @@ from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import Record, damaged, read
 from orchestrator.run.again import set_aside_edited
 from orchestrator.run.record import attempt, disk_errors
-from orchestrator.run.remove import remove
+from orchestrator.run.remove import remove, useless
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.work import WORK
 
@@ -49,16 +49,7 @@ def perform(context: Context, stage: Stage) -> Performed:
 
 def _useful(context: Context, stage: Stage, before: Record | None) -> Record | None:
     """What an earlier run left of a stage, as its ``stage.json`` tells; removed if no use can be made of it."""
-    why = ""
-    if before and before.mixed:
-        why = "what it read was changed while it ran"
-    elif before and (before.stage, before.key) != (stage.kind, stage.key):
-        why = f"what is there says that it is {before.job}/{before.stage}-{before.key}"
-    elif stage.kind == "score":
-        pass  # computed anew whatever is there, which says which run's scores these replace
-    elif not stage.fits(before) and stage.folder.exists():
-        # also where its stage.json was lost: nothing says whose answers lie there
-        why = "what is there came from another training, or from other answers"
+    why = useless(stage, before)
     if not why:
         for left in stage.folder.glob(".*.tmp"):  # half a file of a run that was killed
             left.unlink()

@@ -23,7 +23,7 @@ from orchestrator.machine.leases import Lease, Owner, owner_of, take
 from orchestrator.machine.signals import Stop
 from orchestrator.plan.devices import device_of, need_of
 from orchestrator.plan.plan import Job, Plan, Stage
-from orchestrator.run.leftovers import end_left
+from orchestrator.run.killed import end_left
 from orchestrator.run.listener import Listener
 from orchestrator.run.perform import Performed, perform
 from orchestrator.run.queue import Queue, Work

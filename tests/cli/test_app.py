@@ -14,7 +14,7 @@ from tests.running import call
 from tests.shared import RECIPES, ROOT
 
 COMMANDS = ("run", "plan", "validate", "show", "ls", "status", "convert", "score", "env list", "env build", "env check",
-            "data check", "data download")  # fmt: skip
+            "data check", "data download", "clean")  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,163 @@
+"""Finding what nobody needs any more in the folders of runs, and removing it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.errors import InputError, Problem, remedy
+from orchestrator.machine.leases import Owner, owner_of, take
+from orchestrator.machine.processes import end_below
+from orchestrator.plan.plan import Job
+from orchestrator.plan.record import STATE
+from orchestrator.run import RECIPE
+from orchestrator.run.at_hand import AtHand
+from orchestrator.run.leftovers import Leftover, Stays, bytes_of, in_job
+from orchestrator.run.remove import half_removed, remove
+
+UNKNOWN = "no recipe at hand leads there, and it keeps none"
+REFUSED = "see who owns it and whether its folder can be written (ls -ld), then run the same command again"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was found in a run's folder.
+
+    Attributes:
+        folder: the run's.
+        leftovers: what can be removed.
+        stays: what no recipe leads to and is left alone, scores aside.
+        alone: why a job is left alone, by its name: somebody works on it, for example.
+        note: why nothing of it was looked at; empty where it was.
+    """
+
+    folder: Path
+    leftovers: Sequence[Leftover] = ()
+    stays: Sequence[Stays] = ()
+    alone: dict[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass
+class Removal:
+    """What came of a removal.
+
+    Attributes:
+        bytes: freed.
+        gone: what was removed.
+        left: what was left, and why: it is needed by now, or somebody works on it.
+        problems: what could not be removed, and why.
+        ended: processes that killed runs had left running there.
+    """
+
+    bytes: int = 0
+    gone: list[Path] = field(default_factory=list)
+    left: dict[Path, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+
+def find(at_hand: AtHand, runs_dir: Path) -> list[Run]:
+    """Look at the runs that a command is about; nothing is changed.
+
+    Raises:
+        InputError: a folder cannot be read.
+    """
+    try:
+        return [run for folder in at_hand.runs(runs_dir) if (run := _look(at_hand, folder))]
+    except OSError as error:
+        where = str(error.filename or runs_dir)
+        raise InputError(f"cannot be read: {error.strerror}", where, remedy(error.errno)) from None
+
+
+def _look(at_hand: AtHand, folder: Path) -> Run | None:
+    """What is in a folder of the runs folder; ``None`` where it is of no run."""
+    if not (folder / RECIPE).is_file() and next(folder.glob(f"*/*/{STATE}"), None) is None:
+        return None
+    if folder.is_symlink():
+        return Run(folder, note=f"it is a link to {folder.readlink()}")
+    try:
+        jobs = at_hand.jobs_of(folder)
+    except InputError as error:
+        return Run(folder, note=f"what its recipe leads to cannot be told: {error}")
+    if not jobs:
+        return Run(folder, note=UNKNOWN)
+    found: list[Leftover | Stays] = []
+    alone = {}
+    for path in sorted(folder.iterdir()):
+        if not path.is_dir() or (at_hand.jobs and path.name not in at_hand.jobs):
+            continue
+        if why := f"it is a link to {path.readlink()}" if path.is_symlink() else _worker(path):
+            alone[path.name] = why
+        else:
+            found += in_job(path, jobs.get(path.name, ()))
+    leftovers = [one for one in found if isinstance(one, Leftover)]
+    return Run(folder, leftovers, [one for one in found if isinstance(one, Stays) and one.why], alone)
+
+
+def remove_all(
+    at_hand: AtHand, wanted: Collection[Leftover], say: Callable[[Leftover], None] = lambda _: None
+) -> Removal:
+    """Remove what is wanted gone, as far as nobody needs it by now and nobody works on its job.
+
+    Args:
+        at_hand: as it was found with.
+        wanted: what is to go.
+        say: told of each when it is its turn.
+    """
+    done = Removal()
+    folders: dict[Path, list[Leftover]] = {}
+    for one in wanted:
+        folders.setdefault(one.job, []).append(one)
+    for folder, some in folders.items():
+        with _held(folder) as who:
+            done.ended += [] if who else end_below(folder)
+            now = {} if who else {one.path: one for one in _again(at_hand, folder) if isinstance(one, Leftover)}
+            for one in some:
+                say(one)
+                if one.path in now:
+                    _remove(now[one.path], done)
+                else:
+                    done.left[one.path] = who or "it is needed by now, or gone"
+    return done
+
+
+def _again(at_hand: AtHand, folder: Path) -> Iterator[Leftover | Stays]:
+    """What is in a job's folder now: a run may have ended since it was looked at, and made use of some of it."""
+    with contextlib.suppress(InputError):  # its recipe cannot be read any more
+        jobs: Sequence[Job] = at_hand.jobs_of(folder.parent).get(folder.name, ())
+        yield from in_job(folder, jobs)
+
+
+def _worker(job: Path) -> str:
+    """Who works on a job, in words; empty: nobody."""
+    owner = owner_of(job)
+    return f"{owner} works on it" if owner else ""
+
+
+@contextlib.contextmanager
+def _held(job: Path) -> Iterator[str]:
+    """Have nobody else work on a job; yields who does, empty where it is held."""
+    taken = take(job)
+    if isinstance(taken, Owner):
+        yield f"{taken} works on it"
+        return
+    try:
+        yield ""
+    finally:
+        taken.release()
+
+
+def _remove(leftover: Leftover, done: Removal) -> None:
+    path = leftover.path
+    try:
+        remove(path)
+        done.gone.append(path)
+        rest = 0
+    except OSError as error:
+        rest = sum(bytes_of(left) for left in {path, half_removed(path)} if left.exists())
+        where = error.filename or path
+        done.problems.append(Problem(f"cannot be removed: {error.strerror}", str(where), REFUSED))
+    done.bytes += max(0, leftover.bytes - rest)
