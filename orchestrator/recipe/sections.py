@@ -159,6 +159,12 @@ class Resources(Section):
         ge=0,
         description="when a run is stopped, its processes have so long to finish a checkpoint",
     )
+    seconds_per_step: float | None = Field(
+        None, gt=0, description="of an optimizer step, for estimates (default: as earlier runs took)"
+    )
+    seconds_per_answer: float | None = Field(
+        None, gt=0, description="of an answer of one inference process, for estimates (default: as earlier runs took)"
+    )
 
     @property
     def decisive_env(self) -> dict[str, str]:
