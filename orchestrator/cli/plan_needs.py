@@ -77,7 +77,7 @@ def _unknown(left: Forecast) -> str:
     many = f"{counted(len(left.unknown), 'stage')} on GPUs"
     return wrapped(
         f"How long {many} will take is not known: nothing like them was run yet. Run a little first, e.g. "
-        f"`run RECIPE --limit 50`, or say it: {' '.join(options)}",
+        f"`run RECIPE --limit 200`, or say it: {' '.join(options)}",
         "",
     )
 

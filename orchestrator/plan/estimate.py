@@ -28,13 +28,19 @@ class Expected(NamedTuple):
     disk_bytes: int | None
 
 
-def expected(plan: Plan, job: Job, stage: Stage, known: Known) -> Expected:
+def expected(plan: Plan, job: Job, stage: Stage, known: Known, device: str | None = None) -> Expected:
     """What a stage of a plan's job is likely to take. What the recipe says (``resources.seconds_per_*``) wins.
 
     Of a stage that was begun, what its checkpoints or answers hold is no work any more. Looks at files alone.
+
+    Args:
+        plan: the plan.
+        job: of the stage.
+        stage: the one that is to run.
+        known: what earlier runs took; the same for all stages.
+        device: "cpu" or "cuda", where it is to run elsewhere than on this machine (`devices.intended_device`).
     """
-    asked = _Asked(plan, job, stage, known)
-    return _KINDS[stage.kind](asked)
+    return _KINDS[stage.kind](_Asked(plan, job, stage, known, device or device_of(plan)))
 
 
 @dataclass(frozen=True)
@@ -45,14 +51,11 @@ class _Asked:
     job: Job
     stage: Stage
     known: Known
+    device: str
 
     @property
     def recipe(self) -> Recipe:
         return self.job.recipe
-
-    @cached_property
-    def device(self) -> str:
-        return device_of(self.plan)
 
     @cached_property
     def near(self) -> list[Took]:

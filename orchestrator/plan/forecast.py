@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.machine.gpus import visible_gpus
-from orchestrator.plan.devices import device_of, inference_processes
+from orchestrator.plan.devices import inference_processes, intended_device
 from orchestrator.plan.estimate import Expected, expected
 from orchestrator.plan.known import Known
 from orchestrator.plan.plan import Job, Plan, Stage
@@ -36,9 +36,9 @@ class Need(NamedTuple):
 
 
 def gpus_of(plan: Plan, stage: Stage) -> int:
-    """How many GPUs a stage takes at once, wherever it is planned; 0 where the recipe says that it runs on a CPU."""
+    """How many GPUs a stage takes at once, wherever it is planned; none on a CPU that the recipe names."""
     recipe = plan.recipe
-    if recipe.resources.device == "cpu":
+    if intended_device(plan) == "cpu":
         return 0
     if stage.kind == "train":
         return recipe.resources.processes
@@ -52,15 +52,9 @@ def needs_of(plan: Plan, known: Known) -> list[Need]:
 
 
 def _need(plan: Plan, job: Job, stage: Stage, known: Known) -> Need:
-    gpus, likely = gpus_of(plan, stage), expected(plan, job, stage, known)
-    hours: float | None = 0.0
-    if gpus:
-        resources = plan.recipe.resources
-        said = resources.seconds_per_step if stage.kind == "train" else resources.seconds_per_answer
-        # a small model that would run on this machine's CPU: what it took there says nothing of GPUs
-        usable = device_of(plan) == "cuda" or said is not None
-        hours = likely.seconds * gpus / HOUR if usable and likely.seconds is not None else None
-    return Need(stage, job.name, gpus, likely, hours)
+    gpus, likely = gpus_of(plan, stage), expected(plan, job, stage, known, intended_device(plan))
+    hours = None if likely.seconds is None else likely.seconds * gpus / HOUR
+    return Need(stage, job.name, gpus, likely, hours if gpus else 0.0)
 
 
 @dataclass(frozen=True)

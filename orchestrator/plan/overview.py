@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.plan.devices import device_of, gpus_needed, inference_processes
+from orchestrator.plan.devices import device_of, gpus_needed, inference_processes, intended_device
 from orchestrator.plan.forecast import Need, forecast
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.released import release
@@ -49,7 +49,7 @@ def loads(plan: Plan) -> int:
 
 def gpus(plan: Plan) -> int:
     """How many GPUs a plan's largest stage needs, wherever it is planned; 0 for a hosted model and on a CPU."""
-    return gpus_needed(plan.recipe, "cpu" if plan.recipe.resources.device == "cpu" else "cuda")
+    return gpus_needed(plan.recipe, intended_device(plan))
 
 
 def row_of(plan: Plan, needs: Sequence[Need]) -> PlanRow:

@@ -16,6 +16,7 @@ from orchestrator.toolkits.base import Trainer
 CONVERTED_BYTES, ANSWERED_BYTES, SCORED_BYTES = 630, 730, 75
 # Adapters on all linear layers of decoders have 0.75 x rank x parameters^(2/3) parameters, give or take a fifth: from
 # the published configurations of Qwen2 0.5B, 1.5B, 7B and 72B and Llama 3 1B, 3B and 8B. On fewer layers: at most that.
+# Not counted: what is trained beside the adapter (VideoLLaMA2's projector).
 LORA_SHARE, LORA_POWER = 0.75, 2 / 3
 # An assumption: toolkits train an adapter in 32 bits, whatever the model's own precision, and write it so.
 ADAPTER_BYTES = 4

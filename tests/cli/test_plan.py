@@ -3,12 +3,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from orchestrator.plan.outputs import InferOutputs
+from orchestrator.plan.record import Attempt
+from tests.recipes import plan_of
 from tests.running import call
 from tests.shared import RECIPES
-from tests.stages import finish_in
+from tests.stages import finish, finish_in
 
 DEMO = RECIPES / "demo.yaml"
 
@@ -122,14 +126,26 @@ def test_too_little_disk_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "needed" not in said
 
 
-def test_hours_on_a_cpu_say_nothing_of_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A model small enough for this machine's CPU: GPU hours are known where the user says so."""
+def test_gpu_hours_where_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model so small that it would run on this machine's CPU: what it took on GPUs counts, what on CPUs does not."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    recipe = (RECIPES / "qwen2_0_5b_zero_shot.yaml", "--json", "--task", "MELD", "--runs-dir", tmp_path)
-    (plan,) = json.loads(call("plan", *recipe))
-    assert (plan["device"], plan["gpu_hours"]) == ("cpu", None)
-    (plan,) = json.loads(call("plan", *recipe, "--set", "resources.seconds_per_answer=3600"))
-    assert (plan["device"], plan["gpu_hours"]) == ("cpu", 2610)
+    recipe = (RECIPES / "qwen2_0_5b_zero_shot.yaml", "--task", "MELD")
+
+    def planned(runs: str, *more: str) -> Any:
+        (plan,) = json.loads(call("plan", *recipe, "--json", "--runs-dir", tmp_path / runs, *more))
+        assert plan["device"] == "cpu"
+        return plan["gpu_hours"]
+
+    assert planned("none") is None
+    assert planned("none", "--set", "resources.seconds_per_answer=3600") == 2610
+    for device in ("cpu", "cuda"):
+        plan = plan_of("qwen2_0_5b_zero_shot", "tasks=[MELD]", "data.limit=9", runs=tmp_path / device)
+        stage = plan.jobs[0].stage("infer")
+        took = Attempt(started_at="2026-11-26T04:00:00+00:00", seconds=18, resumed_from="")
+        known = {"inputs": dict(stage.inputs), "toolkit": plan.engine.environment.name, "attempts": [took]}
+        finish(stage, device=device, outputs=InferOutputs(requests=9), **known)
+    assert planned("cpu") is None
+    assert planned("cuda") == 2 * 2610 / 3600
 
 
 def test_two_recipes_of_one_name(tmp_path: Path) -> None:
