@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -83,7 +84,9 @@ class Known:
         for job in _folders(runs_dir):
             records = {name: record for name in _names(job) if (record := read(job / name)) is not None}
             for name, record in records.items():
-                if record.outputs is not None and record.inputs.get("keys") == KEYS:
+                if record.outputs is None or record.inputs.get("keys") != KEYS:
+                    continue
+                with contextlib.suppress(AttributeError, TypeError, ValueError):  # somebody edited what it was made of
                     one = _took(job / name, record, records)
                     found.setdefault(one.features.same, []).append(one)
         return cls(found)

@@ -159,6 +159,9 @@ def test_what_is_damaged_or_of_another_version_tells_nothing(data: Path, tmp_pat
     assert of(demo(data), "train", Known.read(tmp_path)).seconds == pytest.approx(80)
     finish(stage, inputs=dict(stage.inputs) | {"keys": 1}, outputs=TrainOutputs(steps=8))
     assert of(demo(data), "train", Known.read(tmp_path)).seconds is None
+    for edited in ({"train": 5}, {"train": {"batch_size": "x"}}, {"weights": [1]}, {"needs": 3}):
+        finish(stage, inputs=dict(stage.inputs) | edited, outputs=TrainOutputs(steps=8))
+        assert of(demo(data), "train", Known.read(tmp_path)).seconds is None, edited
     (stage.folder / STATE).write_text("{")
     (tmp_path / "file").write_text("")
     assert of(demo(data), "train", Known.read(tmp_path)).seconds is None
