@@ -76,9 +76,9 @@ def plan(
     files: Annotated[bool, typer.Option("--files", help="Also print the files that the commands read.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the stages of a recipe: their exact commands, and what is done already. Starts nothing.
+    """Show the stages of a recipe: their exact commands, what is done, GPU hours and disk of the rest. Starts nothing.
 
-    Several recipes are a table: jobs, stages, model loads and GPUs, beside what the benchmark's own scripts do.
+    Several recipes are a table: jobs, model loads, GPUs, GPU hours, disk, beside what the benchmark's own scripts do.
 
     Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
     """

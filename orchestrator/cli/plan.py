@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence, Set
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cli.plan_needs import figures, need_data, said, whole
 from orchestrator.cli.table import counted, table, wrapped
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
+from orchestrator.plan.forecast import Need, needs_of
+from orchestrator.plan.known import Known
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.only import chosen, unmet
-from orchestrator.plan.overview import PlanRow, gpus, loads, row_of, total_of
+from orchestrator.plan.overview import PlanRow, loads, row_of, total_of
 from orchestrator.plan.pins import pinned
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.plan.same import refuse_same
@@ -23,8 +25,7 @@ from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import RUNS
 from orchestrator.toolkits.base import Command
 
-TITLES = {"gpus": "GPUs", "released_loads": "released loads", "merged_tb": "merged TB"}
-NUMBERS = ("jobs", "stages", "done", "loads", *TITLES.values())
+NUMBERS = ("jobs", "done", "loads", "GPUs", "GPU h", "disk GB", "released")
 
 
 def print_plans(
@@ -39,16 +40,21 @@ def print_plans(
     everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in files.load()]
     refuse_same(everything)
     plans = [pinned(plan) for plan in chosen(everything, only)]
+    known = Known.read(runs_dir)
+    needs = [needs_of(plan, known) for plan in plans]
+    each = list(zip(plans, needs, strict=True))
     if as_json:
-        print(json.dumps([_plan_data(plan) for plan in plans], ensure_ascii=False, indent=2))
+        print(json.dumps([_plan_data(plan, need) for plan, need in each], ensure_ascii=False, indent=2))
     elif len(plans) > 1 and not with_files:
-        print(overview_table([row_of(plan) for plan in plans]))
+        print(overview_table([row_of(plan, need) for plan, need in each]))
+        print("\n".join(whole(needs, runs_dir)))
         for note in (note for plan in plans for note in notes(plan)):
             print(wrapped(note, "note: "))
         print("One recipe alone, or --files, shows the stages and their commands.")
     else:
-        for plan in plans:
-            _print_plan(plan, with_files=with_files)
+        for plan, need in each:
+            _print_plan(plan, need, with_files=with_files)
+        print("\n".join(whole(needs, runs_dir)))
     if not as_json:
         options = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
         for problem in unmet(plans, files, options):
@@ -62,30 +68,37 @@ def overview_table(rows: Sequence[PlanRow]) -> str:
     rule = "-" * max(map(len, (head, *lines, last)))
     text = [
         head, rule, *lines, rule, last,
-        "loads: how often the model is loaded. released: what the benchmark's own scripts do for the same, and the",
-        "merged weights that they write; empty where there is no script. GPUs: the most that one stage needs.",
+        "done: stages. loads: how often the model is loaded; released: in the benchmark's",
+        "own scripts, empty where it has none. GPUs: the most that one stage needs.",
+        "GPU h, disk GB: of what is left.",
     ]  # fmt: skip
     both = [row for row in rows if row.released_loads is not None]
-    if 0 < len(both) < len(rows):
-        text.append(f"Where there are both: {sum(row.loads for row in both)} loads here, {total.released_loads} there.")
+    if both:
+        sums = f"{sum(row.loads for row in both)} loads here, {total.released_loads} there"
+        merged = f", and {total.merged_tb:.2f} TB of merged weights" if total.merged_tb else ""
+        text.append(wrapped(f"{sums}{merged}.", "Where there are both: " if len(both) < len(rows) else ""))
     return "\n".join(text)
 
 
 def _cells(row: PlanRow) -> dict[str, Any]:
-    cells = asdict(row) | {"merged_tb": f"{row.merged_tb:.2f}" if row.merged_tb else ""}
-    return {TITLES.get(name, name): value for name, value in cells.items()}
-
-
-def _wanted(plan: Plan) -> set[Stage]:
-    return {stage for job in plan.jobs for stage in job.todo()}
+    return {
+        "recipe": row.recipe,
+        "jobs": row.jobs,
+        "done": f"{row.done}/{row.stages}",
+        "loads": row.loads,
+        "GPUs": row.gpus,
+        **figures(row.gpu_hours, row.disk_bytes),
+        "released": row.released_loads,
+    }
 
 
 def _before(plan: Plan, wanted: Set[Stage]) -> dict[Stage, Again]:
     return {one.stage: one for job in plan.jobs for one in again(job, wanted)}
 
 
-def _print_plan(plan: Plan, *, with_files: bool) -> None:
-    recipe, device, wanted, stages = plan.recipe, device_of(plan), _wanted(plan), list(plan.stages)
+def _print_plan(plan: Plan, needs: Sequence[Need], *, with_files: bool) -> None:
+    recipe, device, stages = plan.recipe, device_of(plan), list(plan.stages)
+    wanted = {need.stage: need for need in needs}
     print(
         f"{recipe.name}: {recipe.method} of {recipe.model.name} ({recipe.model.toolkit}, {device}), "
         f"{counted(len(plan.jobs), 'job')}, {counted(len(stages), 'stage')} ({len(stages) - len(wanted)} done), "
@@ -93,11 +106,13 @@ def _print_plan(plan: Plan, *, with_files: bool) -> None:
     )
     for note in version_notes(plan):
         print(wrapped(note, "note: "))
-    before = _before(plan, wanted)
+    before = _before(plan, wanted.keys())
     for stage in stages:
         print(f"  {'to do' if stage in wanted else 'done':5}  {stage.name:<28} {stage.folder}")
         if stage in before and before[stage].reasons:
             print(wrapped("; ".join(before[stage].reasons), "         why: "))
+        if stage in wanted and (takes := said(wanted[stage])):
+            print(f"         takes {takes}")
         command = command_of(plan, stage, device) if stage in wanted else None
         if command is None:
             continue
@@ -115,20 +130,22 @@ def _again_data(one: Again) -> dict[str, Any]:
     return {"instead_of": str(one.folder), "made_by": one.version or "this version", "why": list(one.reasons)}
 
 
-def _plan_data(plan: Plan) -> dict[str, Any]:
-    device, wanted = device_of(plan), _wanted(plan)
-    before = _before(plan, wanted)
+def _plan_data(plan: Plan, needs: Sequence[Need]) -> dict[str, Any]:
+    device, wanted = device_of(plan), {need.stage: need for need in needs}
+    before = _before(plan, wanted.keys())
 
     def stage_data(stage: Stage) -> dict[str, Any]:
         command = command_of(plan, stage, device) or Command(())
         started = {"argv": list(command.argv), "env": dict(command.env), "files": dict(command.files)}
         done = stage not in wanted
         found = {"stage": stage.kind, "key": stage.key, "folder": str(stage.folder), "done": done, **started}
+        found |= need_data(wanted.get(stage))
         return found | ({"again": _again_data(before[stage])} if stage in before else {})
 
     def job_data(job: Job) -> dict[str, Any]:
         tasks = [task.name for task in job.tasks]
         return {"job": job.name, "tasks": tasks, "stages": [stage_data(stage) for stage in job.stages]}
 
-    numbers = {"gpus": gpus(plan), "loads": loads(plan)}
+    row = row_of(plan, needs)
+    numbers = {"gpus": row.gpus, "loads": row.loads, "gpu_hours": row.gpu_hours, "disk_bytes": row.disk_bytes}
     return {"recipe": plan.recipe.name, "device": device, **numbers, "jobs": [job_data(job) for job in plan.jobs]}

@@ -27,6 +27,12 @@ def device_of(plan: Plan) -> str:
     return wanted
 
 
+def intended_device(plan: Plan) -> str:
+    """Where a plan is meant to compute, wherever it is made: on GPUs, but for a hosted model or a CPU that is named."""
+    recipe = plan.recipe
+    return "cpu" if recipe.model.gpus == 0 or recipe.resources.device == "cpu" else "cuda"
+
+
 def loads_model(plan: Plan) -> bool:
     """Whether what is left of a plan loads the model."""
     return any(stage.kind in LOADS for job in plan.jobs for stage in job.todo())

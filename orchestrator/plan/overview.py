@@ -1,4 +1,4 @@
-"""Plans of several recipes side by side, with what the release's scripts do for the same models and methods."""
+"""Plans of several recipes side by side: what they take, and what the release's scripts do for the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.plan.devices import device_of, gpus_needed, inference_processes
+from orchestrator.plan.devices import device_of, gpus_needed, inference_processes, intended_device
+from orchestrator.plan.forecast import Need, forecast
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.released import release
 
@@ -16,19 +17,22 @@ BYTES_PER_PARAMETER = 2  # merged weights are written in bf16
 
 @dataclass(frozen=True)
 class PlanRow:
-    """One plan in numbers; ``released_*`` is ``None`` where the release has no script for the model and method.
+    """One plan in numbers; ``released_loads`` is ``None`` where the release has no script for the model and method.
 
-    ``merged_tb``: terabytes of merged weights that the scripts write.
+    Attributes:
+        gpu_hours: of what is left; ``None`` where it is not known of every stage.
+        disk_bytes: likewise.
+        merged_tb: terabytes of merged weights that the scripts write.
     """
 
     recipe: str
-    method: str
-    toolkit: str
     jobs: int
     stages: int
     done: int
     loads: int
     gpus: int
+    gpu_hours: float | None
+    disk_bytes: int | None
     released_loads: int | None
     merged_tb: float | None
 
@@ -45,11 +49,11 @@ def loads(plan: Plan) -> int:
 
 def gpus(plan: Plan) -> int:
     """How many GPUs a plan's largest stage needs, wherever it is planned; 0 for a hosted model and on a CPU."""
-    return gpus_needed(plan.recipe, "cpu" if plan.recipe.resources.device == "cpu" else "cuda")
+    return gpus_needed(plan.recipe, intended_device(plan))
 
 
-def row_of(plan: Plan) -> PlanRow:
-    """One plan in numbers."""
+def row_of(plan: Plan, needs: Sequence[Need]) -> PlanRow:
+    """One plan in numbers; ``needs``: of what is left of it."""
     recipe, model = plan.recipe, plan.recipe.model
     stages = list(plan.stages)
     script = release(model.toolkit).scripts.get(recipe.method)
@@ -59,22 +63,26 @@ def row_of(plan: Plan) -> PlanRow:
         released = script.loads + count * script.loads_per_task
         models = script.merged + count * script.merged_per_task
         merged = models * (model.params_b or 0) * BYTES_PER_PARAMETER / 1000
+    left = forecast([needs])
     return PlanRow(
         recipe=recipe.name,
-        method=recipe.method,
-        toolkit=model.toolkit,
         jobs=len(plan.jobs),
         stages=len(stages),
-        done=len(stages) - sum(len(job.todo()) for job in plan.jobs),
+        done=len(stages) - len(needs),
         loads=loads(plan),
         gpus=gpus(plan),
+        gpu_hours=None if left.unknown else left.gpu_hours,
+        disk_bytes=None if left.sizes_unknown else left.disk_bytes,
         released_loads=released,
         merged_tb=merged,
     )
 
 
 def total_of(rows: Sequence[PlanRow]) -> PlanRow:
-    """The sum of several plans; of GPUs the most that one needs."""
+    """The sum of several plans, as far as it is known; of GPUs the most that one needs."""
     summed = ("jobs", "stages", "done", "loads", "released_loads", "merged_tb")
     sums: dict[str, Any] = {name: sum(getattr(row, name) or 0 for row in rows) for name in summed}
-    return PlanRow("all", method="", toolkit="", gpus=max(row.gpus for row in rows), **sums)
+    for name in ("gpu_hours", "disk_bytes"):
+        known = [value for row in rows if (value := getattr(row, name)) is not None]
+        sums[name] = sum(known) if known else None
+    return PlanRow("all", gpus=max(row.gpus for row in rows), **sums)

@@ -41,6 +41,7 @@ class Attempt(BaseModel):
         started_at: UTC in ISO 8601.
         seconds: wall time; ``None`` while it runs, or where it was killed.
         startup_seconds: of these until the first step or answer was seen; ``None`` where none was.
+        startup_done: how many steps or answers were done by then; ``None`` where that is not known.
         resumed_from: what of earlier attempts it went on from, a checkpoint or so many answers; empty where it began
             anew, ``None`` where that is not known.
     """
@@ -50,6 +51,7 @@ class Attempt(BaseModel):
     started_at: str
     seconds: float | None = None
     startup_seconds: float | None = None
+    startup_done: int | None = None
     resumed_from: str | None = None
 
     @field_validator("started_at")

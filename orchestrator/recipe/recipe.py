@@ -156,6 +156,16 @@ class Recipe(Section):
             raise LookupError(f"{self.name} trains nothing")
         return self.train
 
+    @property
+    def most_checkpoints(self) -> int | None:
+        """How many checkpoints of its training stay on disk at most; ``None``: all.
+
+        With one, the trainer deletes the last one at the end, and a stop just then loses what came after the best; and
+        one is no choice where all answer the dev split.
+        """
+        keep = self.training.keep_checkpoints
+        return None if keep is None or (keep == 1 and self.select.strategy == "dev_accuracy") else max(2, keep)
+
     def train_for(self, task_name: str | None) -> Train:
         """How a task's own adapter is trained: ``train`` with the task's row of ``per_task`` over it.
 

@@ -165,6 +165,12 @@ class Resources(Section):
         description="warn when a stage has shown no progress for so long (three times that before its first step or "
         "answer); 0: never",
     )
+    seconds_per_step: float | None = Field(
+        None, gt=0, description="of an optimizer step, for estimates (default: as earlier runs took)"
+    )
+    seconds_per_answer: float | None = Field(
+        None, gt=0, description="of an answer of one inference process, for estimates (default: as earlier runs took)"
+    )
 
     @property
     def decisive_env(self) -> dict[str, str]:

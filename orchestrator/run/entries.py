@@ -14,8 +14,8 @@ from orchestrator.machine.files import read_json, write_json
 from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, SelectOutputs
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import read
+from orchestrator.plan.times import times
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.run.times import times
 from orchestrator.scores.metrics import Scores
 
 SCORES = "scores.json"

@@ -46,10 +46,8 @@ def arguments(recipe: Recipe) -> dict[str, Any]:
         found["save_steps"] = train.save_steps
     if train.max_steps:
         found["max_steps"] = train.max_steps
-    keep = train.keep_checkpoints
-    if keep and not (recipe.select.strategy == "dev_accuracy" and keep == 1):  # one checkpoint is no choice
-        # with 1 the trainer deletes the last one at the end, and a stop just then loses what came after the best
-        found["save_total_limit"] = max(2, keep)
+    if recipe.most_checkpoints:
+        found["save_total_limit"] = recipe.most_checkpoints
     return found
 
 

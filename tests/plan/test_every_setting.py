@@ -86,6 +86,8 @@ CHANGES |= {
     "resources.stage_timeout_hours": ("9", NONE, ()),
     "resources.stop_grace_seconds": ("9", NONE, ()),
     "resources.stall_minutes": ("9", NONE, ()),
+    "resources.seconds_per_step": ("9", NONE, ()),
+    "resources.seconds_per_answer": ("9", NONE, ()),
 }
 # chosen by another test, or by nothing
 ELSEWHERE = {"method", "tasks", "source"}

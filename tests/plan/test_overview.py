@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.plan.overview import row_of, total_of
+from orchestrator.plan.forecast import needs_of
+from orchestrator.plan.known import Known
+from orchestrator.plan.overview import PlanRow, row_of, total_of
 from tests.recipes import plan_of
+
+
+def row(name: str, *overrides: str) -> PlanRow:
+    """A shipped recipe in numbers, where nothing was run before."""
+    plan = plan_of(name, *overrides)
+    return row_of(plan, needs_of(plan, Known({})))
 
 
 @pytest.mark.parametrize(
@@ -25,20 +33,30 @@ from tests.recipes import plan_of
 def test_a_recipe_in_numbers(
     name: str, jobs: int, stages: int, loads: int, gpus: int, released: int | None, merged: float | None
 ) -> None:
-    row = row_of(plan_of(name))
-    assert (row.jobs, row.stages, row.done, row.loads, row.gpus) == (jobs, stages, 0, loads, gpus)
-    assert row.released_loads == released
-    assert row.merged_tb == pytest.approx(merged)
+    found = row(name)
+    assert (found.jobs, found.stages, found.done, found.loads, found.gpus) == (jobs, stages, 0, loads, gpus)
+    assert found.released_loads == released
+    assert found.merged_tb == pytest.approx(merged)
 
 
 def test_tasks_checkpoints_and_processes_count() -> None:
-    assert row_of(plan_of("qwen2_7b_sft", "tasks=[MELD, MOSI]")).released_loads == 6
-    assert row_of(plan_of("qwen2_7b_sft", "tasks=[MELD]", "select.strategy=dev_accuracy")).loads == 3
-    assert row_of(plan_of("qwen2_vl_72b_zero_shot", "resources.inference_processes=2")).gpus == 8
+    assert row("qwen2_7b_sft", "tasks=[MELD, MOSI]").released_loads == 6
+    assert row("qwen2_7b_sft", "tasks=[MELD]", "select.strategy=dev_accuracy").loads == 3
+    assert row("qwen2_vl_72b_zero_shot", "resources.inference_processes=2").gpus == 8
 
 
 def test_the_sum() -> None:
-    total = total_of([row_of(plan_of(name)) for name in ("qwen2_7b_it", "qwen2_vl_72b_sft", "demo")])
+    total = total_of([row(name) for name in ("qwen2_7b_it", "qwen2_vl_72b_sft", "demo")])
     assert (total.recipe, total.jobs, total.stages, total.loads) == ("all", 14, 71, 28)
     assert (total.gpus, total.released_loads) == (8, 50)
     assert total.merged_tb == pytest.approx(0.014 + 12 * 0.144)
+
+
+def test_the_sum_of_what_is_known() -> None:
+    known = row("qwen2_7b_zero_shot", "resources.seconds_per_answer=3600", "tasks=[MELD]")
+    unknown = row("qwen2_7b_it", "resources.seconds_per_answer=3600")
+    assert (known.gpu_hours, unknown.gpu_hours) == (2610, None)
+    total = total_of([known, unknown])
+    assert total.gpu_hours == 2610
+    assert total.disk_bytes == (known.disk_bytes or 0) + (unknown.disk_bytes or 0) > 0
+    assert total_of([unknown]).gpu_hours is None

@@ -72,6 +72,7 @@ BAD: list[tuple[str, str]] = [
      "remove it here and type `export HF_TOKEN=...` in the shell: the toolkit inherits it"),
     ("resources: {stage_timeout_hours: 1:30}", "4:34: `resources.stage_timeout_hours` must be a number, "
      "not the text '1:30'"),
+    ("resources: {seconds_per_step: 0}", "4:31: `resources.seconds_per_step` must be greater than 0, not 0"),
     ("resources: {stop_grace_seconds: -1}", "4:33: `resources.stop_grace_seconds` must be at least 0, not -1"),
 ]  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.plan.record import Attempt
-from orchestrator.run.times import Times, times
+from orchestrator.plan.times import Times, times
 
 
 def attempt(seconds: float | None, startup: float | None = None, source: str | None = None) -> Attempt:
