@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.machine.gpus import visible_gpus
-from orchestrator.plan.devices import inference_processes, intended_device
+from orchestrator.plan.devices import intended_device, need_of
 from orchestrator.plan.estimate import Expected, expected
 from orchestrator.plan.known import Known
 from orchestrator.plan.plan import Job, Plan, Stage
@@ -37,13 +37,7 @@ class Need(NamedTuple):
 
 def gpus_of(plan: Plan, stage: Stage) -> int:
     """How many GPUs a stage takes at once, wherever it is planned; none on a CPU that the recipe names."""
-    recipe = plan.recipe
-    if intended_device(plan) == "cpu":
-        return 0
-    if stage.kind == "train":
-        return recipe.resources.processes
-    answers = stage.kind == "infer" or (stage.kind == "select" and recipe.select.strategy == "dev_accuracy")
-    return recipe.model.gpus * inference_processes(recipe, "cuda") if answers else 0
+    return need_of(plan.recipe, stage.kind, intended_device(plan)).most
 
 
 def needs_of(plan: Plan, known: Known) -> list[Need]:

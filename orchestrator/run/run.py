@@ -10,6 +10,7 @@ from orchestrator.errors import InputError, Interrupted
 from orchestrator.machine.gpus import visible_gpus
 from orchestrator.machine.signals import Stop, heeding, interruptible
 from orchestrator.plan.devices import device_of, loads_model
+from orchestrator.plan.known import Known
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.pins import pin, pinned
@@ -107,7 +108,10 @@ def _run(plans: Sequence[Plan], listener: Listener, results: Reporter, jobs: int
     try:
         with heeding(stop), Launcher(grace) as launcher:
             listener.start(plans)
-            failures = Scheduler(plans, queue_for(plans, jobs), launcher, stop, listener, results).run()
+            queue = queue_for(plans, jobs)
+            # one after another the order is the user's, whatever they take
+            known = Known.read(plans[0].folder.parent) if len(queue.free) > 1 else None
+            failures = Scheduler(plans, queue, launcher, stop, listener, results, known).run()
     except Interrupted as error:
         raise Interrupted(f"{error}; nothing is left running, the same command goes on from here") from None
     finally:

@@ -22,6 +22,8 @@ from orchestrator.machine.gpu_locks import GpuLocks
 from orchestrator.machine.leases import Lease, Owner, owner_of, take
 from orchestrator.machine.signals import Stop
 from orchestrator.plan.devices import device_of, need_of
+from orchestrator.plan.estimate import expected
+from orchestrator.plan.known import Known
 from orchestrator.plan.plan import Job, Plan, Stage
 from orchestrator.run.killed import end_left
 from orchestrator.run.listener import Listener
@@ -78,10 +80,18 @@ class Scheduler:
     """Runs what is not done of some plans; a job that fails does not stop the others."""
 
     def __init__(
-        self, plans: Sequence[Plan], queue: Queue, launcher: Launcher, stop: Stop, listener: Listener, results: Results
+        self,
+        plans: Sequence[Plan],
+        queue: Queue,
+        launcher: Launcher,
+        stop: Stop,
+        listener: Listener,
+        results: Results,
+        known: Known | None = None,
     ):
-        """``stop``: asked by signals."""
+        """``stop``: asked by signals. ``known``: what earlier runs took, where that is to decide the order."""
         self._queue, self._launcher, self._stop = queue, launcher, stop
+        self._known = known
         self._gpus = GpuLocks()
         self._listener, self._results = listener, results
         jobs = [(plan, job) for plan in plans for job in plan.jobs]
@@ -150,10 +160,23 @@ class Scheduler:
         if work is None:
             need = need_of(line.job.recipe, stage.kind, device_of(line.plan))
             order = line.order * 10 + line.job.stages.index(stage)
-            work = Work(_full_name(stage), order, need.least, need.most, need.host)
+            seconds, *after = self._lengths(line, stage)
+            chain = sum(filter(None, (seconds, *after))) or None
+            work = Work(_full_name(stage), order, need.least, need.most, need.host, seconds, chain)
             line.works[stage] = work
             self._stage_of[work] = line, stage
         self._queue.add(work, soon=soon)
+
+    def _lengths(self, line: _Line, stage: Stage) -> list[float | None]:
+        """Seconds that a stage, and each that follows in its job, is expected to take on the least GPUs."""
+        if not self._known:
+            return [None]
+        found = []
+        for one in line.left[line.left.index(stage) :] if stage in line.left else [stage]:
+            seconds = expected(line.plan, line.job, one, self._known).seconds
+            need = need_of(line.job.recipe, one.kind, device_of(line.plan))
+            found.append(seconds * need.most / need.least if seconds is not None and need.least else seconds)
+        return found
 
     def _forget(self, line: _Line, stage: Stage) -> None:
         work = line.works.pop(stage)
