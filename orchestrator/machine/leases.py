@@ -15,7 +15,9 @@ import contextlib
 import errno
 import os
 import socket
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from orchestrator.errors import InputError, remedy
@@ -23,9 +25,10 @@ from orchestrator.machine.lock_file import MOVED, File, Seen, look, make, token_
 from orchestrator.machine.locks import PAUSE_SECONDS, TRIES
 from orchestrator.machine.owners import BEAT_SECONDS, Owner
 
-__all__ = ["LOCK", "Lease", "Owner", "died_here", "owner_of", "take"]
+__all__ = ["LOCK", "Lease", "Owner", "alone", "died_here", "owner_of", "take"]
 
 LOCK = "lock"
+PATIENCE = 1.0  # seconds after which it is said that somebody is waited for
 RETRIES = 50  # where others remove the folder that is about to be used
 
 
@@ -33,7 +36,7 @@ class Lease:
     """A folder that this process alone works on. ``unclean``: whoever had it before died without giving it back."""
 
     def __init__(self, file: File, unclean: bool, made: int):
-        """``made``: how many folders were made for it, the folder itself and some of those around it."""
+        """``made``: how many folders are its own, the folder itself and some of those around it."""
         self.unclean = unclean
         self._file, self._made = file, made
         self._held, self._beaten = True, time.monotonic()
@@ -52,7 +55,7 @@ class Lease:
         return self._held
 
     def release(self) -> None:
-        """Give the folder back. It goes where nothing was done in it, and so does then the run's, around it."""
+        """Give the folder back. It goes if nothing was done in it, and so does then the run's, around it."""
         if self._file.descriptor < 0:
             return
         with contextlib.suppress(OSError):
@@ -60,9 +63,8 @@ class Lease:
                 self._remove()
         os.close(self._file.descriptor)
         self._file, self._held = self._file._replace(descriptor=-1), False
-        # of several processes that made the run's folder at once each may be the last that leaves it
         with contextlib.suppress(OSError):  # something is in there
-            for folder in list(self._file.path.parents)[: max(2, self._made)]:
+            for folder in list(self._file.path.parents)[: self._made]:
                 folder.rmdir()
 
     def _remove(self) -> None:
@@ -87,19 +89,34 @@ def take(folder: Path) -> Lease | Owner:
     Raises:
         InputError: the folder cannot be written.
     """
-    made = 0
-    for attempt in range(RETRIES):
-        try:
-            made = made or sum(not path.exists() for path in (folder, *folder.parents))
-            folder.mkdir(parents=True, exist_ok=True)
-            found = _take(folder / LOCK)
-            return found if isinstance(found, Owner) else Lease(*found, made)
-        except OSError as error:
-            if error.errno not in (*MOVED, errno.EEXIST) or attempt == RETRIES - 1:
-                hint = remedy(error.errno) or "give another folder with --runs-dir"
-                raise InputError(f"cannot be written: {error.strerror}", str(folder), hint) from None
-            time.sleep(PAUSE_SECONDS / 10)
-    raise AssertionError("the last attempt returns or raises")
+    try:
+        return _asked(folder, 2)  # of several processes that made a run's folder each may be the last to leave it
+    except OSError as error:
+        hint = remedy(error.errno) or "give another folder with --runs-dir"
+        raise InputError(f"cannot be written: {error.strerror}", str(folder), hint) from None
+
+
+@contextlib.contextmanager
+def alone(folder: Path, waiting: str) -> Iterator[None]:
+    """Be the only one, among threads, too, that works on a folder, once nobody else does; for what is done in seconds.
+
+    Args:
+        folder: made for it, and removed where nothing is in it in the end.
+        waiting: said on standard error where another has it for longer than a moment.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    begun, told = time.monotonic(), False
+    while isinstance(found := _asked(folder, 1), Owner):
+        if not told and time.monotonic() - begun > PATIENCE:
+            told = True
+            print(f"{waiting} ({found})", file=sys.stderr, flush=True)
+        time.sleep(PAUSE_SECONDS / 10)
+    try:
+        yield
+    finally:
+        found.release()
 
 
 def owner_of(folder: Path) -> Owner | None:
@@ -117,6 +134,22 @@ def died_here(folder: Path) -> bool:
         seen = look(folder / LOCK)
         return bool(seen and seen.note and not seen.lives and seen.note.host == socket.gethostname())
     return False
+
+
+def _asked(folder: Path, least: int) -> Lease | Owner:
+    """As `take`, with the disk's own errors; ``least``: how many folders go in the end, if they are empty."""
+    made = 0
+    for left in reversed(range(RETRIES)):
+        try:
+            made = made or sum(not path.exists() for path in (folder, *folder.parents))
+            folder.mkdir(parents=True, exist_ok=True)
+            found = _take(folder / LOCK)
+            return found if isinstance(found, Owner) else Lease(*found, max(least, made))
+        except OSError as error:
+            if error.errno not in (*MOVED, errno.EEXIST) or not left:
+                raise
+            time.sleep(PAUSE_SECONDS / 10)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def _take(lock: Path) -> tuple[File, bool] | Owner:

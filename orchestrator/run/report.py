@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from orchestrator.errors import InputError, StageError, listed
 from orchestrator.machine.files import atomic_write
-from orchestrator.machine.locks import waiting_lock
+from orchestrator.machine.leases import alone
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.files import RecipeFiles
@@ -24,7 +24,7 @@ from orchestrator.run.weights import weights_of
 from orchestrator.scores.answer_file import answers_path
 from orchestrator.scores.results import OVERALL, ResultsRow, write_results
 
-LOCK = ".lock"
+WRITING = ".writing"  # the folder, beside results, of whoever writes them
 MOST_TASKS = 3  # named of those whose answers are odd alike
 
 
@@ -95,7 +95,7 @@ def _write(path: Path, plans: Sequence[Plan], listener: Listener) -> _Written:
     if not any(job.stage("score").folder.exists() for plan in mine for job in plan.jobs):
         return _Written()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with waiting_lock(path.parent / LOCK, f"another run writes to {path.parent}: waiting for it"):
+    with alone(path.parent / WRITING, f"another run writes to {path.parent}: waiting for it"):
         # looked at now: of two runs that end together the second sees what the first did, and what it wrote
         found = [one for plan in mine for one in scored(plan)]
         rows = _rows(found)

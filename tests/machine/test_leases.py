@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 
 from orchestrator.errors import InputError
 from orchestrator.machine import leases, lock_file
-from orchestrator.machine.leases import Lease, Owner, owner_of, take
+from orchestrator.machine.leases import Lease, Owner, alone, owner_of, take
 from orchestrator.machine.owners import DEAD_SECONDS, own_note, read_note
 from tests.machine.takers import FLOCKS, Taker, hammer, preloaded, takers
 
@@ -399,3 +400,36 @@ def test_a_folder_that_vanishes_is_made_again(tmp_path: Path, monkeypatch: pytes
     assert len(tried) == 2
     mine.release()
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [0, errno.ENOLCK])
+def test_threads_and_processes_are_alone_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    if number:
+        flock_fails(monkeypatch, number)
+    folder, inside = tmp_path / ".writing", tmp_path / "inside"
+
+    def work(seconds: float) -> None:
+        with alone(folder, "another one writes: waiting for it"):
+            inside.touch(exist_ok=False)
+            time.sleep(seconds)
+            inside.unlink()
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(work, 0.01) for _ in range(6)]:
+            done.result()
+        assert capsys.readouterr().err == ""
+        first = pool.submit(work, 1.6)
+        while not inside.exists():
+            time.sleep(0.01)
+        work(0)
+        first.result()
+    name = f"process {os.getpid()} on host {socket.gethostname()} since "
+    assert capsys.readouterr().err.startswith(f"another one writes: waiting for it ({name}")
+    with pytest.raises(ZeroDivisionError), alone(folder, ""):
+        raise ZeroDivisionError
+    assert names(tmp_path) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError), alone(tmp_path / "file" / "folder", ""):
+        pass

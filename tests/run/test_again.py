@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.machine.locks import waiting_lock
+from orchestrator.machine.leases import alone
 from orchestrator.scores.results import read_results
 from tests.media import write_video
 from tests.recipes import write_rows
@@ -141,7 +141,7 @@ def test_columns_that_somebody_added_stay_where_nothing_is_new(place: Place) -> 
 def test_of_two_runs_that_end_together_the_second_sees_what_the_first_wrote(place: Place, data: Path) -> None:
     other = Place(place.folder / "other", data)
     other.run("--set", "inference.max_new_tokens=16")
-    with waiting_lock(place.folder / ".lock", ""):
+    with alone(place.folder / ".writing", ""):
         process = start(place.recipe, place.folder, program="tests.echo")
         wait_until(lambda: list(place.folder.glob("runs/*/demo/score-*/scores.json")))
         time.sleep(0.5)

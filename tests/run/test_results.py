@@ -191,16 +191,16 @@ def test_what_another_process_has_done_before_it_is_this_one_s_turn_to_write_is_
     table, job, elsewhere = both.results.read_text(), both.folder / "runs" / "echoed" / "MELD", tmp_path / "elsewhere"
     job.rename(elsewhere)
     both.results.unlink()
-    really = report.waiting_lock
+    really = report.alone
 
     @contextlib.contextmanager
-    def waiting_lock(*given: Any) -> Iterator[Any]:
-        with really(*given) as file:
+    def alone(*given: Any) -> Iterator[None]:
+        with really(*given):
             if elsewhere.exists():
                 elsewhere.rename(job)
-            yield file
+            yield
 
-    monkeypatch.setattr(report, "waiting_lock", waiting_lock)
+    monkeypatch.setattr(report, "alone", alone)
     assert "everything is done already" in both.run("--task", "demo")
     assert both.results.read_text() == table
 
