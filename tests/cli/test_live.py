@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,43 +19,10 @@ from orchestrator.errors import StageError
 from orchestrator.plan.outputs import TrainOutputs
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.toolkits.base import Progress
-from tests.cli.conftest import Clock
+from tests.cli.conftest import Clock, Sized
 from tests.cli.screen import Screen
 from tests.cli.test_view import PLACES, ROW
 from tests.recipes import plan_of
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-    def taken(self) -> str:
-        """What was written since this was asked last."""
-        text = self.getvalue()
-        self.truncate(0)
-        self.seek(0)
-        return text
-
-
-Sized = Callable[..., Terminal]
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Sized:
-    """Makes standard output a terminal of a size: pytest puts its own in place after fixtures are made."""
-
-    def sized(width: int = 100, height: int = 30) -> Terminal:
-        terminal = Terminal()
-        monkeypatch.setattr(sys, "stdout", terminal)
-        monkeypatch.setenv("TERM", "xterm")
-        for name in ("NO_COLOR", "COLUMNS", "LINES"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((width, height)))
-        return terminal
-
-    return sized
 
 
 def test_lines_that_move(plan: Plan, watch: Clock, terminal: Sized) -> None:
