@@ -72,6 +72,25 @@ def test_lines_that_move(plan: Plan, watch: Clock, terminal: Sized) -> None:
     assert not screen.hidden
 
 
+def test_what_is_said_and_what_moves_agree_at_once(plan: Plan, watch: Clock, terminal: Sized) -> None:
+    written, screen, shown = terminal(80, 20), Screen(80, 20), LiveView()
+    train, infer = map(plan.jobs[0].stage, ("train", "infer"))
+    shown.start([plan])
+    shown.begin(train, "")
+    shown.waits([(infer, "for its turn")])
+    watch.now += 1
+    shown.tick()
+    shown.begin(infer, "")
+    shown.end(train, 3, TrainOutputs(steps=9))
+    screen.feed(written.taken())
+    assert screen.shown()[1:] == [
+        "[1/6] demo demo/train: done in 3.0 s, 9 steps",
+        "demo/infer  0.0 s",
+        "demo: 1 of 6 stages done, 1.0 s so far",
+    ], "of what runs it is not said that it waits"
+    shown.close()
+
+
 def test_colours(plan: Plan, terminal: Sized) -> None:
     written, shown, train = terminal(), make_view(), plan.jobs[0].stage("train")
     shown.start([plan])
