@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -11,21 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.clock import clock
+from orchestrator.cli.disk_progress import elapsed_of, left_of, progress_of
 from orchestrator.cli.planned import Planned
 from orchestrator.cli.tally import Tally, amount
 from orchestrator.cli.whole import Whole
-from orchestrator.errors import InputError
 from orchestrator.machine.leases import Owner, owner_of
 from orchestrator.machine.locks import is_running
-from orchestrator.plan.commands import REQUESTS
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.record import STATE, Record, read
-from orchestrator.run.journals import JournalProgress
-from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import Progress
-
-EARLY = 0.05  # of a stage: until then loading counts too much, where nobody told how long it took
-
 
 STAGE_ROW = ("stage", "state", "progress", "time", "left", "began", "error", "folder")  # columns of the table
 
@@ -181,32 +173,12 @@ def _began(record: Record | None) -> str:
 def _look(one: _Read, record: Record) -> None:
     """See how far a stage is, and how long it took and takes."""
     if record.state != "done":
-        one.progress = _progress(one.folder, record)
+        one.progress = progress_of(one.folder, record)
     one.seconds = record.seconds
     if one.state == "running":
-        started = datetime.fromisoformat(record.attempts[-1].started_at)
-        elapsed = max(0.0, (datetime.now(UTC) - _aware(started)).total_seconds())
+        elapsed = elapsed_of(record)
         one.seconds = round(sum(attempt.seconds or 0.0 for attempt in record.attempts) + elapsed, 1)
         one.left = left_of(record, one.progress, elapsed)
-
-
-def _aware(time: datetime) -> datetime:
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def left_of(record: Record, progress: Progress | None, elapsed: float) -> float | None:
-    """Seconds that a running stage still takes, by its speed since its last attempt began so many seconds ago."""
-    if progress is None:
-        return None
-    attempt = record.attempts[-1]
-    if attempt.resumed_from is None and len(record.attempts) > 1:
-        return None  # nobody knows what of it is new
-    found = re.search(r"(\d+)(?: answers)?$", attempt.resumed_from or "")
-    begun = int(found[1]) if found else 0
-    done, work = progress.done - begun, elapsed - (attempt.startup_seconds or 0.0)
-    if done <= 0 or work <= 0 or (attempt.startup_seconds is None and done < EARLY * (progress.total - begun)):
-        return None
-    return round((progress.total - progress.done) * work / done, 1)
 
 
 def _shown(one: _Read) -> StageOnDisk:
@@ -223,18 +195,6 @@ def _shown(one: _Read) -> StageOnDisk:
         error=(record.error or "").split("\n")[0] if record else "",
         folder=str(one.folder),
     )
-
-
-def _progress(folder: Path, record: Record) -> Progress | None:
-    """How far the toolkit's log, or the journals, say that a stage is; none for a toolkit that cannot be asked."""
-    if record.stage == "train":
-        with contextlib.suppress(InputError):  # a toolkit that is gone since, or broken
-            return registry.trainer(record.toolkit).train_progress(folder)
-    elif record.stage == "infer":
-        with contextlib.suppress(OSError):  # it has not come to its requests
-            total = (folder / REQUESTS).read_bytes().count(b"\n")
-            return JournalProgress(folder, total)() or Progress(0, total)
-    return None
 
 
 def _waiting(plan: Plan, begun: set[Path]) -> Iterator[str]:

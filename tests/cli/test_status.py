@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.on_disk import left_of
+from orchestrator.cli.disk_progress import left_of
 from orchestrator.cli.status import run_folders
 from orchestrator.machine.leases import Lease, take
 from orchestrator.machine.locks import is_running, run_lock
