@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from orchestrator.cli.frame import frame
+from orchestrator.cli.frame import Line, frame
 from orchestrator.cli.plain import View
 from orchestrator.cli.results import results_text
 from orchestrator.cli.table import cells_of
@@ -32,6 +32,7 @@ class Screen:
         self.console: Console = Console(highlight=False, markup=False, emoji=False)
         self.dots = "…" if self.console.encoding.startswith("utf") else "..."
         self.drawn: tuple[int, list[int]] = (0, [])  # how wide the terminal was, and the lines
+        self._lines: Sequence[Line] = ()
         self._live: Live | None = None
 
     @property
@@ -40,25 +41,25 @@ class Screen:
         width, height = self.console.size
         return max(1, width - 1), max(1, height - 2)
 
-    def say(self, text: object, style: str | None = None) -> None:
-        """Say something above the lines that move."""
+    def say(self, text: object, style: str | None = None, lines: Sequence[Line] = ()) -> None:
+        """Say something above the lines that move, which are these now."""
         self._settle()
+        self._set(lines)
         # long lines are the terminal's to break: paths stay whole for who copies them
         self.console.print(text, style=style, soft_wrap=True)
 
-    def draw(self, lines: Sequence[tuple[str, str]]) -> None:
+    def draw(self, lines: Sequence[Line]) -> None:
         """Write these lines over the ones before."""
         from rich.live import Live
 
-        text = self._text(lines)
         self._settle()
-        self.drawn = (self.console.width, [cells_of(line) for line, _ in lines])
+        self._set(lines)
         if self._live is None:
             # a thread of its own would write between two lines of ours
-            self._live = Live(text, console=self.console, auto_refresh=False, transient=True)
+            self._live = Live(self, console=self.console, auto_refresh=False, transient=True)
             self._live.start(refresh=True)
         else:
-            self._live.update(text, refresh=True)
+            self._live.refresh()
 
     def close(self) -> None:
         """Take the lines away."""
@@ -67,11 +68,16 @@ class Screen:
             self._live.stop()
             self._live = None
 
-    def _text(self, lines: Sequence[tuple[str, str]]) -> Text:
+    def _set(self, lines: Sequence[Line]) -> None:
+        self.drawn = (self.console.width, [cells_of(line) for line, _ in lines])
+        self._lines = lines
+
+    def __rich__(self) -> Text:
+        """The lines as rich writes them: whatever they are at that moment."""
         from rich.text import Text
 
         whole = Text(no_wrap=True, overflow="crop", end="")
-        for number, (line, style) in enumerate(lines):
+        for number, (line, style) in enumerate(self._lines):
             whole.append("\n" if number else "").append(line, style or None)
         return whole
 
@@ -102,7 +108,8 @@ class LiveView(View):
 
     def line(self, text: str) -> None:
         """Say one line, above those that move."""
-        self.screen.say(text, "red" if "FAILED:" in text else "green" if " done in " in text else None)
+        style = "red" if "FAILED:" in text else "green" if " done in " in text else None
+        self.screen.say(text, style, self._lines())
 
     def start(self, plans: Sequence[Plan]) -> None:
         """A run of these plans begins."""
@@ -131,14 +138,18 @@ class LiveView(View):
     def results(self, rows: Sequence[ResultsRow], places: Places) -> None:
         """All results stand in their file."""
         # what is wider than the terminal is the terminal's to break, never ours to crop
-        self.screen.say(results_text(rows, self.screen.console.width))
+        self.screen.say(results_text(rows, self.screen.console.width), None, self._lines())
         self.places(places)
 
     def _draw(self) -> None:
-        self.redrawn = now = time.monotonic()
+        self.redrawn = time.monotonic()
+        self.screen.draw(self._lines())
+
+    def _lines(self) -> list[Line]:
+        now = time.monotonic()
         for running in self.tally.running.values():
             running.left = running.pace.left(now)
         if self.left is None or now - self.left[0] >= WHOLE_SECONDS:
             self.left = (now, self.whole.left(now))
         width, height = self.screen.size
-        self.screen.draw(frame(self.tally, self.left[1], width, height, now, self.screen.dots))
+        return frame(self.tally, self.left[1], width, height, now, self.screen.dots)

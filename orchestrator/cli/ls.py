@@ -12,7 +12,8 @@ from typing import Any
 
 from orchestrator.benchmark.model import model_problems, models
 from orchestrator.benchmark.task import OWN, SPLITS, Tasks, tasks
-from orchestrator.cli.status import run_folders, running_jobs, stages_on_disk
+from orchestrator.cli.on_disk import running_jobs, stages_on_disk
+from orchestrator.cli.status import run_folders
 from orchestrator.cli.table import print_rows
 from orchestrator.errors import InputError, one_of
 from orchestrator.machine.checkout import RECIPES
@@ -69,7 +70,7 @@ def _recipes() -> Rows:
 def _runs(runs_dir: Path) -> Rows:
     rows = []
     for name, folder in run_folders(runs_dir).items():
-        states = Counter(stage["state"] for stage in stages_on_disk(folder))
+        states = Counter(stage.state for stage in stages_on_disk(folder))
         stages = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
         now = "running" if running_jobs(folder) else "not running"
         rows.append({"run": name, "now": now, "stages": stages, "folder": str(folder)})

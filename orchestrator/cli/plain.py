@@ -19,6 +19,7 @@ from orchestrator.scores.results import ResultsRow
 from orchestrator.toolkits.base import Progress
 
 PLAIN_SECONDS = 30.0
+IDLE_SECONDS = 3.0  # after which it is said what is waited for, where nothing runs
 MOST_WEIGHTS = 16  # folders that are named
 MOST_NAMED = 3  # running stages that are named in a plain line
 
@@ -30,6 +31,8 @@ class View(Listener):
         self.tally = Tally()
         self.whole = Whole(self.tally)
         self.spoken = time.monotonic()
+        self.idle: float | None = None  # since when nothing runs
+        self.said: Sequence[tuple[Stage, str]] = ()  # what waited when that was said last
 
     def line(self, text: str) -> None:
         """Say one line."""
@@ -65,19 +68,24 @@ class View(Listener):
 
     def waits(self, waiting: Sequence[tuple[Stage, str]]) -> None:
         """What could begin now but waits, each with for what."""
-        said = self.tally.waiting
         self.tally.waiting = tuple(waiting)
-        if waiting and not self.tally.running and said != self.tally.waiting:
-            self._speak()  # else nothing would say why nothing happens
 
     def tick(self) -> None:
         """Time passes."""
-        if time.monotonic() - self.spoken >= PLAIN_SECONDS:
+        now = time.monotonic()
+        if self.tally.running:
+            self.idle = None
+        elif self.idle is None:
+            self.idle = now
+        # else nothing would say why nothing happens
+        why = self.idle is not None and now - self.idle >= IDLE_SECONDS and self.tally.waiting != self.said
+        if why or now - self.spoken >= PLAIN_SECONDS:
             self._speak()
 
     def _speak(self) -> None:
         """Say how far all is."""
         self.spoken = now = time.monotonic()
+        self.said = self.tally.waiting
         running = list(self.tally.running.values())
         if len(running) == 1 and not self.tally.waiting:
             self.line(f"{self._head(running[0].stage)} {_how_far(running[0], now)}")

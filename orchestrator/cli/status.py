@@ -7,55 +7,80 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from orchestrator.cli.on_disk import STAGE_ROW, Reader, running_jobs
 from orchestrator.cli.table import table, wrapped
-from orchestrator.cli.tally import amount
+from orchestrator.cli.watch import EVERY_SECONDS, about_run, watch_runs
 from orchestrator.errors import InputError, did_you_mean, listed
-from orchestrator.machine.leases import LOCK, Lease, died_here, owner_of, take
-from orchestrator.machine.locks import is_running, unused
+from orchestrator.machine.leases import LOCK, Lease, died_here, take
+from orchestrator.machine.locks import unused
 from orchestrator.machine.processes import end_below
-from orchestrator.plan.commands import REQUESTS
-from orchestrator.plan.record import STATE, Record, read
+from orchestrator.plan.record import STATE, read
 from orchestrator.plan.why import MOST_NAMED, version_of
 from orchestrator.recipe.sweep_names import is_of_sweep
 from orchestrator.run import RECIPE
-from orchestrator.run.journals import JournalProgress
-from orchestrator.toolkits import registry
-from orchestrator.toolkits.base import Progress
 
 
-def print_status(run: str | None, runs_dir: Path, *, as_json: bool) -> None:
+def print_status(
+    run: str | None, runs_dir: Path, *, as_json: bool, watch: bool = False, every: float = EVERY_SECONDS
+) -> None:
     """Print the stages of the runs, or of one and of its sweeps' combinations.
 
     What a killed run left running is ended, and that is said.
+
+    Args:
+        run: the name of one, or its recipe's file; all if none.
+        runs_dir: where the runs are.
+        as_json: for programs.
+        watch: until nothing runs any more.
+        every: so many seconds.
+
+    Raises:
+        InputError: there is no such run; or a program cannot watch.
+    """
+    if watch and as_json:
+        raise InputError("--json prints one state, --watch many", hint="leave one of them out")
+    folders = _chosen(run, runs_dir)
+    for folder in folders.values():
+        if left := _ended(folder):
+            print(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
+    reader = Reader()
+    if watch:
+        watch_runs(lambda: {name: reader.read(folder) for name, folder in _chosen(run, runs_dir).items()}, every)
+        return
+    found = {name: reader.read(folder) for name, folder in folders.items()}
+    if as_json:
+        print(json.dumps({name: one.as_json for name, one in found.items()}, indent=2, ensure_ascii=False))
+        return
+    for name, one in found.items():
+        print(f"{name}: {'running' if one.running else 'not running'}")
+        for line in about_run(one):
+            print(line)
+        waiting = [dict.fromkeys(STAGE_ROW) | {"stage": name, "state": "waiting"} for name in one.waiting]
+        print(table([*(stage.row for stage in one.stages), *waiting]))
+        for note in (*([one.note] if one.note else []), *_of_other_versions(folders[name])):
+            print(wrapped(note, "note: "))
+        print()
+    if not folders:
+        print(f"no runs in {runs_dir}")
+
+
+def _chosen(run: str | None, runs_dir: Path) -> dict[str, Path]:
+    """The folders of the runs that are asked for, by name.
 
     Raises:
         InputError: there is no such run.
     """
     folders = run_folders(runs_dir)
-    if run is not None:
-        kept = Path(run).name == RECIPE and Path(run).absolute().parent.name in folders
-        name = Path(run).absolute().parent.name if kept else Path(run).stem if run.endswith(".yaml") else run
-        found = {other: folder for other, folder in folders.items() if other == name or is_of_sweep(other, name)}
-        if not found:
-            hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
-            raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")
-        folders = found
-    for folder in folders.values():
-        if left := _ended(folder):
-            print(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
-    if as_json:
-        print(json.dumps({name: stages_on_disk(folder) for name, folder in folders.items()}, indent=2))
-        return
-    for name, folder in folders.items():
-        print(f"{name}: {'running' if running_jobs(folder) else 'not running'}")
-        print(table(stages_on_disk(folder)))
-        for note in _of_other_versions(folder):
-            print(wrapped(note, "note: "))
-        print()
-    if not folders:
-        print(f"no runs in {runs_dir}")
+    if run is None:
+        return folders
+    kept = Path(run).name == RECIPE and Path(run).absolute().parent.name in folders
+    name = Path(run).absolute().parent.name if kept else Path(run).stem if run.endswith(".yaml") else run
+    found = {other: folder for other, folder in folders.items() if other == name or is_of_sweep(other, name)}
+    if not found:
+        hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
+        raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")
+    return found
 
 
 def run_folders(runs_dir: Path) -> dict[str, Path]:
@@ -63,12 +88,6 @@ def run_folders(runs_dir: Path) -> dict[str, Path]:
     signs = (RECIPE, f"*/{LOCK}", f"*/*/{STATE}")
     folders = (path for path in sorted(runs_dir.glob("*/")) if any(any(path.glob(sign)) for sign in signs))
     return {path.name: path for path in folders}
-
-
-def running_jobs(folder: Path) -> set[str]:
-    """The jobs of a run folder on which somebody works now."""
-    whole = is_running(folder)  # a run of an earlier version has one lock for all its jobs
-    return {job.name for job in folder.glob("*/") if whole or owner_of(job)}
 
 
 def _ended(folder: Path) -> list[str]:
@@ -85,14 +104,6 @@ def _ended(folder: Path) -> list[str]:
     return found
 
 
-def stages_on_disk(folder: Path) -> list[dict[str, Any]]:
-    """Every stage of a run folder with its state, in the order in which they began."""
-    running = running_jobs(folder)
-    records = [(path.parent, _readable(path.parent)) for path in folder.glob(f"*/*/{STATE}")]
-    records.sort(key=lambda entry: _began(entry[1]))
-    return [_row(path, record, path.parent.name in running) for path, record in records]
-
-
 def _of_other_versions(folder: Path) -> Iterator[str]:
     """What is said of jobs whose stages earlier versions made, and that this one has not begun to do again."""
     made: dict[str, list[str]] = {}
@@ -106,45 +117,3 @@ def _of_other_versions(folder: Path) -> Iterator[str]:
             f"{listed(jobs, MOST_NAMED)}: made by {version}: its keys mean other things; a run does it again and "
             "leaves what is there (`plan` says what)"
         )
-
-
-def _readable(folder: Path) -> Record | None:
-    """What a stage says of itself, where that is enough to show it."""
-    record = read(folder)
-    return record if record and record.job and record.attempts else None
-
-
-def _began(record: Record | None) -> str:
-    return record.attempts[0].started_at if record else ""
-
-
-def _row(folder: Path, record: Record | None, running: bool) -> dict[str, Any]:
-    """A stage in words; a damaged one, which the next run makes anew, by what its folder is called."""
-    if record is None:
-        name, state = f"{folder.parent.name}/{folder.name.rpartition('-')[0]}", "damaged"
-    else:
-        name, state = f"{record.job}/{record.stage}", record.state
-    if state == "running" and not running:
-        state = "stopped"  # whoever ran it was killed before it could say so
-    return {
-        "stage": name,
-        "state": state,
-        "progress": _progress(folder, record) if record and state != "done" else "",
-        "seconds": record.seconds if record else None,
-        "began": _began(record)[:19],
-        "error": (record.error or "").split("\n")[0] if record else "",
-        "folder": str(folder),
-    }
-
-
-def _progress(folder: Path, record: Record) -> str:
-    """How far the toolkit's log, or the journals, say that a stage is; empty for a toolkit that cannot be asked."""
-    progress = None
-    if record.stage == "train":
-        with contextlib.suppress(InputError):  # a toolkit that is gone since, or broken
-            progress = registry.trainer(record.toolkit).train_progress(folder)
-    elif record.stage == "infer":
-        with contextlib.suppress(OSError):  # it has not come to its requests
-            total = (folder / REQUESTS).read_bytes().count(b"\n")
-            progress = JournalProgress(folder, total)() or Progress(0, total)
-    return amount(progress, record.stage) if progress else ""

@@ -74,6 +74,7 @@ class Tally:
     def begin(self, stage: Stage, place: str, now: float) -> None:
         """A stage begins."""
         self.to_come.pop(stage.folder, None)
+        self.waiting = tuple(one for one in self.waiting if one[0].folder != stage.folder)
         self.running[stage.folder] = Running(stage, place, now)
 
     def end(self, stage: Stage, now: float, *, well: bool) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import io
+import os
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,3 +45,36 @@ def plan(tmp_path: Path) -> Plan:
     plan = plan_of("demo", runs=tmp_path / "runs")
     finish(plan.jobs[0].stage("init"))
     return plan
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+    def taken(self) -> str:
+        """What was written since this was asked last."""
+        text = self.getvalue()
+        self.truncate(0)
+        self.seek(0)
+        return text
+
+
+Sized = Callable[..., Terminal]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Sized:
+    """Makes standard output a terminal of a size: pytest puts its own in place after fixtures are made."""
+
+    def sized(width: int = 100, height: int = 30) -> Terminal:
+        terminal = Terminal()
+        monkeypatch.setattr(sys, "stdout", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((width, height)))
+        return terminal
+
+    return sized

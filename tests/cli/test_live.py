@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,43 +19,10 @@ from orchestrator.errors import StageError
 from orchestrator.plan.outputs import TrainOutputs
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.toolkits.base import Progress
-from tests.cli.conftest import Clock
+from tests.cli.conftest import Clock, Sized
 from tests.cli.screen import Screen
 from tests.cli.test_view import PLACES, ROW
 from tests.recipes import plan_of
-
-
-class Terminal(io.StringIO):
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-    def taken(self) -> str:
-        """What was written since this was asked last."""
-        text = self.getvalue()
-        self.truncate(0)
-        self.seek(0)
-        return text
-
-
-Sized = Callable[..., Terminal]
-
-
-@pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Sized:
-    """Makes standard output a terminal of a size: pytest puts its own in place after fixtures are made."""
-
-    def sized(width: int = 100, height: int = 30) -> Terminal:
-        terminal = Terminal()
-        monkeypatch.setattr(sys, "stdout", terminal)
-        monkeypatch.setenv("TERM", "xterm")
-        for name in ("NO_COLOR", "COLUMNS", "LINES"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(os, "get_terminal_size", lambda *_: os.terminal_size((width, height)))
-        return terminal
-
-    return sized
 
 
 def test_lines_that_move(plan: Plan, watch: Clock, terminal: Sized) -> None:
@@ -106,6 +70,25 @@ def test_lines_that_move(plan: Plan, watch: Clock, terminal: Sized) -> None:
     screen.feed(written.taken())
     assert screen.shown()[3:] == []
     assert not screen.hidden
+
+
+def test_what_is_said_and_what_moves_agree_at_once(plan: Plan, watch: Clock, terminal: Sized) -> None:
+    written, screen, shown = terminal(80, 20), Screen(80, 20), LiveView()
+    train, infer = map(plan.jobs[0].stage, ("train", "infer"))
+    shown.start([plan])
+    shown.begin(train, "")
+    shown.waits([(infer, "for its turn")])
+    watch.now += 1
+    shown.tick()
+    shown.begin(infer, "")
+    shown.end(train, 3, TrainOutputs(steps=9))
+    screen.feed(written.taken())
+    assert screen.shown()[1:] == [
+        "[1/6] demo demo/train: done in 3.0 s, 9 steps",
+        "demo/infer  0.0 s",
+        "demo: 1 of 6 stages done, 1.0 s so far",
+    ], "of what runs it is not said that it waits"
+    shown.close()
 
 
 def test_colours(plan: Plan, terminal: Sized) -> None:

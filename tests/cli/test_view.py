@@ -113,16 +113,18 @@ def test_many_stages_are_one_line(watch: Clock, tmp_path: Path, capsys: pytest.C
     )
 
 
-def test_where_nothing_runs_it_is_said_at_once_what_is_waited_for(
+def test_where_nothing_runs_it_is_soon_said_what_is_waited_for(
     plan: Plan, watch: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown, busy = View(), "for demo, which process 12 on host a works on since 12:01"
     shown.start([plan])
     capsys.readouterr()
-    for _ in range(100):
+    for half_seconds in range(100):
         shown.waits([(plan.jobs[0].stage("train"), busy)])
         shown.tick()
         watch.now += 0.5
+        if half_seconds == 5:
+            assert capsys.readouterr().out == "", "between two stages a moment may pass"
     assert capsys.readouterr().out == f"[0/6] demo demo/train waits {busy}\n" * 2
 
 

@@ -21,7 +21,8 @@ from tests.running import answers, arguments, call, records, stage_folder
 
 
 def statuses(place: Place) -> dict[str, str]:
-    (stages,) = json.loads(call("status", "--json", "--runs-dir", place.folder / "runs")).values()
+    (found,) = json.loads(call("status", "--json", "--runs-dir", place.folder / "runs")).values()
+    stages = found["stages"]
     return {stage["stage"]: stage["state"] for stage in stages}
 
 

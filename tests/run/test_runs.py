@@ -150,7 +150,8 @@ def test_a_training_says_whom_it_reports_to_and_nothing_is_done_again_for_it(pla
 
 
 def test_status_lists_every_stage_in_the_order_of_the_run(calm: Place) -> None:
-    (stages,) = json.loads(call("status", "echoed", "--json", "--runs-dir", calm.folder / "runs")).values()
+    (found,) = json.loads(call("status", "echoed", "--json", "--runs-dir", calm.folder / "runs")).values()
+    stages = found["stages"]
     assert [stage["stage"] for stage in stages] == [f"{job}/{kind}" for job in ("demo", "MELD") for kind in KINDS]
     assert {stage["state"] for stage in stages} == {"done"}
     assert "12 done" in call("ls", "runs", "--runs-dir", calm.folder / "runs")

@@ -56,7 +56,7 @@ def test_a_terminal_shows_lines_that_move_and_colours(place: Place, data: Path) 
     text = plain(screen)
     assert re.search(r"demo/train  step \d+/10  loss 0\.\d+ +[\d.]+ s", text)
     assert re.search(r"step \d+/10  loss [\d.]+ +[\d.]+ s  [\d.]+ steps/s  \d+ s left", text)
-    assert re.search(r"echoed: 2 of 12 stages done, [\d.]+ s so far", text)
+    assert re.search(r"echoed: 2 of 12 stages done, 1 wait, [\d.]+ s so far", text)
     assert "\x1b[2K" in screen, "the lines move: they are written over"
     assert re.search(re.escape(GREEN) + r"\[ 3/12\] echoed demo/train: done in [\d.]+ s, 10 steps", screen)
     assert re.search(re.escape(RED) + r"\[ 9/12\] echoed MELD/train: FAILED: ended with exit status 1", screen)

@@ -87,7 +87,8 @@ def test_kill_9_of_the_orchestrator(place: Place, calm: Place, kind: str) -> Non
     assert process.wait(30) == -signal.SIGKILL
     gone(place)
     assert place.stage(kind)["state"] == "running", "nobody could say otherwise"
-    (stages,) = json.loads(call("status", "--json", "--runs-dir", place.folder / "runs")).values()
+    (found,) = json.loads(call("status", "--json", "--runs-dir", place.folder / "runs")).values()
+    stages = found["stages"]
     assert stages[-1]["state"] == "stopped"
     assert stages[-1]["progress"] == ("step 4/10, loss 0.25" if kind == "train" else "sample 7/16")
     goes_on(place, calm, kind)
