@@ -43,8 +43,7 @@ def whole(plans: Sequence[Sequence[Need]], runs_dir: Path) -> list[str]:
     left = forecast(plans)
     if not left.stages:
         return []
-    known = left.gpu_hours > 0
-    parts = [f"{_short(left.gpu_hours)} GPU hours"] if known else []
+    parts = [f"{_short(left.gpu_hours)} GPU hours"] if left.gpu_hours else []
     text = [_sentence(left, parts, runs_dir)]
     if left.best_hours is not None:
         text.append(f"At best {duration(left.best_hours * HOUR)} on the {counted(left.gpus, 'GPU')} here.")
@@ -56,7 +55,7 @@ def whole(plans: Sequence[Sequence[Need]], runs_dir: Path) -> list[str]:
 def _sentence(left: Forecast, parts: list[str], runs_dir: Path) -> str:
     size, free = _bytes(left.disk_bytes), free_bytes(runs_dir)
     parts.append(f"{size} of disk")
-    some = "; of some stages it is not known" if left.unknown or left.sizes_unknown else ""
+    some = f", and {counted(left.sizes_unknown, 'stage')} of unknown size" if left.sizes_unknown else ""
     text = wrapped(f"What is left takes about {' and '.join(parts)}{some}.", "")
     if free is None:
         return text

@@ -83,6 +83,7 @@ def total_of(rows: Sequence[PlanRow]) -> PlanRow:
     summed = ("jobs", "stages", "done", "loads", "released_loads", "merged_tb")
     sums: dict[str, Any] = {name: sum(getattr(row, name) or 0 for row in rows) for name in summed}
     for name in ("gpu_hours", "disk_bytes"):
-        known = [value for row in rows if (value := getattr(row, name)) is not None]
-        sums[name] = sum(known) if known else None
+        values = [getattr(row, name) for row in rows]
+        # nothing but recipes that take none says nothing of the others
+        sums[name] = sum(value or 0 for value in values) or (None if None in values else 0)
     return PlanRow("all", gpus=max(row.gpus for row in rows), **sums)

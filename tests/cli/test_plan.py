@@ -64,7 +64,7 @@ def test_several_recipes_are_a_table_that_sums_up(tmp_path: Path) -> None:
     assert lines[2].split() == ["qwen2_7b_it", "1", "0/5", "2", "1", "0.7", "14"]
     assert lines[4].split() == ["demo", "1", "0/6", "2", "0", "0", "<0.1"]
     assert set(lines[1]) == set(lines[5]) == {"-"}
-    assert lines[6].split() == ["all", "3", "0/13", "5", "1", "0", "0.7", "26"]
+    assert lines[6].split() == ["all", "3", "0/13", "5", "1", "0.7", "26"]
     there = "3 loads here, 26 there, and 0.01 TB of merged weights."
     assert f"Where there are both: {there}" in " ".join(lines)
     assert lines[-1] == "One recipe alone, or --files, shows the stages and their commands."
@@ -111,6 +111,12 @@ def test_what_is_not_known_is_asked_for(tmp_path: Path) -> None:
     assert "How long 1 stage on GPUs will take" in one
     assert "say it: --set resources.seconds_per_step=..." in one
     assert "seconds_per_answer=..." not in one
+
+
+def test_a_model_of_unknown_size(tmp_path: Path) -> None:
+    mine = "model={name: mine, toolkit: llamafactory, type: LLM, template: qwen, path: a/b}"
+    said = call("plan", RECIPES / "qwen2_7b_it.yaml", "--set", mine, "--runs-dir", tmp_path)
+    assert " GB of disk, and 1 stage of unknown size.\n" in said
 
 
 def test_too_little_disk_is_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
