@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cli.on_disk import STAGE_ROW, Reader, running_jobs
+from orchestrator.cli.on_disk import STAGE_ROW, Reader
 from orchestrator.cli.table import table, wrapped
 from orchestrator.cli.watch import EVERY_SECONDS, about_run, watch_runs
 from orchestrator.errors import InputError, did_you_mean, listed
 from orchestrator.machine.leases import LOCK, Lease, died_here, take
-from orchestrator.machine.locks import unused
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.record import STATE, read
 from orchestrator.plan.why import MOST_NAMED, version_of
@@ -93,8 +92,6 @@ def run_folders(runs_dir: Path) -> dict[str, Path]:
 def _ended(folder: Path) -> list[str]:
     """End what killed runs left running on this machine; returns which processes."""
     found = []
-    with unused(folder) as certain:  # a run of an earlier version
-        found += end_below(folder) if certain and not running_jobs(folder) else []
     for job in (path for path in folder.glob("*/") if died_here(path)):
         with contextlib.suppress(InputError):  # it cannot be written here
             lease = take(job)

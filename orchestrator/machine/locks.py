@@ -25,27 +25,6 @@ TRIES, PAUSE_SECONDS = 5, 0.2
 
 
 @contextlib.contextmanager
-def run_lock(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a run folder: one orchestrator at a time.
-
-    Yields:
-        Whether it is held; not where the file system has no locks.
-
-    Raises:
-        InputError: another process holds it, or the folder cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / "lock").open("a+")
-    except OSError as error:
-        hint = "give another folder with --runs-dir"
-        raise InputError(f"cannot be written: {error.strerror}", str(folder), hint) from None
-    hint = "wait for it, stop it, or give this one its own folder with --runs-dir"
-    with file, _held(file, str(folder), "another run works on this folder", hint) as held:
-        yield held
-
-
-@contextlib.contextmanager
 def work_lock(path: Path, busy: str, hint: str) -> Iterator[bool]:
     """Hold the lock of some work, in a file that is made for it and goes with it.
 
@@ -113,28 +92,6 @@ def _same(file: IO[str], path: Path) -> bool:
     with contextlib.suppress(OSError):
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     return False
-
-
-def is_running(folder: Path) -> bool:
-    """Whether an orchestrator holds the lock of a run folder."""
-    try:
-        with (folder / "lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return isinstance(error, BlockingIOError)
-    return False
-
-
-@contextlib.contextmanager
-def unused(folder: Path) -> Iterator[bool]:
-    """Yields whether it is certain that no orchestrator works on a run folder; none begins while this is held."""
-    with contextlib.ExitStack() as opened:
-        certain = False
-        with contextlib.suppress(OSError):
-            file = opened.enter_context((folder / "lock").open("rb"))
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            certain = True
-        yield certain
 
 
 @contextlib.contextmanager

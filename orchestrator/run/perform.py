@@ -8,7 +8,7 @@ from typing import NamedTuple
 from orchestrator.errors import InputError, StageError
 from orchestrator.plan.outputs import Outputs
 from orchestrator.plan.plan import Stage
-from orchestrator.plan.record import Record, damaged, read
+from orchestrator.plan.record import Record, damaged, read, write
 from orchestrator.run.again import set_aside_edited
 from orchestrator.run.record import attempt, disk_errors
 from orchestrator.run.remove import remove, useless
@@ -38,7 +38,7 @@ def perform(context: Context, stage: Stage) -> Performed:
         before = _useful(context, stage, before)
         _refuse_other_world(context, stage, before)
     with attempt(context, stage) as record:
-        context = replace(context, attempt=record.attempts[-1])
+        context = replace(context, attempt=record.attempts[-1], keep=lambda: write(stage.folder, record))
         try:
             record.outputs = outputs = WORK[stage.kind](context, stage)
         except InputError:

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Protocol
 
-from orchestrator.errors import Interrupted, OrchestratorError, StageError
+from orchestrator.errors import InputError, Interrupted, OrchestratorError, StageError
 from orchestrator.launch.local import Launcher
 from orchestrator.machine.gpu_locks import GpuLocks
 from orchestrator.machine.leases import Lease, Owner, owner_of, take
@@ -121,6 +121,7 @@ class Scheduler:
             while self._running or (not self._stop.asked and (self._stage_of or self._held)):
                 if not self._stop.asked:
                     self._start()
+                self._tick()
                 self._listen()
         except BaseException:
             self._stop.ask("a fault of the program")
@@ -183,6 +184,10 @@ class Scheduler:
         del self._stage_of[work]
         self._queue.remove(work)
 
+    def _forget_all(self, line: _Line) -> None:
+        for stage in list(line.works):
+            self._forget(line, stage)
+
     def _start(self) -> None:
         """Start what the queue chooses, until it chooses nothing more."""
         while chosen := self._queue.start(time.monotonic()):
@@ -194,14 +199,18 @@ class Scheduler:
                     self._look_at_gpus()
                     continue
                 del self._stage_of[work], line.works[stage]
-                if self._lock(line) and line.job.todo()[:1] == [stage]:
-                    self._begin(line, stage, work, gpus)
-                else:
+                try:
+                    if self._lock(line) and line.job.todo()[:1] == [stage]:
+                        self._begin(line, stage, work, gpus)
+                        continue
+                except InputError as error:  # the disk is full, for example
+                    self._fail(line, stage, StageError(str(error)))
                     self._give_back(line, work, gpus)
-                    for other in list(line.works):
-                        self._forget(line, other)
-                    if line not in self._held:
-                        self._advance(line)  # another process did it, or undid what it needs
+                    continue
+                self._give_back(line, work, gpus)
+                self._forget_all(line)
+                if line not in self._held:
+                    self._advance(line)  # another process did it, or undid what it needs
 
     def _lock(self, line: _Line) -> bool:
         """Take the lock of a job; whoever holds it otherwise is remembered."""
@@ -258,10 +267,12 @@ class Scheduler:
             return
         if isinstance(error, Interrupted):
             error = StageError(own.reason)
+        self._fail(line, stage, error)
+
+    def _fail(self, line: _Line, stage: Stage, error: OrchestratorError) -> None:
         self._listener.failed(stage, error)
         self._failures.append((stage, error))
-        for other in list(line.works):
-            self._forget(line, other)
+        self._forget_all(line)
 
     def _release(self, stage: Stage) -> _Line:
         running = self._running.pop(stage)
@@ -276,11 +287,14 @@ class Scheduler:
             line.lock = None
 
     def _listen(self) -> None:
-        """Do what the threads ask for, and what is to be done now and then."""
+        """Do what the threads ask for; some time is waited for it."""
         with suppress(Empty):
             self._inbox.get(timeout=TICK_SECONDS)()
             while True:
                 self._inbox.get_nowait()()
+
+    def _tick(self) -> None:
+        """Do what is to be done now and then."""
         now = time.monotonic()
         if now - self._ticked >= TICK_SECONDS:
             self._ticked = now

@@ -15,7 +15,6 @@ import pytest
 from orchestrator.cli.disk_progress import left_of
 from orchestrator.cli.status import run_folders
 from orchestrator.machine.leases import Lease, take
-from orchestrator.machine.locks import is_running, run_lock
 from orchestrator.machine.processes import STAGE_MARK
 from orchestrator.plan.keys import KEYS
 from orchestrator.plan.make import make_plan
@@ -126,14 +125,6 @@ def test_what_a_killed_run_left_running_is_ended_where_nobody_works_on_its_job(m
     assert not (mine / "demo" / "lock").exists()
     assert (mine / "other" / "lock").exists()
     lease.release()
-
-
-def test_a_run_of_an_earlier_version_that_runs(mine: Path, tmp_path: Path) -> None:
-    assert not is_running(tmp_path / "none")
-    with run_lock(mine):
-        stages = json.loads(call("status", "--json", "--runs-dir", tmp_path))["mine"]["stages"]
-        assert call("status", "--runs-dir", tmp_path).startswith("mine: running\n")
-    assert stages[-1]["state"] == "running"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""One run at a time works on a folder."""
+"""Locks of work that one process does at a time."""
 
 from __future__ import annotations
 
@@ -15,27 +15,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import InputError
-from orchestrator.machine.locks import is_running, run_lock, unused, updating, waiting_lock, work_lock
-
-
-def test_one_run_at_a_time_and_a_killed_one_frees_the_lock(tmp_path: Path) -> None:
-    program = (
-        f"import time, pathlib; from orchestrator.machine.locks import run_lock\n"
-        f"with run_lock(pathlib.Path({str(tmp_path)!r})): print('held', flush=True); time.sleep(60)"
-    )
-    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-    assert other.stdout is not None
-    other.stdout.readline()
-    with (
-        pytest.raises(InputError, match=rf"another run works on this folder \(process {other.pid}\)"),
-        run_lock(tmp_path),
-    ):
-        pass
-    other.kill()
-    other.wait()
-    other.stdout.close()
-    with run_lock(tmp_path):
-        pass
+from orchestrator.machine.locks import updating, waiting_lock, work_lock
 
 
 def without_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
@@ -50,8 +30,6 @@ def test_a_file_system_without_locks_is_worked_on_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int
 ) -> None:
     without_locks(monkeypatch, number)
-    with run_lock(tmp_path) as held, unused(tmp_path) as certain:
-        assert (held, certain) == (False, False), "nobody may be ended there"
     with work_lock(tmp_path / "work", "busy", "wait") as held:
         assert not held
     with waiting_lock(tmp_path / "file", "waits") as file:
@@ -61,7 +39,10 @@ def test_a_file_system_without_locks_is_worked_on_and_that_is_said(
 
 def test_another_error_of_a_lock_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_locks(monkeypatch, errno.EIO)
-    with pytest.raises(InputError, match="cannot be locked: Input/output error"), run_lock(tmp_path):
+    with (
+        pytest.raises(InputError, match="cannot be locked: Input/output error"),
+        work_lock(tmp_path / "work", "busy", "wait"),
+    ):
         pass
 
 
@@ -94,25 +75,15 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_taken_anew(tmp_path: Path, m
         assert len(opened) == 2
 
 
-def test_unused_is_certain_only_where_nobody_holds_the_lock(tmp_path: Path) -> None:
-    with unused(tmp_path) as certain:
-        assert not certain, "there is no lock"
-    with run_lock(tmp_path) as held, unused(tmp_path) as certain:
-        assert (held, certain, is_running(tmp_path)) == (True, False, True)
-    with unused(tmp_path) as certain:
-        assert certain
-        with pytest.raises(InputError, match="another run works"), run_lock(tmp_path):
-            pass
-
-
 def test_a_full_disk_takes_a_lock_without_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "write", full)
-    with run_lock(tmp_path) as held:
+    with work_lock(tmp_path / "work", "busy", "wait") as held:
         assert held
-        assert is_running(tmp_path)
+        with pytest.raises(InputError, match=r"busy \(process unknown\)"), work_lock(tmp_path / "work", "busy", ""):
+            pass
 
 
 COUNT = """

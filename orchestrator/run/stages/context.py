@@ -31,7 +31,8 @@ class Context:
     """What a stage's work needs: the plan it belongs to, who starts processes, where progress and remarks go.
 
     ``gpus``: those that are its own while it runs. ``stop``: whether it is to end.
-    ``attempt``: where it is kept how the work went, which began at ``begun`` (of the monotonic clock).
+    ``attempt``: where it is kept how the work went, which began at ``begun`` (of the monotonic clock); ``keep`` has it
+    stand on disk, where others see it while the stage runs.
     """
 
     plan: Plan
@@ -43,6 +44,7 @@ class Context:
     gpus: tuple[str, ...] = ()
     stop: Stop = NEVER
     attempt: Attempt | None = None
+    keep: Callable[[], None] = lambda: None
     begun: float = field(default_factory=time.monotonic)
 
     @property
@@ -112,6 +114,7 @@ class Context:
         """Keep what of earlier attempts the work goes on from; empty: nothing."""
         if self.attempt:
             self.attempt.resumed_from = what
+            self.keep()
 
     def launch(
         self,
@@ -134,6 +137,8 @@ class Context:
                 return
             if self.attempt and self.attempt.startup_seconds is None and now.done not in (0, before):
                 self.attempt.startup_seconds = round(time.monotonic() - self.begun, 3)
+                self.attempt.startup_done = now.done - before
+                self.keep()
             self.report(now)
 
         hours = self.recipe.resources.stage_timeout_hours
