@@ -14,7 +14,6 @@ from orchestrator.cli.planned import Planned
 from orchestrator.cli.tally import Tally, amount
 from orchestrator.cli.whole import Whole
 from orchestrator.machine.leases import Owner, owner_of
-from orchestrator.machine.locks import is_running
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.record import STATE, Record, read
 from orchestrator.toolkits.base import Progress
@@ -143,14 +142,13 @@ def stages_on_disk(folder: Path) -> list[StageOnDisk]:
     return [_shown(one) for one in _stages(folder)[0]]
 
 
-def running_jobs(folder: Path) -> dict[str, Owner | None]:
-    """The jobs of a run folder on which somebody works now, and who, where that is known."""
-    whole = is_running(folder)  # a run of an earlier version has one lock for all its jobs
+def running_jobs(folder: Path) -> dict[str, Owner]:
+    """The jobs of a run folder on which somebody works now, and who."""
     jobs = ((path.name, owner_of(path)) for path in sorted(folder.glob("*/")))
-    return {name: owner for name, owner in jobs if owner or whole}
+    return {name: owner for name, owner in jobs if owner}
 
 
-def _stages(folder: Path) -> tuple[list[_Read], dict[str, Owner | None]]:
+def _stages(folder: Path) -> tuple[list[_Read], dict[str, Owner]]:
     owners = running_jobs(folder)
     found = [_Read(path.parent, _readable(path.parent), path.parent.parent.name in owners)
              for path in folder.glob(f"*/*/{STATE}")]  # fmt: skip

@@ -35,6 +35,16 @@ class Queue:
         self._elsewhere: dict[str, Work] = {}
 
     @property
+    def machines(self) -> int:
+        """How many machines share what waits, as far as is known: the more, the earlier the longest chains start."""
+        return self._turns.machines
+
+    @machines.setter
+    def machines(self, number: int) -> None:
+        """Say how many there are by now."""
+        self._turns.machines = number
+
+    @property
     def free(self) -> tuple[str, ...]:
         """The GPUs that no stage has."""
         return self._leases.free

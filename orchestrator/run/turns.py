@@ -1,6 +1,6 @@
 """Whose turn it is to have GPUs.
 
-What fills the machine goes first, then critical chains, wide stages before narrow ones, and the user's order among
+Critical chains go first, then what fills the machine, wide stages before narrow ones, and the user's order among
 equals: so it happens seldom that a wide stage waits until narrow ones have ended, with GPUs idle. The first that lacks
 GPUs (the front) is overtaken only by what will not delay it, as far as lengths are known (EASY backfilling: Lifka 1995,
 Mu'alem and Feitelson 2001), else by a bounded number of others.
@@ -20,7 +20,7 @@ from orchestrator.run.works import Line, Work
 ROUNDS = 4
 # a stage that takes longer than expected by this share of it may go on for as long as it likes
 LATE = 0.1
-# a chain is critical if it takes more than this share of the time that all the rest takes at least
+# a chain is critical if it takes at least this share of the time that all there is to do takes at least
 CRITICAL = 0.5
 
 
@@ -34,10 +34,10 @@ class Running:
     lease: tuple[str, ...] = ()
 
     def end(self, now: float) -> float | None:
-        """When it will end, as far as that can be said by now."""
+        """When it will end, or should have just now; ``None`` where nobody can say."""
         if self.ends is None or now > self.ends + LATE * (self.ends - self.begun):
             return None
-        return max(self.ends, now)
+        return self.ends
 
 
 class Choice(NamedTuple):
@@ -72,10 +72,16 @@ class Turns:
     Args:
         gpus: how many there are.
         one_by_one: one stage at a time, in the user's order.
+
+    Attributes:
+        total: GPUs of the machine.
+        left: GPUs that no stage has.
+        machines: how many such machines share what waits.
     """
 
     def __init__(self, gpus: int, one_by_one: bool):
         self.total = self.left = gpus
+        self.machines = 1
         self._one_by_one = one_by_one
         self._lines: dict[tuple[int, int], Line] = {}
         self._running: dict[Work, Running] = {}
@@ -134,7 +140,7 @@ class Turns:
         """All that waits, in the order in which it should start."""
         heads = []
         for number, line in enumerate(self._lines.values()):
-            works = line.ranked(None if self._fills(line) else critical)
+            works = line.ranked(critical)
             if head := next(works, None):
                 heads.append((self._rank(line, *head), number, line, works, head[1]))
         heapq.heapify(heads)
@@ -147,9 +153,9 @@ class Turns:
                 heapq.heappop(heads)
 
     def _rank(self, line: Line, critical: bool, work: Work) -> tuple[float, ...]:
-        if self._fills(line):
-            return 0, work.order
-        return (1, 0, -(work.chain or 0.0), work.order) if critical else (1, 1, -line.least, work.order)
+        if critical:
+            return 0, -(work.chain or 0.0), work.order
+        return (1, work.order) if self._fills(line) else (2, -line.least, work.order)
 
     def _fills(self, line: Line) -> bool:
         """Whether its works take the whole machine, so that their order makes no difference to its use."""
@@ -161,14 +167,13 @@ class Turns:
         rest = 0.0
         for line in self._lines.values():
             seconds, known, works = line.load
-            if works and not self._fills(line):
+            if works:
                 if not known:
                     return None
                 rest += seconds * works / known
         for work, running in self._running.items():
-            if running.gpus < self.total:
-                rest += max(0.0, running.begun + (work.chain or work.seconds or 0.0) - now) * running.gpus
-        return CRITICAL * rest / self.total if rest else None
+            rest += max(0.0, running.begun + (work.chain or work.seconds or 0.0) - now) * running.gpus
+        return CRITICAL * rest / (self.total * self.machines) if rest and not self._one_by_one else None
 
     def _front(self, work: Work, now: float) -> _Front:
         free = self.left

@@ -85,6 +85,8 @@ def benchmark(lengths: Lengths) -> list[Steps]:
 def simulated(jobs: Sequence[Steps], gpus: int, known: bool) -> Result:
     """The jobs on machines of 8 GPUs; ``known``: the queues are told how long stages take."""
     machines = [Queue(slots(MACHINE), PLACES) for _ in range(gpus // MACHINE)]
+    for queue in machines:
+        queue.machines = len(machines)
     simulation = Simulation(jobs, machines, lambda seconds: seconds if known else None)
     makespan = simulation.run()
     lent = sum(len(one.lease) * one.seconds for one in simulation.started)

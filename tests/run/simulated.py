@@ -49,16 +49,18 @@ class Simulation:
     """Jobs on machines that know nothing of each other but who has a job.
 
     Args:
-        jobs: their steps; a job stays on the machine that gave it its first GPUs.
+        jobs: their steps; a job stays on the machine that first gave it GPUs, or a place on the CPU.
         machines: the queue of each.
         told: what a queue is told of a stage's length, from how long it will take; ``None``: nothing.
         check: called with a machine's queue after each change.
+        early: a machine has a job from its first stage on, also where that is a conversion.
     """
 
     jobs: Sequence[Job]
     machines: Sequence[Queue]
     told: Callable[[float], float | None] = lambda seconds: None
     check: Callable[[Queue], None] = lambda queue: None
+    early: bool = False
     started: list[Started] = field(default_factory=list)
     _ready: dict[Work, float] = field(default_factory=dict)
     _at: dict[Work, tuple[int, int]] = field(default_factory=dict)
@@ -109,15 +111,16 @@ class Simulation:
         return machines
 
     def _begin(self, work: Work, machine: int) -> None:
-        """No other machine starts it; nor anything of its job, once it has GPUs."""
-        job, _ = self._at[work]
+        """No other machine starts it, nor what follows in its job once that is this machine's."""
+        job, step = self._at[work]
         if job in self._owner:
             return
-        if work.least or work.host:
+        if work.least or work.host or self.early:
             self._owner[job] = machine
+        gone = [self._work(job, number) for number in range(len(self.jobs[job]) if job in self._owner else step + 1)]
         for other, queue in enumerate(self.machines):
-            if other != machine:
-                queue.remove(work)
+            for one in gone if other != machine else ():
+                queue.remove(one)
 
     def _work(self, job: int, step: int) -> Work:
         """The work of a stage, the same each time."""
