@@ -115,7 +115,6 @@ class Context:
         """Run commands of an engine or a trainer in a folder, each on so many GPUs (none on a CPU)."""
         earlier = progress()  # what an earlier attempt left in the log or in the journal
         before = earlier.done if earlier else 0
-
         stall = Stall(folder, self.recipe.resources.stall_minutes, before)
 
         def report() -> None:
