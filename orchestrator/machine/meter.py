@@ -23,6 +23,9 @@ Count = Callable[[int, int], None]  # told what is done, and the total
 PLAIN_SECONDS, TERMINAL_SECONDS, QUICK_SECONDS = 30.0, 0.5, 1.0
 
 
+_open: list[Meter] = []  # one within another is the one that tells
+
+
 class Meter:
     """Tells of one thing that is done within its ``with``; it may be called as often as one likes, with a `Count`.
 
@@ -52,12 +55,14 @@ class Meter:
         return f"{self.what}: {', '.join(filter(None, (self.doing, self.more(), since)))}"
 
     def __enter__(self) -> Meter:
+        _open.append(self)
         self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._ended.set()
         self._thread.join()
+        _open.remove(self)
         if self._width:
             self._draw()
             print(file=sys.stderr, flush=True)
@@ -66,6 +71,8 @@ class Meter:
         terminal = sys.stderr.isatty()
         pause = QUICK_SECONDS if terminal else PLAIN_SECONDS
         while not self._ended.wait(pause):
+            if self is not _open[-1]:
+                continue
             # the terminal was closed, or the disk is full that this goes to: the work goes on
             with contextlib.suppress(OSError, ValueError):
                 if terminal:

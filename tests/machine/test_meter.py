@@ -78,6 +78,17 @@ def test_elsewhere_a_line_now_and_then_also_when_nothing_is_counted(
     assert set(lines) == {"work: much, 0:00:00"}
 
 
+def test_of_two_the_inner_one_tells(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(meter, "PLAIN_SECONDS", 0.1)
+    with Meter("work"):
+        with Meter("waiting"):
+            time.sleep(0.35)
+        inner = capsys.readouterr().err
+        time.sleep(0.35)
+    assert set(inner.splitlines()) == {"waiting: 0:00:00"}
+    assert set(capsys.readouterr().err.splitlines()) == {"work: 0:00:00"}
+
+
 def test_how_much_a_process_wrote() -> None:
     program = "import sys; open('/dev/null', 'wb').write(bytes(5_600_000)); print('x', flush=True); sys.stdin.read()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

@@ -126,7 +126,6 @@ class Context:
         """Run commands of an engine or a trainer in a folder; they share the stage's GPUs."""
         earlier = progress()  # what an earlier attempt left in the log or in the journal
         before = earlier.done if earlier else 0
-
         stall = Stall(folder, self.recipe.resources.stall_minutes, before)
 
         def report() -> None:
