@@ -17,7 +17,7 @@ from orchestrator.run.at_hand import AtHand
 from orchestrator.run.clean import Removal, Run, find, remove_all
 from orchestrator.run.leftovers import Leftover, Stays
 
-GB, MB = 1e9, 1 << 20
+GB, MB = 1e9, 1_000_000
 SMALL_BYTES = 5_000_000  # what takes less is 0.00 GB
 MOST_NAMED = 3  # jobs that one line names, and small things that have a line each
 _INDENT = " " * 11
@@ -44,7 +44,8 @@ def clean_runs(files: RecipeFiles, runs_dir: Path, *, yes: bool, checkpoints: bo
     """
     runs_dir = runs_dir.expanduser()
     at_hand = AtHand.of(files)
-    runs = find(at_hand, runs_dir)
+    with Meter("looking at the runs"):
+        runs = find(at_hand, runs_dir)
     asks = not (as_json or yes) and sys.stdin.isatty() and sys.stdout.isatty()
     unled, weights = (_found(runs, weights=kind) for kind in (False, True))
     if not as_json:
@@ -123,13 +124,13 @@ def _agreed(group: Sequence[Leftover]) -> bool:
 def _remove(at_hand: AtHand, wanted: Sequence[Leftover]) -> Removal:
     """Remove what is wanted gone, and tell how far that is."""
     total, done = sum(one.bytes for one in wanted), 0
-    with Meter("removing, in MB") as tell:
 
-        def say(one: Leftover) -> None:
-            nonlocal done
-            tell(done // MB, total // MB)
-            done += one.bytes
+    def say(one: Leftover) -> None:
+        nonlocal done
+        meter(done // MB, total // MB)
+        done += one.bytes
 
+    with Meter("removing, in MB") as meter:
         return remove_all(at_hand, wanted, say)
 
 

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.checkout import RECIPES
@@ -18,6 +19,13 @@ from orchestrator.recipe.sweep_names import is_of_sweep
 from orchestrator.run import RECIPE
 
 _FROM = ", from: "  # in the head of a kept recipe, before the file that it was made from and the words that changed it
+
+
+class Wanted(NamedTuple):
+    """A job of a recipe at hand. ``kept``: the recipe is the one that the run keeps, which was run last."""
+
+    job: Job
+    kept: bool
 
 
 @dataclass(frozen=True)
@@ -63,18 +71,19 @@ class AtHand:
         swept = self.sweeps and any(is_of_sweep(run, name) for name in self.named)
         return not self.named or run in self.named or swept
 
-    def jobs_of(self, run: Path) -> dict[str, list[Job]]:
+    def jobs_of(self, run: Path) -> dict[str, list[Wanted]]:
         """The jobs that recipes at hand have in a run's folder, by name: also the recipe that the run keeps there.
 
         Raises:
             InputError: that one cannot be read; or what a recipe leads to cannot be told.
         """
-        recipes = [*_kept(run), *self.recipes.get(run.name, ())]
-        found: dict[str, list[Job]] = {}
-        for recipe in recipes:
+        kept = _kept(run)
+        others = [recipe for recipe in _plain(_origin(run / RECIPE)) if recipe.name == run.name] if kept else []
+        found: dict[str, list[Wanted]] = {}
+        for at, recipe in enumerate((*kept, *others, *self.recipes.get(run.name, ()))):
             # merged weights are wanted by whoever once asked for them
             for job in make_plan(recipe, run.parent, merge=True, seen=self._seen).jobs:
-                found.setdefault(job.name, []).append(job)
+                found.setdefault(job.name, []).append(Wanted(job, at < len(kept)))
         return found
 
 
@@ -100,11 +109,13 @@ def _unread(file: Path) -> Problem:
 
 
 def _kept(run: Path) -> list[Recipe]:
-    """The recipe that a run keeps, and the file that it was made from as that is now; none of another name."""
+    """The recipe that a run keeps; none where there is none, or one of another name.
+
+    Raises:
+        InputError: it cannot be read.
+    """
     kept = run / RECIPE
-    if not kept.is_file():
-        return []
-    found = [load_recipe(kept), *_plain(_origin(kept))]
+    found = [load_recipe(kept)] if kept.is_file() else []
     return [recipe for recipe in found if recipe.name == run.name]
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from orchestrator.errors import InputError, Problem, remedy
 from orchestrator.machine.leases import Owner, owner_of, take
 from orchestrator.machine.processes import end_below
-from orchestrator.plan.plan import Job
 from orchestrator.plan.record import STATE
 from orchestrator.run import RECIPE
 from orchestrator.run.at_hand import AtHand
@@ -127,8 +126,7 @@ def remove_all(
 def _again(at_hand: AtHand, folder: Path) -> Iterator[Leftover | Stays]:
     """What is in a job's folder now: a run may have ended since it was looked at, and made use of some of it."""
     with contextlib.suppress(InputError):  # its recipe cannot be read any more
-        jobs: Sequence[Job] = at_hand.jobs_of(folder.parent).get(folder.name, ())
-        yield from in_job(folder, jobs)
+        yield from in_job(folder, at_hand.jobs_of(folder.parent).get(folder.name, ()))
 
 
 def _worker(job: Path) -> str:
@@ -139,15 +137,19 @@ def _worker(job: Path) -> str:
 
 @contextlib.contextmanager
 def _held(job: Path) -> Iterator[str]:
-    """Have nobody else work on a job; yields who does, empty where it is held."""
-    taken = take(job)
-    if isinstance(taken, Owner):
-        yield f"{taken} works on it"
+    """Be the only one to work on a job; yields why that cannot be, empty where it is."""
+    try:
+        lease = take(job)
+    except InputError as error:
+        yield str(error)
+        return
+    if isinstance(lease, Owner):
+        yield f"{lease} works on it"
         return
     try:
         yield ""
     finally:
-        taken.release()
+        lease.release()
 
 
 def _remove(leftover: Leftover, done: Removal) -> None:

@@ -13,13 +13,15 @@ from orchestrator.plan.commands import PREDICTIONS
 from orchestrator.plan.differences import differences
 from orchestrator.plan.keys import key_of
 from orchestrator.plan.outputs import OUTPUTS, InferOutputs
-from orchestrator.plan.plan import Job, Stage
+from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import Record, is_done, read
 from orchestrator.plan.why import version_of
+from orchestrator.run.at_hand import Wanted
 from orchestrator.run.entries import SCORES
 from orchestrator.run.remove import is_half_removed, useless
 
 NOT_BEGUN = "no recipe leads there, but nothing was begun in its place yet"
+READ = "its scores are done, but the recipe that was run last, or something that was begun, still needs it"
 NOT_SCORED = "no recipe leads there, but its answers were never scored"
 _STAGE = re.compile(rf"({'|'.join(OUTPUTS)})-\w+")
 _FINISHED = ("done", "reopened")
@@ -53,7 +55,7 @@ class Stays:
     bytes: int
 
 
-def in_job(folder: Path, jobs: Sequence[Job]) -> Iterator[Leftover | Stays]:
+def in_job(folder: Path, jobs: Sequence[Wanted]) -> Iterator[Leftover | Stays]:
     """What of a job's folder nobody needs any more, and what of it no recipe leads to and stays.
 
     Scores stay always, with their tables of all answers. Another stage that no recipe leads to goes where one of its
@@ -64,7 +66,7 @@ def in_job(folder: Path, jobs: Sequence[Job]) -> Iterator[Leftover | Stays]:
         folder: the job's.
         jobs: as the recipes at hand have it.
     """
-    planned = {stage.folder.name: stage for job in jobs for stage in job.stages}
+    planned = {stage.folder.name: stage for one in jobs for stage in one.job.stages}
     begun = [stage for stage in planned.values() if read(stage.folder)]
     there = sorted(path for path in folder.iterdir() if path.is_dir() and _STAGE.fullmatch(path.name))
     made = {path: read(path) for path in there}
@@ -81,8 +83,11 @@ def in_job(folder: Path, jobs: Sequence[Job]) -> Iterator[Leftover | Stays]:
         else:
             kind = path.name.partition("-")[0]
             found = _other(path, record, [one for one in begun if one.kind == kind], scores)
-        if not isinstance(found, Leftover) and record and not _is_read(stage, jobs):
-            found = _weights(path, record, scores, list(made.values()), wanted=stage is not None) or found
+        if not isinstance(found, Leftover) and record:
+            weights = _weights(path, record, scores, list(made.values()), wanted=stage is not None)
+            found = (
+                Stays(path, READ, weights.bytes) if weights and stage and _is_read(stage, jobs) else weights or found
+            )
         if found and path.is_symlink():
             yield Stays(path, f"it is a link to {path.readlink()}", 0)
         elif found:
@@ -123,13 +128,15 @@ def _differs(job: Path, record: Record | None, now: Stage) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _is_read(stage: Stage | None, jobs: Sequence[Job]) -> bool:
-    """Whether something that was begun, and is not done, reads a stage's outputs."""
+def _is_read(stage: Stage, jobs: Sequence[Wanted]) -> bool:
+    """Whether something that was begun, or that the run's own recipe asks for, is not done and reads a stage."""
     return any(
-        stage in other.needs and other.kind != "score" and other.folder.exists() and not other.done
-        for job in jobs
-        for other in job.stages
-        if stage
+        stage in other.needs
+        and other.kind != "score"
+        and (other.folder.exists() or (one.kept and other.kind != "merge"))
+        and not other.done
+        for one in jobs
+        for other in one.job.stages
     )
 
 

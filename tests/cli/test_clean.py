@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
@@ -62,7 +63,8 @@ def on_a_terminal(place: Place, answers: Sequence[str], *words: str) -> str:
             said = waiting.pop(0)
             if said == CTRL_C:
                 process.send_signal(signal.SIGINT)
-            os.write(ours, said.encode())
+            with contextlib.suppress(OSError):  # it has ended
+                os.write(ours, b"\n" if said == CTRL_C else said.encode())  # a signal between two reads wakes no read
     os.close(ours)
     assert process.wait(60) == (130 if CTRL_C in answers else 0)
     assert not waiting, shown

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import clean, remove
 from orchestrator.run.at_hand import AtHand
 from orchestrator.run.clean import find, remove_all
-from orchestrator.run.leftovers import NOT_BEGUN, NOT_SCORED
+from orchestrator.run.leftovers import NOT_BEGUN, NOT_SCORED, READ
 from tests.run.place import Place
 from tests.run.test_surroundings import kill_all_but_the_toolkit
 from tests.running import call, stage_folder, texts
@@ -277,10 +278,22 @@ def test_errors_are_told_that_could_not_be_asked_again(place: Place) -> None:
 
 def test_a_training_stays_that_something_begun_reads(place: Place) -> None:
     place.run()
-    place.run("--set", "inference.max_new_tokens=16", do="fail:infer=4", code=1)
+    shorter = ("--set", "inference.max_new_tokens=16")
+    place.run(*shorter, do="fail:infer=4", code=1)
     assert listed(place, weights=True) == {}
-    place.run("--set", "inference.max_new_tokens=16")
+    assert [one["why"] for one in said(place)["left"]] == [READ]
+    # the run waits for a GPU: its own recipe says what is to come
+    shutil.rmtree(next(path.parent for path in place.folder.glob("runs/*/*/infer-*/stage.json")
+                       if json.loads(path.read_text())["state"] == "failed"))  # fmt: skip
+    assert [one["why"] for one in said(place)["left"]] == [READ]
+    place.run(*shorter)
     assert kinds(listed(place, weights=True)) == ["train"]
+
+
+def test_a_recipe_that_was_not_run_wants_no_training(place: Place) -> None:
+    place.run()
+    place.recipe.write_text(place.recipe.read_text() + "inference: {max_new_tokens: 16}\n")
+    assert kinds(listed(place, place.recipe, weights=True)) == ["train"]
 
 
 def test_a_training_that_is_not_scored_stays(place: Place) -> None:
@@ -291,15 +304,26 @@ def test_a_training_that_is_not_scored_stays(place: Place) -> None:
 # what is left alone ------------------------------------------------------------------------------------------------
 
 
-def test_a_job_that_somebody_works_on_is_left_alone(done: Place) -> None:
-    lease = take(done.folder / "runs" / "echoed" / "MELD")
+@contextlib.contextmanager
+def worked_on(job: Path) -> Iterator[None]:
+    lease = take(job)
     assert isinstance(lease, Lease)
-    found = said(done, "--yes", "--checkpoints")
-    lease.release()
-    assert [Path(one["path"]).parent.name for one in found["items"]] == ["demo"]
+    try:
+        yield
+    finally:
+        lease.release()
+
+
+def test_a_job_that_somebody_works_on_is_left_alone(done: Place) -> None:
+    job = done.folder / "runs" / "echoed" / "demo"
+    with worked_on(job):
+        found = said(done, "--yes", "--checkpoints")
+    assert [Path(one["path"]).parent.name for one in found["items"]] == ["MELD"]
     (left,) = found["left"]
-    assert Path(left["path"]).name == "MELD"
-    assert left["why"].startswith(f"process {os.getpid()} on host ")
+    assert left["path"] == str(job)
+    assert left["why"].startswith(f"process {os.getpid()} on ")
+    assert left["why"].endswith(" works on it")
+    assert not (job / "lock").exists()
 
 
 def test_a_run_that_begins_while_one_is_asked_keeps_what_it_needs(done: Place) -> None:
@@ -307,18 +331,16 @@ def test_a_run_that_begins_while_one_is_asked_keeps_what_it_needs(done: Place) -
     runs = find(at_hand, done.folder / "runs")
     wanted = [one for run in runs for one in run.leftovers]
     assert kinds(one.path for one in wanted) == ["train", "train"]
-    leases = [take(done.folder / "runs" / "echoed" / job) for job in ("demo", "MELD")]
-    removal = remove_all(at_hand, wanted)
-    for lease in leases:
-        assert isinstance(lease, Lease)
-        lease.release()
+    with worked_on(done.folder / "runs/echoed/demo"), worked_on(done.folder / "runs/echoed/MELD"):
+        removal = remove_all(at_hand, wanted)
     assert (removal.gone, removal.bytes) == ([], 0)
     assert {path.name for path in removal.left} == {one.path.name for one in wanted}
-    # it has ended, and something of it reads the training of demo
-    done.run("--only", "demo", "--set", "inference.max_new_tokens=16", do="fail:infer=4", code=1)
-    removal = remove_all(at_hand, wanted)
-    assert [path.parent.name for path in removal.gone] == ["MELD"]
-    assert [path.parent.name for path in removal.left] == ["demo"]
+    # it has ended, and its recipe wants other answers of these trainings
+    shorter = ("--set", "inference.max_new_tokens=16")
+    done.run(*shorter, do="fail:infer=4", code=1)
+    assert set(remove_all(at_hand, wanted).left) == {one.path for one in wanted}
+    done.run(*shorter)
+    assert set(remove_all(at_hand, wanted).gone) == {one.path for one in wanted}
 
 
 @pytest.mark.parametrize("what", ["echoed", "echoed/demo", "echoed/demo/train"])
