@@ -129,9 +129,10 @@ def test_a_training_that_was_killed_behind_its_last_step_is_done(place: Place, c
 
 def test_two_runs_at_once_over_one_folder(place: Place, calm: Place, data: Path) -> None:
     process = place.start_until("train", do="hang:train=5")
+    wait_until(lambda: place.stage("train")["attempts"][0].get("startup_seconds"))
     before = place.stage("train")
     said = place.run(code=2)
-    assert f"another run works on this folder (process {process.pid})" in said
+    assert f"demo: process {process.pid} on host " in said
     assert "give this one its own folder with --runs-dir" in said
     assert place.stage("train") == before
     assert process.poll() is None, "the first is left alone"

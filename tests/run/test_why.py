@@ -68,7 +68,7 @@ def test_another_value_is_told_by_plan_and_run(done: Place) -> None:
     }
     assert found["train"] | {"why": []} == {"instead_of": str(before), "made_by": "this version", "why": []}
     said = plan(done, *SLOWER)
-    assert "         why: train.learning_rate 0.0001 -> 5e-05\n         cd " in said
+    assert "         why: train.learning_rate 0.0001 -> 5e-05\n         takes " in said
     assert said.count("         why: because train is done again\n") == 3
     told = f"note: echoed demo is trained again: train.learning_rate 0.0001 -> 5e-05 (its folder stays: {before})\n"
     said = done.run(*SLOWER)

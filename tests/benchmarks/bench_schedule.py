@@ -1,0 +1,113 @@
+"""What the orchestrator itself costs a stage: ``python -m tests.benchmarks.bench_schedule``.
+
+The stages' work is left out (their outputs are written at once, or a process sleeps), all else is as in a run: planning,
+queue, locks, records, threads.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from orchestrator.cli.plain import View
+from orchestrator.launch.local import Launcher
+from orchestrator.machine.signals import Stop
+from orchestrator.plan.make import make_plan
+from orchestrator.plan.outputs import Outputs
+from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.recipe.load import load_sweep
+from orchestrator.run import perform
+from orchestrator.run.queue import Queue
+from orchestrator.run.schedule import Scheduler
+from orchestrator.run.stages.context import Context
+from orchestrator.toolkits.base import Command
+from tests.shared import RECIPES
+from tests.stages import DONE
+
+SLEEP = 0.5  # seconds of a stage's process
+Work = Callable[[Context, Stage], Outputs]
+
+
+class Quiet(View):
+    """Tells nobody."""
+
+    def line(self, text: str) -> None:
+        pass
+
+
+class NoResults:
+    """Writes none."""
+
+    def scored(self, plan: Plan, job: Job) -> None:
+        pass
+
+    def tick(self) -> None:
+        pass
+
+
+def at_once(context: Context, stage: Stage) -> Outputs:
+    """Leaves what a stage leaves."""
+    stage.folder.mkdir(parents=True, exist_ok=True)
+    return DONE[stage.kind]
+
+
+def asleep(context: Context, stage: Stage) -> Outputs:
+    """The same, of a process."""
+    context.launch(context.plan.engine, [Command(("sleep", str(SLEEP)))], stage.folder, lambda: None)
+    return DONE[stage.kind]
+
+
+@contextmanager
+def replaced(work: Work) -> Iterator[None]:
+    """Have all stages do this."""
+    before: Mapping[str, object] = perform.WORK
+    perform.WORK = dict.fromkeys(DONE, work)  # type: ignore[misc, assignment]
+    try:
+        yield
+    finally:
+        perform.WORK = before  # type: ignore[misc, assignment]
+
+
+def plans_of(jobs: int, folder: Path) -> list[Plan]:
+    """Sweeps over the demo's recipe, of which one may have 500 combinations: six stages each."""
+    seen: dict[str, str | None] = {}
+    recipes = []
+    for first in range(0, jobs, 500):
+        seeds = range(first, min(first + 500, jobs))
+        recipes += load_sweep(RECIPES / "demo.yaml", sweep=[f"seed={','.join(map(str, seeds))}"])
+    return [make_plan(recipe, folder, seen=seen) for recipe in recipes]
+
+
+def scheduled(plans: list[Plan], at_most: int, work: Work) -> tuple[float, float]:
+    """Seconds of wall time and of this process's processors that a run of plans takes."""
+    view, stop = Quiet(), Stop()
+    wall, own = time.perf_counter(), time.process_time()
+    with replaced(work), Launcher() as launcher:
+        view.start(plans)
+        failed = Scheduler(plans, Queue([], at_most, at_most), launcher, stop, view, NoResults()).run()
+    assert not failed, failed[0]
+    return time.perf_counter() - wall, time.process_time() - own
+
+
+def main() -> None:
+    """Measure and print."""
+    for stages in (54, 498, 4998):
+        with tempfile.TemporaryDirectory() as folder:
+            plans = plans_of(stages // 6, Path(folder))
+            wall, own = scheduled(plans, 8, at_once)
+            print(
+                f"{stages:>5,} stages, 8 at once: {1000 * wall / stages:.1f} ms each ({1000 * own / stages:.1f} of CPU)"
+            )
+    with tempfile.TemporaryDirectory() as folder:
+        stages = 96
+        wall, own = scheduled(plans_of(stages // 6, Path(folder)), 8, asleep)
+        more = 1000 * (wall - SLEEP * stages / 8) / stages
+        print(f"{stages} processes that sleep for {SLEEP} s, 8 at once: {1000 * own / stages:.1f} ms of processor each, "
+              f"{more:.1f} ms longer each than the processes alone")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
