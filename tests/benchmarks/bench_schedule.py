@@ -1,7 +1,7 @@
 """What the orchestrator itself costs a stage: ``python -m tests.benchmarks.bench_schedule``.
 
-The stages' work is left out (their outputs are written at once, or a process sleeps), all else is as in a run: planning,
-queue, locks, records, threads.
+The stages' work is left out (their outputs are written at once, or a process sleeps), all else is as in a run: queue,
+locks, records, threads.
 """
 
 from __future__ import annotations
@@ -104,9 +104,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         stages = 96
         wall, own = scheduled(plans_of(stages // 6, Path(folder)), 8, asleep)
-        more = 1000 * (wall - SLEEP * stages / 8) / stages
-        print(f"{stages} processes that sleep for {SLEEP} s, 8 at once: {1000 * own / stages:.1f} ms of processor each, "
-              f"{more:.1f} ms longer each than the processes alone")  # fmt: skip
+        print(f"{stages} processes that sleep for {SLEEP} s, 8 at once:")
+        print(f"{_ms(own, stages)} of processor each, {_ms(wall - SLEEP * stages / 8, stages)} longer than they alone")
+
+
+def _ms(seconds: float, stages: int) -> str:
+    return f"{1000 * seconds / stages:.1f} ms"
 
 
 if __name__ == "__main__":
