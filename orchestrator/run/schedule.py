@@ -25,6 +25,7 @@ from orchestrator.plan.devices import device_of, need_of
 from orchestrator.plan.estimate import expected
 from orchestrator.plan.known import Known
 from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.run.faults import as_failure
 from orchestrator.run.killed import end_left
 from orchestrator.run.listener import Listener
 from orchestrator.run.perform import Performed, perform
@@ -101,7 +102,6 @@ class Scheduler:
         self._held: dict[_Line, Owner] = {}
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._failures: list[Failure] = []
-        self._fault: BaseException | None = None
         self._ticked = self._looked = 0.0
         self._waits: list[tuple[Stage, str]] = []
         self._told = False
@@ -129,8 +129,6 @@ class Scheduler:
                 with suppress(Exception):
                     self._listen()
             raise
-        if self._fault:
-            raise self._fault
         self._stop.check()
         return self._failures
 
@@ -220,8 +218,6 @@ class Scheduler:
             self._held[line] = taken
             return False
         line.lock = taken
-        if taken.unclean:
-            end_left(folder, self._listener.line)
         return True
 
     def _begin(self, line: _Line, stage: Stage, work: Work, gpus: tuple[str, ...]) -> None:
@@ -237,12 +233,15 @@ class Scheduler:
             gpus=gpus,
             stop=stop,
         )
-        Thread(target=self._perform, args=(context, stage), name=stage.name).start()
+        unclean = line.lock is not None and line.lock.unclean
+        Thread(target=self._perform, args=(context, stage, unclean), name=stage.name).start()
         self._running[stage] = _Running(line, work, gpus, stop)
 
-    def _perform(self, context: Context, stage: Stage) -> None:
-        """A stage's own thread."""
+    def _perform(self, context: Context, stage: Stage, unclean: bool) -> None:
+        """A stage's own thread; ``unclean``: whoever worked on its job died."""
         try:
+            if unclean:
+                end_left(context.job_folder, context.recipe, context.say, context.stop)
             self._inbox.put(partial(self._ended, stage, perform(context, stage)))
         except BaseException as error:
             self._inbox.put(partial(self._broke, stage, error))
@@ -261,13 +260,7 @@ class Scheduler:
         if isinstance(error, Interrupted) and self._stop.asked:
             self._listener.stopped(stage)
             return
-        if not isinstance(error, OrchestratorError):
-            self._fault = self._fault or error
-            self._stop.ask("a fault of the program")
-            return
-        if isinstance(error, Interrupted):
-            error = StageError(own.reason)
-        self._fail(line, stage, error)
+        self._fail(line, stage, StageError(own.reason) if isinstance(error, Interrupted) else as_failure(error))
 
     def _fail(self, line: _Line, stage: Stage, error: OrchestratorError) -> None:
         self._listener.failed(stage, error)
