@@ -188,27 +188,33 @@ class Scheduler:
 
     def _start(self) -> None:
         """Start what the queue chooses, until it chooses nothing more."""
-        while chosen := self._queue.start(time.monotonic()):
+        refused = False
+        while not refused and (chosen := self._queue.start(time.monotonic())):
             for work, gpus in chosen:
                 line, stage = self._stage_of[work]
                 if not self._gpus.claim(gpus):
                     self._queue.give_back(work)
                     self._queue.add(work)
-                    self._look_at_gpus()
+                    refused = True
                     continue
                 del self._stage_of[work], line.works[stage]
                 try:
                     if self._lock(line) and line.job.todo()[:1] == [stage]:
                         self._begin(line, stage, work, gpus)
                         continue
-                except InputError as error:  # the disk is full, for example
-                    self._fail(line, stage, StageError(str(error)))
+                except (
+                    InputError,
+                    RuntimeError,
+                ) as error:  # the disk is full, or no thread can be started, for example
+                    self._fail(line, stage, as_failure(error))
                     self._give_back(line, work, gpus)
                     continue
                 self._give_back(line, work, gpus)
                 self._forget_all(line)
                 if line not in self._held:
                     self._advance(line)  # another process did it, or undid what it needs
+        if refused:  # another run has one of those GPUs; what else can start does in the next round
+            self._look_at_gpus()
 
     def _lock(self, line: _Line) -> bool:
         """Take the lock of a job; whoever holds it otherwise is remembered."""

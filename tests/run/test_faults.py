@@ -5,12 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
 from orchestrator.errors import InputError
+from orchestrator.machine.gpu_locks import GpuLocks
 from orchestrator.run import schedule
 from orchestrator.run.faults import as_failure
 from orchestrator.run.stages.context import Context
@@ -76,3 +79,37 @@ def test_what_a_killed_process_left_is_ended_in_the_stage_s_own_thread(
     monkeypatch.setattr(schedule, "end_left", end_left)
     place.run()
     assert set(found) == {(place.folder / "runs/echoed/demo", False)}
+
+
+def test_a_thread_that_cannot_be_started_fails_its_job_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(place.folder, place.data, tasks="demo, MELD")
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "demo/train":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        said = place.run(code=1)
+    assert "demo/train: FAILED: can't start new thread\n    what to do: give it more memory" in said
+    assert set(place.rows()) == {"MELD"}
+    place.run()
+    assert set(place.rows()) == {"demo", "MELD", "overall"}, "the job was given back"
+
+
+def test_gpus_that_cannot_be_had_are_not_asked_for_without_a_pause(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def claim(_: object, names: Sequence[str]) -> bool:
+        asked.append(time.monotonic())
+        return not names or asked[-1] - asked[0] > 1
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setattr(GpuLocks, "claim", claim)
+    place.run("--set", "resources.device=cuda")
+    assert set(place.rows()) == {"demo"}
+    assert len(asked) < 30
