@@ -25,6 +25,7 @@ from orchestrator.plan.devices import device_of, need_of
 from orchestrator.plan.estimate import expected
 from orchestrator.plan.known import Known
 from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.run.faults import as_failure
 from orchestrator.run.killed import end_left
 from orchestrator.run.listener import Listener
 from orchestrator.run.perform import Performed, perform
@@ -101,7 +102,6 @@ class Scheduler:
         self._held: dict[_Line, Owner] = {}
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._failures: list[Failure] = []
-        self._fault: BaseException | None = None
         self._ticked = self._looked = 0.0
         self._waits: list[tuple[Stage, str]] = []
         self._told = False
@@ -129,8 +129,6 @@ class Scheduler:
                 with suppress(Exception):
                     self._listen()
             raise
-        if self._fault:
-            raise self._fault
         self._stop.check()
         return self._failures
 
@@ -190,27 +188,33 @@ class Scheduler:
 
     def _start(self) -> None:
         """Start what the queue chooses, until it chooses nothing more."""
-        while chosen := self._queue.start(time.monotonic()):
+        refused = False
+        while not refused and (chosen := self._queue.start(time.monotonic())):
             for work, gpus in chosen:
                 line, stage = self._stage_of[work]
                 if not self._gpus.claim(gpus):
                     self._queue.give_back(work)
                     self._queue.add(work)
-                    self._look_at_gpus()
+                    refused = True
                     continue
                 del self._stage_of[work], line.works[stage]
                 try:
                     if self._lock(line) and line.job.todo()[:1] == [stage]:
                         self._begin(line, stage, work, gpus)
                         continue
-                except InputError as error:  # the disk is full, for example
-                    self._fail(line, stage, StageError(str(error)))
+                except (
+                    InputError,
+                    RuntimeError,
+                ) as error:  # the disk is full, or no thread can be started, for example
+                    self._fail(line, stage, as_failure(error))
                     self._give_back(line, work, gpus)
                     continue
                 self._give_back(line, work, gpus)
                 self._forget_all(line)
                 if line not in self._held:
                     self._advance(line)  # another process did it, or undid what it needs
+        if refused:  # another run has one of those GPUs; what else can start does in the next round
+            self._look_at_gpus()
 
     def _lock(self, line: _Line) -> bool:
         """Take the lock of a job; whoever holds it otherwise is remembered."""
@@ -220,8 +224,6 @@ class Scheduler:
             self._held[line] = taken
             return False
         line.lock = taken
-        if taken.unclean:
-            end_left(folder, self._listener.line)
         return True
 
     def _begin(self, line: _Line, stage: Stage, work: Work, gpus: tuple[str, ...]) -> None:
@@ -237,12 +239,15 @@ class Scheduler:
             gpus=gpus,
             stop=stop,
         )
-        Thread(target=self._perform, args=(context, stage), name=stage.name).start()
+        unclean = line.lock is not None and line.lock.unclean
+        Thread(target=self._perform, args=(context, stage, unclean), name=stage.name).start()
         self._running[stage] = _Running(line, work, gpus, stop)
 
-    def _perform(self, context: Context, stage: Stage) -> None:
-        """A stage's own thread."""
+    def _perform(self, context: Context, stage: Stage, unclean: bool) -> None:
+        """A stage's own thread; ``unclean``: whoever worked on its job died."""
         try:
+            if unclean:
+                end_left(context.job_folder, context.recipe, context.say, context.stop)
             self._inbox.put(partial(self._ended, stage, perform(context, stage)))
         except BaseException as error:
             self._inbox.put(partial(self._broke, stage, error))
@@ -261,13 +266,7 @@ class Scheduler:
         if isinstance(error, Interrupted) and self._stop.asked:
             self._listener.stopped(stage)
             return
-        if not isinstance(error, OrchestratorError):
-            self._fault = self._fault or error
-            self._stop.ask("a fault of the program")
-            return
-        if isinstance(error, Interrupted):
-            error = StageError(own.reason)
-        self._fail(line, stage, error)
+        self._fail(line, stage, StageError(own.reason) if isinstance(error, Interrupted) else as_failure(error))
 
     def _fail(self, line: _Line, stage: Stage, error: OrchestratorError) -> None:
         self._listener.failed(stage, error)

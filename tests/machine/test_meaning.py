@@ -318,3 +318,16 @@ def worth(values, base=3, *, scale=0.5):
     assert len(found) > 40
     assert of(tmp_path, program) not in found
     assert all(one != two for one, two in pairwise(found))
+
+
+def test_what_is_forgotten_meanwhile_is_given_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(dict[frozenset[Path], str]):
+        """As where another thread forgets all meanings at once."""
+
+        def __setitem__(self, *_: object) -> None:
+            pass
+
+    (tmp_path / "program.py").write_text("x = 1")
+    expected = meaning([tmp_path / "program.py"])
+    monkeypatch.setattr("orchestrator.machine.meaning._together", Forgetful())
+    assert meaning([tmp_path / "program.py"]) == expected

@@ -52,6 +52,11 @@ class Context:
         """The recipe as the job runs it."""
         return self.job.recipe
 
+    @property
+    def job_folder(self) -> Path:
+        """Where the job's stages have their folders."""
+        return self.plan.folder / self.job.name
+
     def end_leftovers(self, folder: Path) -> None:
         """End what an earlier run left running in a folder of the stage."""
         self.launcher.end_leftovers(folder, self.recipe.resources.stop_grace_seconds, self.say, self.stop)
