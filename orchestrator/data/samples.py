@@ -207,10 +207,11 @@ def file_digest(path: Path) -> str:
     """SHA-256 (hex) of a file, kept in this process while the file's size and time of change stay the same."""
     status = path.stat()
     key = (str(path), status.st_size, status.st_mtime_ns)
-    if key not in _digests:
+    digest = _digests.get(key)
+    if digest is None:
         with path.open("rb") as file:
-            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _digests[key]
+            digest = _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digest  # which another thread may have forgotten by now
 
 
 def forget_digests() -> None:

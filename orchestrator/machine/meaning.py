@@ -43,11 +43,12 @@ def meaning(paths: Iterable[Path]) -> str:
         InputError: a file cannot be read, or is no Python that this version knows.
     """
     files = frozenset(paths)
-    if files not in _together:
+    together = _together.get(files)
+    if together is None:
         parts = [_parts(path) for path in files]
         definitions = sorted(one for found, _ in parts for one in found)
-        _together[files] = _sha256([definitions, sorted(rest for _, rest in parts if rest)]).hex()
-    return _together[files]
+        together = _together[files] = _sha256([definitions, sorted(rest for _, rest in parts if rest)]).hex()
+    return together  # which another thread may have forgotten by now
 
 
 def forget_meanings() -> None:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import contextlib
 import csv
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import Task, tasks
+from orchestrator.data import samples
 from orchestrator.data.samples import Sample, file_digest, read_split, split_file
 from orchestrator.errors import MOST_PROBLEMS, InputError
 from tests.shared import MMLA, needs_mmla
@@ -177,3 +179,20 @@ def test_the_benchmark_reads_whole() -> None:
         samples = read_split(tasks()[row["dataset"]], row["split"], MMLA / "text", VIDEOS)
         assert len(samples) == int(row["rows"])
         assert file_digest(MMLA / "text" / row["dataset"] / f"{row['split']}.tsv").startswith(row["sha256_16"])
+
+
+def test_a_file_is_read_in_one_thread_while_another_one_forgets_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "train.tsv"
+    file.write_text("id\ttext\tlabel\n")
+    known = file_digest(file)
+
+    class Forgetful(dict[Any, str]):
+        """As if another thread called `forget_digests` right away."""
+
+        def __setitem__(self, key: object, value: str) -> None:
+            """It is gone at once."""
+
+    monkeypatch.setattr(samples, "_digests", Forgetful())
+    assert file_digest(file) == known
