@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ from orchestrator.cli.planned import Planned
 from orchestrator.cli.tally import Tally, amount
 from orchestrator.cli.whole import Whole
 from orchestrator.machine.leases import Owner, owner_of
+from orchestrator.machine.presence import present
 from orchestrator.plan.plan import Plan
 from orchestrator.plan.record import STATE, Record, read
 from orchestrator.toolkits.base import Progress
@@ -59,7 +60,7 @@ class RunOnDisk:
     """How far a run is.
 
     Attributes:
-        running: whether somebody works on it.
+        running: whether a process is at it: it works on some of its jobs, or they wait for their turn.
         jobs: how many there are; ``None`` where no recipe that can be read tells.
         jobs_done: of these.
         left: seconds that it still takes; ``None`` where it does not run or nobody can know.
@@ -67,6 +68,7 @@ class RunOnDisk:
         stages: what has begun, in that order.
         waiting: what has not: jobs, and stages of jobs that have begun.
         note: why less is known than could be.
+        at_work: the processes that are at it, whether their jobs run or wait.
     """
 
     running: bool
@@ -77,11 +79,17 @@ class RunOnDisk:
     stages: Sequence[StageOnDisk]
     waiting: Sequence[str]
     note: str = ""
+    at_work: Sequence[Owner] = ()
+
+    @property
+    def state(self) -> str:
+        """In a word or two: running, waiting (a process is at it, and all of it waits for its turn), not running."""
+        return state_of(self.owners, self.at_work)
 
     @property
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return asdict(self)
+        return {"state": self.state} | asdict(self)
 
 
 @dataclass
@@ -118,7 +126,7 @@ class Reader:
         stages, owners = _stages(folder)
         plan = self.planned.plan(folder)
         jobs = self.planned.jobs(folder)
-        begun = {one.folder for one in stages}
+        begun, at_work = {one.folder for one in stages}, list(present(folder))
         if plan:
             done = sum(job.done for job in plan.jobs)
             waiting = list(_waiting(plan, begun))
@@ -126,7 +134,7 @@ class Reader:
             done = sum(one.record is not None and (one.record.stage, one.state) == ("score", "done") for one in stages)
             waiting = [name for name in jobs if name not in {path.parent.name for path in begun}]
         return RunOnDisk(
-            running=bool(owners),
+            running=bool(owners or at_work),
             jobs=len(jobs) or None,
             jobs_done=done,
             left=_left_of_all(plan, stages) if plan and owners else None,
@@ -134,12 +142,23 @@ class Reader:
             stages=[_shown(one) for one in stages],
             waiting=waiting,
             note=self.planned.note(folder),
+            at_work=at_work,
         )
 
 
 def stages_on_disk(folder: Path) -> list[StageOnDisk]:
     """Every stage of a run folder, in the order in which they began."""
     return [_shown(one) for one in _stages(folder)[0]]
+
+
+def state_of(owners: Mapping[str, Owner], at_work: Collection[Owner]) -> str:
+    """The state of a run by who works on its jobs, and who is at it."""
+    return "running" if owners else "waiting" if at_work else "not running"
+
+
+def state_of_run(folder: Path) -> str:
+    """The state of the run in a folder."""
+    return state_of(running_jobs(folder), list(present(folder)))
 
 
 def running_jobs(folder: Path) -> dict[str, Owner]:

@@ -52,7 +52,7 @@ def print_status(
         print(json.dumps({name: one.as_json for name, one in found.items()}, indent=2, ensure_ascii=False))
         return
     for name, one in found.items():
-        print(f"{name}: {'running' if one.running else 'not running'}")
+        print(f"{name}: {one.state}")
         for line in about_run(one):
             print(line)
         waiting = [dict.fromkeys(STAGE_ROW) | {"stage": name, "state": "waiting"} for name in one.waiting]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -11,6 +10,7 @@ from orchestrator.cli.clock import about, clock
 from orchestrator.cli.frame import FAILED, QUIET, RUNS, Line, cut_middle
 from orchestrator.cli.live import Screen
 from orchestrator.cli.on_disk import RunOnDisk, StageOnDisk
+from orchestrator.cli.view import lines_can_move
 from orchestrator.errors import listed
 
 EVERY_SECONDS = 2.0
@@ -30,7 +30,7 @@ def watch_runs(look: Callable[[], Runs], every: float = EVERY_SECONDS) -> None:
         every: seconds between two looks.
     """
     with contextlib.suppress(KeyboardInterrupt):  # whoever looks on has seen enough
-        _on_terminal(look, every) if sys.stdout.isatty() else _plain(look, every)
+        _on_terminal(look, every) if lines_can_move() else _plain(look, every)
 
 
 def _looks(look: Callable[[], Runs], every: float) -> Iterator[Runs]:
@@ -69,7 +69,7 @@ def _plain(look: Callable[[], Runs], every: float) -> None:
 
 def _states(run: RunOnDisk) -> object:
     """What is told at once when it changes."""
-    return run.jobs_done, run.running, sorted(run.owners), [(one.stage, one.state) for one in run.stages]
+    return run.jobs_done, run.state, sorted(run.owners), [(one.stage, one.state) for one in run.stages]
 
 
 def _print(runs: Runs) -> None:
@@ -89,12 +89,15 @@ def about_run(run: RunOnDisk) -> Iterator[str]:
         by.setdefault(str(owner), []).append(job)
     for owner_name, jobs in by.items():
         yield f"{owner_name} works on {listed(jobs, MOST_NAMED)}"
+    working = {(owner.host, owner.pid) for owner in run.owners.values()}
+    for waiter in [one for one in run.at_work if (one.host, one.pid) not in working]:
+        yield f"{waiter} waits for its turn"
 
 
 def lines(name: str, run: RunOnDisk) -> list[Line]:
     """A run in few lines: what runs and what went wrong each on its own, what is done and what waits counted."""
     done = sum(one.state == "done" for one in run.stages)
-    head = [f"{name}: {'running' if run.running else 'not running'}", *about_run(run)]
+    head = [f"{name}: {run.state}", *about_run(run)]
     found = [(text, QUIET if number else RUNS) for number, text in enumerate(head)]
     others = [one for one in run.stages if one.state != "done"]
     found += [(f"  {_line(one)}", STYLES.get(one.state, FAILED)) for one in others]

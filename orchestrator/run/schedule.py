@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Protocol
@@ -20,6 +21,7 @@ from orchestrator.errors import InputError, Interrupted, OrchestratorError, Stag
 from orchestrator.launch.local import Launcher
 from orchestrator.machine.gpu_locks import GpuLocks
 from orchestrator.machine.leases import Lease, Owner, owner_of, take
+from orchestrator.machine.presence import Presence
 from orchestrator.machine.signals import Stop
 from orchestrator.plan.devices import device_of, need_of
 from orchestrator.plan.estimate import expected
@@ -99,6 +101,8 @@ class Scheduler:
         self._lines = [_Line(plan, job, order, list(job.stages)) for order, (plan, job) in enumerate(jobs)]
         self._stage_of: dict[Work, tuple[_Line, Stage]] = {}
         self._running: dict[Stage, _Running] = {}
+        self._open: dict[Path, set[_Line]] = {}  # what is not over, by the folder of its run
+        self._presence = Presence(())
         self._held: dict[_Line, Owner] = {}
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._failures: list[Failure] = []
@@ -115,6 +119,15 @@ class Scheduler:
         Raises:
             Interrupted: it was asked to stop; nothing is left running.
         """
+        for line in self._lines:
+            self._open.setdefault(line.plan.folder, set()).add(line)
+        self._presence = Presence(self._open)
+        try:
+            return self._run()
+        finally:
+            self._presence.leave_all()
+
+    def _run(self) -> list[Failure]:
         for line in self._lines:
             self._advance(line)
         try:
@@ -142,12 +155,20 @@ class Scheduler:
         for stage in [stage for stage in line.works if stage not in todo]:
             self._forget(line, stage)
         if not todo:
+            self._over(line)
             return
         self._wait(line, todo[0])
         if not self._of_note(line, todo[0]):
             heavy = next((stage for stage in todo if self._of_note(line, stage)), None)
             if heavy:
                 self._wait(line, heavy, soon=True)
+
+    def _over(self, line: _Line) -> None:
+        """Nothing more is done of a job; others see when that goes for a whole run."""
+        lines = self._open[line.plan.folder]
+        lines.discard(line)
+        if not lines:
+            self._presence.leave(line.plan.folder)
 
     @staticmethod
     def _of_note(line: _Line, stage: Stage) -> bool:
@@ -272,6 +293,7 @@ class Scheduler:
         self._listener.failed(stage, error)
         self._failures.append((stage, error))
         self._forget_all(line)
+        self._over(line)
 
     def _release(self, stage: Stage) -> _Line:
         running = self._running.pop(stage)
@@ -305,6 +327,7 @@ class Scheduler:
                     running.stop.ask(f"another process took over {stage.job}: this one seemed to be dead")
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
+            self._presence.beat()
             self._look_at_gpus()
             for line in [line for line in self._held if not owner_of(line.plan.folder / line.job.name)]:
                 del self._held[line]

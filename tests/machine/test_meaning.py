@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -249,6 +250,21 @@ def test_a_file_is_read_once_until_it_is_to_be_forgotten(tmp_path: Path) -> None
     assert meaning([path]) == before
     forget_meanings()
     assert meaning([path]) != before
+
+
+def test_a_file_is_read_in_one_thread_while_another_one_forgets_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = of(tmp_path, "x = 1")
+
+    class Forgetful(dict[Any, str]):
+        """As if another thread called `forget_meanings` right away."""
+
+        def __setitem__(self, key: object, value: str) -> None:
+            """It is gone at once."""
+
+    monkeypatch.setattr("orchestrator.machine.meaning._together", Forgetful())
+    assert meaning([tmp_path / "0.py"]) == known
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: f"{path.parent.parent.stem}-{path.stem}")
