@@ -59,6 +59,12 @@ class Lease:
                 self._beaten = time.monotonic()
         return self._held
 
+    def ours(self) -> bool:
+        """Whether the folder is still this process's own, by what the disk says at this moment; asked by any thread."""
+        with contextlib.suppress(OSError):
+            return token_of(self._file.path) == self._file.token
+        return True
+
     def release(self) -> None:
         """Give the folder back. It goes if nothing was done in it, and so does then the run's, around it."""
         if self._file.descriptor < 0:

@@ -32,6 +32,7 @@ from orchestrator.run.killed import end_left
 from orchestrator.run.listener import Listener
 from orchestrator.run.perform import Performed, perform
 from orchestrator.run.queue import Queue, Work
+from orchestrator.run.record import taken_over
 from orchestrator.run.stages.context import Context
 
 TICK_SECONDS = 0.5
@@ -249,7 +250,8 @@ class Scheduler:
 
     def _begin(self, line: _Line, stage: Stage, work: Work, gpus: tuple[str, ...]) -> None:
         self._listener.begin(stage, f"GPU {','.join(gpus)}" if gpus else "")
-        stop = Stop(self._stop)
+        stop, lock = Stop(self._stop), line.lock
+        assert lock
         context = Context(
             line.plan,
             line.job,
@@ -259,9 +261,9 @@ class Scheduler:
             say=lambda text: self._inbox.put(partial(self._listener.remark, stage, text)),
             gpus=gpus,
             stop=stop,
+            ours=lock.ours,
         )
-        unclean = line.lock is not None and line.lock.unclean
-        Thread(target=self._perform, args=(context, stage, unclean), name=stage.name).start()
+        Thread(target=self._perform, args=(context, stage, lock.unclean), name=stage.name).start()
         self._running[stage] = _Running(line, work, gpus, stop)
 
     def _perform(self, context: Context, stage: Stage, unclean: bool) -> None:
@@ -324,7 +326,7 @@ class Scheduler:
             self._results.tick()
             for stage, running in self._running.items():
                 if running.line.lock and not running.line.lock.beat() and not running.stop.asked:
-                    running.stop.ask(f"another process took over {stage.job}: this one seemed to be dead")
+                    running.stop.ask(taken_over(stage))
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
             self._presence.beat()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import threading
 import time
@@ -113,3 +114,24 @@ def test_gpus_that_cannot_be_had_are_not_asked_for_without_a_pause(
     place.run("--set", "resources.device=cuda")
     assert set(place.rows()) == {"demo"}
     assert len(asked) < 30
+
+
+def test_who_was_thought_dead_leaves_the_record_to_whoever_took_over(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = WORK["train"]
+
+    def taken(context: Context, stage: Any) -> Any:
+        outputs = train(context, stage)
+        lock = stage.folder.parent / "lock"
+        other = json.loads(lock.read_text()) | {"token": "another", "host": "elsewhere"}
+        lock.unlink()
+        lock.write_text(json.dumps(other))
+        (stage.folder / "stage.json").write_text('{"its": "own"}')
+        return outputs
+
+    monkeypatch.setitem(WORK, "train", taken)  # type: ignore[arg-type]
+    said = place.run(code=1)
+    assert "demo/train: FAILED: another process took over demo: this one seemed to be dead" in said
+    assert place.stage("train") == {"its": "own"}
+    assert "elsewhere" in (place.folder / "runs/echoed/demo/lock").read_text()

@@ -32,7 +32,7 @@ class Context:
 
     ``gpus``: those that are its own while it runs. ``stop``: whether it is to end.
     ``attempt``: where it is kept how the work went, which began at ``begun`` (of the monotonic clock); ``keep`` has it
-    stand on disk, where others see it while the stage runs.
+    stand on disk, where others see it while the stage runs. ``ours``: whether no other process took the job over.
     """
 
     plan: Plan
@@ -45,6 +45,7 @@ class Context:
     stop: Stop = NEVER
     attempt: Attempt | None = None
     keep: Callable[[], None] = lambda: None
+    ours: Callable[[], bool] = lambda: True
     begun: float = field(default_factory=time.monotonic)
 
     @property
