@@ -1,6 +1,7 @@
 """A real Slurm on this machine alone: a controller, two nodes of eight made-up GPUs each, no accounting, no slurmdbd.
 
-``python -m tests.slurm.cluster start FOLDER`` prints the line that makes a shell use it; ``stop FOLDER`` ends it.
+``python -m tests.slurm.cluster start FOLDER``, a new folder, prints the line that makes a shell use it; ``stop FOLDER``
+ends it.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Cluster:
             AssertionError: they do not; it ends with the daemons' logs.
         """
         for folder in ("log", "state", *NODES):
-            (self.folder / folder).mkdir(parents=True, exist_ok=True)
+            (self.folder / folder).mkdir(parents=True)
         self.folder.chmod(0o755)  # munge wants its socket to be within reach
         # a GPU must be a device: else no job is told which it has
         for number in range(GPUS):
@@ -136,7 +137,7 @@ class Cluster:
         self._until(lambda: self._run(*idle, seconds=5).stdout.strip() == str(len(NODES)))
 
     def stop(self) -> None:
-        """End all jobs, then the daemons."""
+        """End all jobs, then the daemons, and remove the folder."""
         with contextlib.suppress(subprocess.TimeoutExpired, OSError):
             self._run("scancel", "--user", "root")
             self._until(lambda: not self._run("squeue", "--noheader").stdout, END_SECONDS)
@@ -148,6 +149,7 @@ class Cluster:
                     with contextlib.suppress(psutil.TimeoutExpired):
                         process.wait(END_SECONDS)
                         break
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def tail(self) -> str:
         """The end of the daemons' logs."""

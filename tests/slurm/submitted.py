@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 import yaml
 
 from tests import echo
@@ -66,10 +68,14 @@ class Submitted:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
 
+    def runs(self) -> tuple[object, ...]:
+        """The option that says where the runs lie."""
+        return "--runs-dir", self.place.folder / "runs"
+
     def ids(self) -> dict[str, str]:
         """Slurm's number of each job of the recipe that was submitted."""
         text = (self.place.folder / "runs" / "echoed" / "slurm.json").read_text()
-        return {job: entry["id"] for job, entry in json.loads(text)["jobs"].items()}
+        return {job: entry["id"] for job, entry in json.loads(text).items()}
 
     def queued(self) -> dict[str, str]:
         """The states of the jobs of the queue, by Slurm's number."""
@@ -89,6 +95,16 @@ class Submitted:
         """Until none of the jobs is in the queue any more."""
         wait_until(lambda: not self.states(), seconds)
 
+    def processes(self) -> list[psutil.Process]:
+        """What runs anywhere on this machine for the recipe: its folder stands in the command or the environment."""
+        folder, found = str(self.place.folder), []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                words = [*process.cmdline(), *process.environ().values()]
+                if process.pid != os.getpid() and any(folder in word for word in words):
+                    found.append(process)
+        return found
+
     def log(self, kind: str, job: str = "demo") -> str:
         """What the toolkit said in a stage so far."""
         found = [*self.place.folder.glob(f"runs/*/{job}/{kind}-*/log.txt")]
@@ -102,7 +118,7 @@ class Submitted:
             self.wait()
 
     def _folders(self) -> tuple[object, ...]:
-        return "--runs-dir", self.place.folder / "runs", "--results-dir", self.place.folder
+        return *self.runs(), "--results-dir", self.place.folder
 
     def _sets(self) -> list[str]:
         return [word for change in self.sets for word in ("--set", change)]
