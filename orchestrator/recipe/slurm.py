@@ -102,7 +102,10 @@ class Slurm(Section):
     @field_validator("setup", mode="before")
     @classmethod
     def _lines(cls, value: Any) -> Any:
-        return value.splitlines() if isinstance(value, str) else value
+        # behind a validator a list is no tuple any more, though it came from YAML
+        return (
+            tuple(value.splitlines() if isinstance(value, str) else value) if isinstance(value, str | list) else value
+        )
 
     @field_validator("setup")
     @classmethod
