@@ -50,6 +50,17 @@ def here() -> bool:
     return bool(shutil.which("sbatch") and shutil.which("squeue"))
 
 
+def need() -> None:
+    """See that this machine can submit.
+
+    Raises:
+        InputError: it has no sbatch, or no squeue.
+    """
+    for name in ("sbatch", "squeue"):
+        if not shutil.which(name):
+            raise _absent(name)
+
+
 def submit(script: Path) -> str:
     """Hand in a script; returns Slurm's number of the job or array.
 
@@ -134,8 +145,7 @@ def _ask(*argv: str, forgotten: bool = False) -> str:
             check=False,
         )  # fmt: skip
     except FileNotFoundError:
-        hint = "run this on a login node of the cluster; `plan --on slurm` shows the scripts anywhere"
-        raise InputError(f"there is no {name} on this machine: Slurm is not installed here", hint=hint) from None
+        raise _absent(name) from None
     except subprocess.TimeoutExpired:
         raise InputError(f"{name} has not answered for {SECONDS:.0f} s", hint=_hint(name)) from None
     except OSError as error:
@@ -144,6 +154,11 @@ def _ask(*argv: str, forgotten: bool = False) -> str:
         said = "; ".join(line.strip() for line in done.stderr.splitlines() if line.strip())
         raise InputError(f"{name} fails: {said or f'exit status {done.returncode}'}", hint=_hint(name))
     return done.stdout
+
+
+def _absent(name: str) -> InputError:
+    hint = "run this on a login node of the cluster; `plan --on slurm` shows the scripts on any machine"
+    return InputError(f"there is no `{name}` on this machine: Slurm is not installed here", hint=hint)
 
 
 def _hint(name: str) -> str:
