@@ -132,4 +132,6 @@ def _ended(entry: Submitted, log: str, stages: Sequence[StageRead]) -> tuple[str
             return "killed", f"in {kind}, without a word: see {log}"
         case "running":  # somebody works on it who is no job of ours
             return "ended", "somebody else works on it now"
+    if not Path(log).exists():
+        return "ended", "before it began: it was cancelled, or its log could not be written"
     return "ended", f"without a result: see {log}"

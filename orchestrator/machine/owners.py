@@ -134,6 +134,11 @@ def lives(note: Note | None, held: bool | None, age: float) -> bool:
     return age < DEAD_SECONDS and not (note.scheduler_job and squeue.is_over(note.scheduler_job, note.restarts))
 
 
+def is_here(note: Note) -> bool:
+    """Whether a process runs on this machine, under the number by which it is known here."""
+    return (note.host, note.boot, note.pid_space) == _here() and _runs(note.pid, note.started) is True
+
+
 def _here() -> tuple[str, str, str]:
     """This machine's name, this boot of it, and the space of its process numbers."""
     boot = space = ""
