@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from orchestrator.launch.slurm.batches import width_of
 from orchestrator.launch.slurm.submitted import Submitted, read_submitted
 from orchestrator.machine.leases import Owner
 from orchestrator.plan.plan import Plan
+from orchestrator.run.report import write_missing
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,18 @@ class RunOnDisk:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a run's folder says: who works on it, its plan, its stages, the jobs that are done, and of others the number
-    in Slurm's queue."""
+    """What a run's folder says: who works on it, its plan, its stages, the jobs that are done, what was submitted."""
 
     owners: Mapping[str, Owner]
     plan: Plan | None
     stages: Sequence[StageRead]
     done: Collection[str]
     submitted: Mapping[str, Submitted]
+
+    @property
+    def open(self) -> dict[str, Submitted]:
+        """What was submitted and has no result."""
+        return {job: entry for job, entry in self.submitted.items() if job not in self.done}
 
 
 @dataclass
@@ -79,12 +85,26 @@ class Reader:
 
     planned: Planned = field(default_factory=Planned)
     queue: Queue = field(default_factory=Queue)
+    _written: dict[Path, int] = field(default_factory=dict)
 
     def read(self, folders: Mapping[str, Path]) -> dict[str, RunOnDisk]:
         """How far the runs in some folders are, by the same names; Slurm is asked once about all of them."""
         found = {name: self._look(folder) for name, folder in folders.items()}
-        self.queue.ask({entry.id for look in found.values() for entry in look.submitted.values()})
+        self.queue.ask({entry.id for look in found.values() for entry in look.open.values()})
+        for look in found.values():
+            self._write_results(look)
         return {name: self._run(folders[name], look) for name, look in found.items()}
+
+    def _write_results(self, look: _Look) -> None:
+        """See that results of jobs that were submitted stand in their file, when another job is done."""
+        written = {entry.results for job, entry in look.submitted.items() if job in look.done}
+        known = look.plan and self._written.get(look.plan.folder)
+        if not look.plan or not written or known == len(look.done) or look.owners:
+            return
+        self._written[look.plan.folder] = len(look.done)
+        for path in map(Path, sorted(written)):
+            if path.stem == look.plan.recipe.name:  # a sweep's runs share theirs: its command writes it
+                write_missing(look.plan, path, lambda text: print(text, file=sys.stderr))
 
     def _look(self, folder: Path) -> _Look:
         owners, plan = running_jobs(folder), self.planned.plan(folder)
@@ -93,15 +113,14 @@ class Reader:
             done = {job.name for job in plan.jobs if job.done}
         else:
             done = {one.job for one in stages if one.record and (one.record.stage, one.state) == ("score", "done")}
-        submitted = {job: entry for job, entry in read_submitted(folder).items() if job not in done}
-        return _Look(owners, plan, stages, done, submitted)
+        return _Look(owners, plan, stages, done, read_submitted(folder))
 
     def _run(self, folder: Path, look: _Look) -> RunOnDisk:
         owners, plan, stages = look.owners, look.plan, look.stages
         jobs, begun = self.planned.jobs(folder), {one.folder for one in stages}
         started = {path.parent.name for path in begun}
         notes = [self.planned.note(folder)]
-        if look.submitted and self.queue.problem:
+        if look.open and self.queue.problem:
             notes.append(f"what Slurm does with its jobs is not known here: {self.queue.problem}")
         return RunOnDisk(
             running=bool(owners),
@@ -112,7 +131,7 @@ class Reader:
             stages=[one.shown for one in stages],
             waiting=list(_waiting(plan, begun)) if plan else [name for name in jobs if name not in started],
             note="; ".join(filter(None, notes)),
-            submitted=submitted_jobs(folder, look.submitted, self.queue, stages, _gpus(plan)),
+            submitted=submitted_jobs(folder, look.open, self.queue, stages, _gpus(plan)),
         )
 
 
