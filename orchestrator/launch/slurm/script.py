@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.machine.slurm_job import JOB_VARIABLE
 from orchestrator.recipe.slurm import Slurm
 
-JOB_VARIABLE = "MMLA_SLURM_JOB"  # set in a job of ours: Slurm's number of it, 123_4
+__all__ = ["JOB_VARIABLE", "Batch", "script_of"]
 
 
 @dataclass(frozen=True)
