@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.launch.slurm import client
 
-SECONDS = 60.0  # how long a command of Slurm is waited for
-TRIES, PAUSE_SECONDS = 3, 5.0  # of a controller that is busy, or is just being started again
+T = TypeVar("T")
+TRIES, PAUSE_SECONDS = 3, 5.0
 
 
 def number() -> str:
@@ -41,26 +42,18 @@ def requeue() -> None:
     Raises:
         OrchestratorError: Slurm refuses, or does not answer.
     """
-    _scontrol("requeue", number())
+    _patient(client.requeue, number())
 
 
 def _shown(name: str) -> str:
-    found = re.search(rf"(?:^|\s){name}=(\S*)", _scontrol("--oneliner", "show", "job", number()))
-    return found[1] if found else ""
+    return _patient(client.shown, number()).get(name, "")
 
 
-def _scontrol(*words: str) -> str:
-    why = ""
-    for left in reversed(range(TRIES)):
+def _patient(ask: Callable[[str], T], job: str) -> T:
+    """Ask again where Slurm fails: its controller may be busy, or is just being started again."""
+    for _ in range(TRIES - 1):
         try:
-            done = subprocess.run(("scontrol", *words), capture_output=True, text=True, timeout=SECONDS)
-            if not done.returncode:
-                return done.stdout
-            why = done.stderr.strip() or f"exit status {done.returncode}"
-        except subprocess.TimeoutExpired:
-            why = f"no answer within {SECONDS:g} s"
-        except OSError as error:
-            why = str(error.strerror)
-        if left:
+            return ask(job)
+        except OrchestratorError:
             time.sleep(PAUSE_SECONDS)
-    raise OrchestratorError(f"`scontrol {' '.join(words)}`: {why}")
+    return ask(job)

@@ -1,8 +1,8 @@
 """The program of a Slurm job of ours: it does the work, ends it in time, and has Slurm begin it again.
 
-    python -P -m orchestrator.launch.slurm.job JOB_FOLDER REQUEUES run RECIPE ... --only JOB
+    python -P -m orchestrator.launch.slurm.job RUN_FOLDER REQUEUES run RECIPE ... --only JOB
 
-``JOB_FOLDER`` is that of the work, ``runs/<recipe>/<job>``; what follows ``REQUEUES`` is the orchestrator's command.
+``RUN_FOLDER`` is that of the recipe, ``runs/<recipe>``; what follows ``REQUEUES`` is the orchestrator's command.
 Before a time limit and when it pre-empts, Slurm sends SIGUSR1 to this process alone (``--signal=B:USR1@N``); the
 orchestrator then gets SIGTERM and ends its toolkit with the recipe's grace. Its exit status is the job's, but for 130:
 that work was stopped, and this job waits in the queue again, for whoever begins it to go on from there. Slurm does that
@@ -80,10 +80,11 @@ def main(words: Sequence[str], program: Sequence[str] = ("-P", "-m", "orchestrat
     """Do the work of a job; returns the exit status.
 
     Args:
-        words: the job's folder, how often it is requeued without progress, and the orchestrator's command.
+        words: the run's folder, how often a job is requeued without progress, and the orchestrator's command, at whose
+            end is the job's name.
         program: what Python runs.
     """
-    folder, most, command = Path(words[0]), int(words[1]), words[2:]
+    folder, most, command = Path(words[0]) / words[-1], int(words[1]), words[2:]
     job = os.environ.get(JOB_VARIABLE) or itself.number()
     headway = Headway.begun(folder, job)
     if headway.vain > most:

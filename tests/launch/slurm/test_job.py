@@ -21,8 +21,7 @@ import pathlib, signal, sys, time
 seen = pathlib.Path(sys.argv[1])
 def stop(*_):
     with seen.open("a") as file: file.write("TERM\\n")
-    if len(sys.argv) > 3: pathlib.Path(sys.argv[3]).mkdir(parents=True)
-    time.sleep(0.6)
+    time.sleep(0.4)
     sys.exit(int(sys.argv[2]))
 if sys.argv[2].startswith("now"): sys.exit(int(sys.argv[2][3:]))
 signal.signal(signal.SIGTERM, stop)
@@ -45,8 +44,9 @@ class Place(NamedTuple):
     asked: Path
     env: dict[str, str]
 
-    def start(self, status: str, *more: str, requeues: int = 2) -> subprocess.Popen[str]:
-        argv = [sys.executable, "-c", JOB, str(self.folder), str(requeues), str(self.seen), status, *more]
+    def start(self, status: str, *, requeues: int = 2) -> subprocess.Popen[str]:
+        words = (str(requeues), str(self.seen), status, "--only", self.folder.name)
+        argv = [sys.executable, "-c", JOB, str(self.folder.parent), *words]
         return subprocess.Popen(argv, env=self.env, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def signalled(self, status: str, *numbers: signal.Signals, requeues: int = 2) -> tuple[int, str]:
@@ -179,6 +179,6 @@ def test_a_refused_requeue_says_why(tmp_path: Path, signals_arrive: None, monkey
     for name in ("PATH", "SLURM_JOB_ID"):
         monkeypatch.setenv(name, place.env[name])
     assert itself.runs()
-    with pytest.raises(OrchestratorError, match="`scontrol requeue 7`: not allowed"):
+    with pytest.raises(OrchestratorError, match="scontrol fails: not allowed"):
         itself.requeue()
     assert place.requeued() == itself.TRIES
