@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import InputError, visible
+from orchestrator.errors import InputError, short
 from orchestrator.machine.slurm_job import JOB_VARIABLE
 from orchestrator.recipe.slurm import UNQUOTABLE, Slurm, seconds_of
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JOB_VARIABLE", "Batch", "script_of"]
 TEMPLATE = Path(__file__).with_name("job.sh.j2")
-EARLY_SECONDS = 60  # beside the recipe's grace: for what the run writes when all its processes have ended
+EARLY_SECONDS = 60  # beside the grace: for what the run writes when all its processes have ended
 _PLAIN = re.compile(r"[\w@%+=:,./\[\]&|*()-]+", re.ASCII)
 
 
@@ -138,7 +138,7 @@ def _option(name: str, value: str | int) -> str:
     text = str(value)
     if UNQUOTABLE.search(text):
         raise InputError(
-            f"`{visible(text)}` cannot stand in a script of Slurm (--{name})",
+            f"`{short(text)}` cannot stand in a script of Slurm (--{name})",
             hint="line ends, double quotes and backslashes cannot: use another folder, or another name",
         )
     return f"--{name}={text}" if _PLAIN.fullmatch(text) else f'--{name}="{text}"'
