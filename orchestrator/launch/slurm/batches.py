@@ -84,7 +84,7 @@ def batches_of(
                 jobs=tuple(names[start : start + (most or 1)]),
                 gpus=gpus,
                 nodes=nodes,
-                grace=plan.recipe.resources.stop_grace_seconds,
+                grace=plan.recipe.resources.slurm_grace_seconds,
                 settings=plan.recipe.slurm,
                 folder=(plan.folder / FOLDER).absolute(),
                 cwd=command.cwd,
@@ -96,5 +96,7 @@ def batches_of(
 def _argv(plan: Plan, recipe: Path, command: Command) -> list[str]:
     swept = ["--of-sweep", json.dumps(asdict(plan.recipe.swept))] if plan.recipe.swept else []
     folders = ["--runs-dir", str(command.runs_dir), "--results-dir", str(command.results_dir)]
-    start = [sys.executable, "-m", "orchestrator", "run", str(recipe)]
+    # not from the working directory: a json.py of the user's is not what is meant
+    program = [sys.executable, "-P", "-m", "orchestrator.launch.slurm.job"]
+    start = [*program, str(plan.folder.absolute()), str(plan.recipe.slurm.requeues), "run", str(recipe)]
     return [*start, *folders, *swept, *(["--merge"] if command.merge else [])]

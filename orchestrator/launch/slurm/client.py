@@ -114,6 +114,15 @@ def requeue(job: str) -> None:
     _ask("scontrol", "requeue", job)
 
 
+def shown(job: str) -> dict[str, str]:
+    """What Slurm's controller says of a job, by its own names: JobState, PreemptTime, Restarts, ...
+
+    Raises:
+        InputError: Slurm does not know it, does not answer, or is not here.
+    """
+    return dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", _ask("scontrol", "--oneliner", "show", "job", job)))
+
+
 def most_of_array() -> int:
     """How many jobs an array may hold; 0: the site has no arrays.
 

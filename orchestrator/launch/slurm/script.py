@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import InputError, short
+from orchestrator.machine.slurm_job import JOB_VARIABLE
 from orchestrator.recipe.slurm import UNQUOTABLE, Slurm, seconds_of
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-JOB_VARIABLE = "MMLA_SLURM_JOB"  # set in a job of ours: Slurm's number of it, 123_4
+__all__ = ["JOB_VARIABLE", "Batch", "script_of"]
 TEMPLATE = Path(__file__).with_name("job.sh.j2")
-EARLY_SECONDS = 60  # Slurm gives its signal up to a minute late
+EARLY_SECONDS = 60  # beside the grace: for what the run writes when all its processes have ended
 _PLAIN = re.compile(r"[\w@%+=:,./\[\]&|*()-]+", re.ASCII)
 
 
@@ -119,10 +120,13 @@ def _options(batch: Batch) -> Iterator[str]:
 
 
 def _early(batch: Batch) -> int:
-    """Seconds before the time limit at which a job is told to end; of a very short limit half."""
+    """Seconds before the time limit at which a job is told to end; of a very short limit a quarter.
+
+    Slurm looks at its jobs every half minute only, and tells them as much earlier.
+    """
     early = int(batch.grace) + EARLY_SECONDS
     limit = seconds_of(batch.settings.time) if batch.settings.time else None
-    return min(early, limit // 2) if limit else early
+    return min(early, max(1, limit // 4)) if limit else early
 
 
 def _option(name: str, value: str | int) -> str:
