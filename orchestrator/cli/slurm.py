@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.table import counted, table, wrapped
@@ -41,15 +43,17 @@ def submit(wanted: Wanted, *, errors_again: bool) -> None:
             print(wrapped(_handed(one), f"{one.batch.recipe}: "))
         if rest := _rest(found):
             print(wrapped(rest, f"{found.plan.recipe.name}: "))
-    submitted = [found for found, handed in results if handed]
-    if not submitted:
+    if not any(handed for _, handed in results):
         print("nothing to submit")
-    waiting = [*submitted, *(found for found, handed in results if not handed and found.queued)]
-    if waiting:
-        name = waiting[0].plan.recipe.name if len(waiting) == 1 else "RUN"
-        options = "" if wanted.runs_dir == RUNS else f" --runs-dir {wanted.runs_dir}"
-        for command, what in (("status", "how far it is"), ("logs", "what it says"), ("cancel", "stop it")):
-            print(f"  python -m orchestrator {command} {name}{options}".ljust(60) + f"  # {what}")
+    if waiting := [found.plan.recipe.name for found, handed in results if handed or found.queued]:
+        _print_how(waiting[0] if len(waiting) == 1 else "RUN", wanted.runs_dir)
+
+
+def _print_how(name: str, runs_dir: Path) -> None:
+    """How what was submitted is followed."""
+    folder = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
+    for command, what in (("status", "how far it is"), ("logs", "what it says"), ("cancel", "ends it")):
+        print(f"{what}: {shlex.join(['python', '-m', 'orchestrator', command, name, *folder])}")
 
 
 def _handed(one: Handed) -> str:

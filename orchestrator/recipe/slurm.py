@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
-from orchestrator.errors import visible
+from orchestrator.errors import short
 
 Preparation = Literal["environments", "videos", "weights"]
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
@@ -96,20 +96,23 @@ class Slurm(Section):
     @classmethod
     def _is_time(cls, value: str | None) -> str | None:
         if value is not None and not _TIME.fullmatch(value) and value.lower() not in _NO_LIMIT:
-            raise refuse("", f"`{visible(value)}` is no time of Slurm's", "write 90 (minutes), 12:00:00 or 2-00:00:00")
+            raise refuse("", f"`{short(value)}` is no time of Slurm's", "write 90 (minutes), 12:00:00 or 2-00:00:00")
         return value
 
     @field_validator("setup", mode="before")
     @classmethod
     def _lines(cls, value: Any) -> Any:
-        return value.splitlines() if isinstance(value, str) else value
+        # behind a validator a list is no tuple any more, though it came from YAML
+        return (
+            tuple(value.splitlines() if isinstance(value, str) else value) if isinstance(value, str | list) else value
+        )
 
     @field_validator("setup")
     @classmethod
     def _single(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for line in value:
             if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", line):
-                raise refuse("", f"`{visible(line)}` is more than a line", "write a list of lines")
+                raise refuse("", f"`{short(line)}` is more than a line", "write a list of lines")
         return value
 
     @field_validator("extra")
@@ -117,7 +120,7 @@ class Slurm(Section):
     def _options(cls, value: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
         for name, text in value.items():
             if not _OPTION.fullmatch(name):
-                raise refuse(name, f"`{visible(name)}` is no option of sbatch", "write its long name: mem-per-gpu")
+                raise refuse(name, f"`{short(name)}` is no option of sbatch", "write its long name: mem-per-gpu")
             if name in OURS:
                 raise refuse(name, f"`{name}` cannot be given here", OURS[name])
             check_value(str(text), name)
@@ -131,7 +134,7 @@ def check_value(value: str, field: str = "") -> None:
         PydanticCustomError: it cannot.
     """
     if not value.strip() or UNQUOTABLE.search(value):
-        what = f"`{visible(value)}`" if value.strip() else "an empty text"
+        what = f"`{short(value)}`" if value.strip() else "an empty text"
         raise refuse(field, f"{what} cannot stand in a script of Slurm", "no line ends, double quotes or backslashes")
 
 

@@ -140,14 +140,14 @@ def standing(plan: Plan, shown: Plan, *, ask: bool) -> Standing:
     owned: dict[str, Owner] = {}
     for job in plan.jobs:
         entry = entries.get(job.name)
-        if entry and entry.id in waiting:
+        if job.done:  # though the end of its Slurm job may not be over
+            done.append(job.name)
+        elif entry and entry.id in waiting:
             queued[job.name] = entry.id, waiting[entry.id]
             if _differs(entry, job):
                 others.append(job.name)
         elif owner := owner_of(plan.folder / job.name):
             owned[job.name] = owner
-        elif job.done:
-            done.append(job.name)
         else:
             left.append(job)
     return Standing(plan, shown, done, queued, others, owned, left)

@@ -174,25 +174,3 @@ def test_watching_goes_on_while_jobs_wait(mine: Path, slurm: Slurm, monkeypatch:
     assert "mine: not running\n" in said
     assert len(slurm.asked) == 4
     assert os.environ["PATH"].startswith(str(slurm.folder))
-
-
-def test_results_that_a_killed_job_had_scored_are_written(place: Place) -> None:
-    place.run()
-    results, content = place.folder / "echoed.csv", (place.folder / "echoed.csv").read_bytes()
-    runs = place.folder / "runs"
-
-    def look(name: str) -> str:
-        with submitting(runs / "echoed"):
-            entry = Submitted("7", WHEN, "7.sh", "7.log", "", str(place.folder / name))
-            write_submitted(runs / "echoed", {"demo": entry})
-        return call("status", "--runs-dir", runs)
-
-    results.unlink()
-    look("a_sweeps.csv")
-    assert not results.exists()
-    assert not (place.folder / "a_sweeps.csv").exists()
-    look(results.name)
-    assert results.read_bytes() == content
-    results.unlink()
-    results.mkdir()
-    assert "note: results are not written yet: " in look(results.name)

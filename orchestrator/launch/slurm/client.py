@@ -84,11 +84,8 @@ def queued(ids: Iterable[str]) -> dict[str, Queued]:
     arrays = sorted({one.partition("_")[0] for one in wanted})
     found: dict[str, Queued] = {}
     for some in _parts(arrays):
-        # of one id alone that it has forgotten squeue says that it is wrong
-        said = _ask(
-            "squeue", "--noheader", "--array", "--states=all", f"--format={_FIELDS}", f"--jobs={','.join(some)}",
-            forgotten=True,
-        )  # fmt: skip
+        asked = ("--noheader", "--array", "--states=all", f"--format={_FIELDS}", f"--jobs={','.join(some)}")
+        said = _ask("squeue", *asked, forgotten=True)
         for line in said.splitlines():
             number, state, *more = [*line.split("|"), "", "", "", "", ""][:6]
             if number in wanted and state not in _ENDED:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.errors import InputError, visible
+from orchestrator.errors import InputError, short
 from orchestrator.recipe.slurm import UNQUOTABLE, Slurm, seconds_of
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _option(name: str, value: str | int) -> str:
     text = str(value)
     if UNQUOTABLE.search(text):
         raise InputError(
-            f"`{visible(text)}` cannot stand in a script of Slurm (--{name})",
+            f"`{short(text)}` cannot stand in a script of Slurm (--{name})",
             hint="line ends, double quotes and backslashes cannot: use another folder, or another name",
         )
     return f"--{name}={text}" if _PLAIN.fullmatch(text) else f'--{name}="{text}"'
