@@ -84,6 +84,7 @@ def queued(ids: Iterable[str]) -> dict[str, Queued]:
     arrays = sorted({one.partition("_")[0] for one in wanted})
     found: dict[str, Queued] = {}
     for some in _parts(arrays):
+        # of one id alone that it has forgotten squeue says that it is wrong
         asked = ("--noheader", "--array", "--states=all", f"--format={_FIELDS}", f"--jobs={','.join(some)}")
         said = _ask("squeue", *asked, forgotten=True)
         for line in said.splitlines():
@@ -111,6 +112,15 @@ def requeue(job: str) -> None:
         InputError: Slurm refuses, does not answer, or is not here.
     """
     _ask("scontrol", "requeue", job)
+
+
+def shown(job: str) -> dict[str, str]:
+    """What Slurm's controller says of a job, by its own names: JobState, PreemptTime, Restarts, ...
+
+    Raises:
+        InputError: Slurm does not know it, does not answer, or is not here.
+    """
+    return dict(re.findall(r"(?:^|\s)(\w+)=(\S*)", _ask("scontrol", "--oneliner", "show", "job", job)))
 
 
 def most_of_array() -> int:
