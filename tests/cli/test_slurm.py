@@ -77,6 +77,19 @@ def test_a_place_that_is_none() -> None:
         assert "unknown place to run on `slrm`\n    did you mean `slurm`?" in call(command, SFT, "--on", "slrm", code=2)
 
 
+@pytest.mark.parametrize(
+    ("words", "wrong"),
+    [
+        (("--array-limit", 3), "--site and --array-limit are for a cluster\n    add --on slurm"),
+        (("--site", "site.yaml"), "--site and --array-limit are for a cluster\n    add --on slurm"),
+        ((*ON, "--jobs", 2), "--jobs is for the stages of one machine\n    --array-limit"),
+    ],
+)
+def test_options_of_the_other_place_start_nothing(words: tuple[object, ...], wrong: str, tmp_path: Path) -> None:
+    assert wrong in call("run", SFT, *words, "--runs-dir", tmp_path / "runs", code=2)
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.usefixtures("without")
 def test_no_slurm_here(tmp_path: Path) -> None:
     said = call("run", SFT, *ON, "--runs-dir", tmp_path / "runs", code=2)
