@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.environments.environment import Environment
-from orchestrator.inside import start
+from orchestrator.inside import between, start
 from orchestrator.machine.meaning import imports
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Command
@@ -33,6 +33,12 @@ def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
 def torchrun(processes: int) -> tuple[str, ...]:
     """The arguments of Python under which a program runs in so many processes of this machine."""
     return ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+
+
+def saving_between(argv: Sequence[str], minutes: float) -> tuple[str, ...]:
+    """A command line that starts a training, with checkpoints between its own, see `inside.between`."""
+    at = argv.index(str(start.HERE)) + 1
+    return (*argv[:at], between.__file__, f"{minutes:g}", *argv[at:])
 
 
 @cache
