@@ -176,28 +176,6 @@ def list_(
     print_list(what, runs_dir, data_root, as_json=json)
 
 
-def status(
-    run: Annotated[
-        str | None, typer.Argument(help="Only this run (a recipe's name), and those of its sweeps.", metavar="[RUN]")
-    ] = None,
-    runs_dir: RunsDir = RUNS,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until nothing runs, or Ctrl-C.")] = False,
-    every: Annotated[
-        float, typer.Option(min=0.1, help="With --watch: look again after so many seconds.", metavar="SECONDS")
-    ] = 2.0,
-    json: Json = False,
-) -> None:
-    """Show how far runs are, read from disk, from any terminal: every stage's state and progress, what still waits.
-
-    What a run that was killed has left running is ended, and that is said.
-
-    Example: python -m orchestrator status tiny_qwen2_sft --watch
-    """
-    from orchestrator.cli.status import print_status
-
-    print_status(run, runs_dir, as_json=json, watch=watch, every=every)
-
-
 def convert(
     task: Annotated[str, typer.Option(help="The task; `ls tasks` names them.")],
     toolkit: Annotated[str, typer.Option(help="The toolkit whose format is written.")],

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from orchestrator.environments.environment import Environment
 from orchestrator.errors import StageError
 from orchestrator.launch import diagnose
+from orchestrator.launch.slurm import nodes
 from orchestrator.machine import processes
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
@@ -71,7 +72,15 @@ class Launcher:
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env | dict(command.env) | {processes.RUN_MARK: self.run_id, processes.STAGE_MARK: str(folder.resolve())}
 
-    def end_leftovers(self, folder: Path, grace: float = processes.GRACE, say: Say = ignore, stop: Stop = NEVER) -> int:
+    def end_leftovers(
+        self,
+        folder: Path,
+        grace: float = processes.GRACE,
+        say: Say = ignore,
+        stop: Stop = NEVER,
+        *,
+        apart: bool = False,
+    ) -> int:
         """End what runs in a stage's folder, or was left running by an earlier run that was killed.
 
         Args:
@@ -79,6 +88,10 @@ class Launcher:
             grace: seconds that each process has to finish what it writes.
             say: told when that is waited for.
             stop: asked a second time, it ends all at once.
+            apart: on the other nodes of this allocation, too.
+
+        Raises:
+            StageError: Slurm does not say that nothing runs on the other nodes.
         """
 
         def waiting() -> None:
@@ -86,7 +99,10 @@ class Launcher:
             say(f"{what} (resources.stop_grace_seconds); Ctrl-C ends it at once")
 
         mark = (processes.STAGE_MARK, str(folder.resolve()))
-        return processes.end(*mark, grace, waiting, lambda: stop.at_once)
+        ended = processes.end(*mark, grace, waiting, lambda: stop.at_once)
+        if apart:
+            nodes.end_step(folder)
+        return ended
 
     def run(
         self,
@@ -126,8 +142,9 @@ class Launcher:
             for name, text in command.files.items():
                 atomic_write(folder / name, text)
         log = folder / LOG
+        apart = any(command.nodes > 1 for command in commands)
         if log.exists():
-            self.end_leftovers(folder, grace, say, stop)
+            self.end_leftovers(folder, grace, say, stop, apart=apart)
         share = len(gpus) // len(commands)
         started = time.monotonic()
         with log.open("ab") as output:
@@ -135,6 +152,8 @@ class Launcher:
             running: list[subprocess.Popen[bytes]] = []
             try:
                 for number, command in enumerate(commands):
+                    if command.nodes > 1:
+                        command = nodes.spread(command, folder, gpus, extensions, grace)
                     env = self.variables(folder, command, environment.bin)
                     if gpus:
                         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[number * share : (number + 1) * share])
@@ -155,7 +174,7 @@ class Launcher:
                     code = _wait(running, POLL_SECONDS)
             finally:
                 # also after success: a launcher may have left a worker behind
-                self.end_leftovers(folder, grace, say, stop)
+                self.end_leftovers(folder, grace, say, stop, apart=apart)
                 for process in running:
                     # a signal that came within subprocess's own wait leaves its lock taken for ever
                     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from typing import Any
 from orchestrator.errors import Interrupted
 from orchestrator.machine.slurm_job import in_slurm_job
 
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -63,6 +66,16 @@ class Stop:
 
 
 NEVER = Stop()  # for work that nobody asks to end
+
+
+def die_with_parent(parent: int) -> None:
+    """Have this process, which was just forked, get SIGTERM when its parent dies, however that dies.
+
+    ``parent``: its process id; it may be dead already.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager

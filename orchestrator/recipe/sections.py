@@ -150,7 +150,8 @@ class Resources(Section):
     """What a run may use."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA, or CPU without GPU up to 1B")
-    processes: int = Field(1, ge=1, description="training processes, one per GPU")
+    processes: int = Field(1, ge=1, description="training processes, one per GPU, on all nodes together")
+    nodes: int = Field(1, ge=1, description="machines of a training, alike, in one allocation of Slurm's")
     inference_processes: int | None = Field(
         None, ge=1, description="inference processes that share the requests (default: as the GPUs allow, 1 on a CPU)"
     )
@@ -186,9 +187,27 @@ class Resources(Section):
         return SLURM_GRACE_SECONDS if self.stop_grace_seconds is None else self.stop_grace_seconds
 
     @property
+    def processes_per_node(self) -> int:
+        """Training processes on each node, one per GPU."""
+        return self.processes // self.nodes
+
+    @property
     def decisive_env(self) -> dict[str, str]:
         """The variables of ``env`` that may change what is computed: all but those known to be harmless."""
         return {name: value for name, value in sorted(self.env.items()) if not _HARMLESS.fullmatch(name)}
+
+    @model_validator(mode="after")
+    def _evenly_spread(self) -> Resources:
+        if self.processes % self.nodes:
+            above = (self.processes // self.nodes + 1) * self.nodes
+            numbers = " or ".join(str(number) for number in (above - self.nodes, above) if number)
+            fewer = ", ".join(str(number) for number in range(1, self.nodes) if self.processes % number == 0)
+            raise refuse(
+                "nodes processes",
+                f"`resources.processes` {self.processes} cannot be spread evenly over {self.nodes} nodes",
+                f"it counts the processes of all nodes: set it to {numbers}, or resources.nodes to {fewer}",
+            )
+        return self
 
     @field_validator("env")
     @classmethod

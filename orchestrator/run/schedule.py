@@ -159,7 +159,8 @@ class Scheduler:
     def _wait(self, line: _Line, stage: Stage, *, soon: bool = False) -> None:
         work = line.works.get(stage)
         if work is None:
-            need = need_of(line.job.recipe, stage.kind, device_of(line.plan))
+            # of the other nodes of an allocation it takes the same GPUs as of this one
+            need = need_of(line.job.recipe, stage.kind, device_of(line.plan)).on_a_node()
             order = line.order * 10 + line.job.stages.index(stage)
             seconds, *after = self._lengths(line, stage)
             chain = sum(filter(None, (seconds, *after))) or None

@@ -19,6 +19,7 @@ from orchestrator.run.again import look_again
 from orchestrator.run.fetch import fetch_weights
 from orchestrator.run.prepare import build_environments, check, keep_recipes, unpack_videos
 from orchestrator.run.record import disk_errors
+from orchestrator.run.report import results_name
 from orchestrator.run.submission import Standing, Wanted, problems_of_others, standing
 from orchestrator.toolkits.base import Say
 
@@ -104,8 +105,11 @@ def _submit(before: Standing, wanted: Wanted, most: int) -> list[Handed]:
             number = client.submit(script)
             when = datetime.now(UTC).isoformat(timespec="seconds")
             work = {job.name: work_of(job) for job in now.left}
+            results = str(wanted.command.results_dir / f"{results_name(now.plan)}.csv")
             entries = {
-                job: Submitted(batch.id_of(job, number), when, str(script), str(batch.log_of(job, number)), work[job])
+                job: Submitted(
+                    batch.id_of(job, number), when, str(script), str(batch.log_of(job, number)), work[job], results
+                )
                 for job in batch.jobs
             }
             write_submitted(before.plan.folder, entries)

@@ -32,12 +32,14 @@ class Command:
         env: added to the user's environment.
         files: text by name, written before it starts.
         unset: names taken from the user's environment.
+        nodes: how many machines of an allocation start it, each once.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
+    nodes: int = 1
 
 
 @dataclass(frozen=True)

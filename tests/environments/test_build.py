@@ -115,7 +115,7 @@ def test_killed_in_the_middle(toy: Environment, tmp_path: Path, monkeypatch: pyt
 def test_two_builds_wait_for_each_other(
     toy: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("UV_SECONDS", "0.3")
+    monkeypatch.setenv("UV_SECONDS", "1.5")
     threads = [threading.Thread(target=build, args=(load(tmp_path),)) for _ in range(2)]
     for thread in threads:
         thread.start()

@@ -83,6 +83,7 @@ CHANGES |= {
     "inference.batch_size": ("3", NONE, ()),  # of greedy answers; where they are sampled it counts
     "resources.device": ("cuda", NONE, ()),
     "resources.processes": ("2", NONE, ()),  # the batch over all of them is the same
+    "resources.nodes": ("2", NONE, ("resources.processes=2",)),  # nor where the processes run
     "resources.inference_processes": ("2", NONE, ()),
     "resources.stage_timeout_hours": ("9", NONE, ()),
     "resources.stop_grace_seconds": ("9", NONE, ()),

@@ -17,13 +17,13 @@ MOST_IDS = 200  # in one command
 # what says which cluster is meant; all other SLURM_* are those of the job that this process may run in
 _KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 _OURS = re.compile(r"(SLURM|SQUEUE|SCANCEL)_.*")
-_FIELDS = "%i|%T|%r|%S|%N"
+_FIELDS = "%i|%T|%r|%S|%N|%L"
 _ENDED = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",
     "TIMEOUT",
 )  # fmt: skip
 _UNKNOWN = "Invalid job id"
-_EMPTY = ("None", "N/A", "(null)")
+_EMPTY = ("None", "N/A", "(null)", "UNLIMITED", "INVALID", "NOT_SET")
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,14 @@ class Queued:
         reason: why it waits, in Slurm's word; empty where it says none.
         start: when it began or is expected to, in the cluster's time; empty where that is not known.
         node: where it runs; empty while it waits.
+        left: of its time limit, as Slurm writes it: 1-02:03:04; empty where it has none, or waits.
     """
 
     state: str
     reason: str = ""
     start: str = ""
     node: str = ""
+    left: str = ""
 
 
 def here() -> bool:
@@ -82,12 +84,14 @@ def queued(ids: Iterable[str]) -> dict[str, Queued]:
     arrays = sorted({one.partition("_")[0] for one in wanted})
     found: dict[str, Queued] = {}
     for some in _parts(arrays):
+        # of one id alone that it has forgotten squeue says that it is wrong
         asked = ("--noheader", "--array", "--states=all", f"--format={_FIELDS}", f"--jobs={','.join(some)}")
         said = _ask("squeue", *asked, forgotten=True)
         for line in said.splitlines():
-            number, state, reason, start, node = [*line.split("|"), "", "", "", ""][:5]
+            number, state, *more = [*line.split("|"), "", "", "", "", ""][:6]
             if number in wanted and state not in _ENDED:
-                found[number] = Queued(state, *("" if word in _EMPTY else word for word in (reason, start, node)))
+                reason, start, node, left = ("" if word in _EMPTY else word for word in more)
+                found[number] = Queued(state, reason, start, node, "" if state == "PENDING" else left)
     return found
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import StageError, listed
 from orchestrator.launch.local import Launcher
+from orchestrator.machine.allocation import allocation
 from orchestrator.machine.extensions import compiled_extensions
 from orchestrator.machine.signals import NEVER, Stop
 from orchestrator.plan.identity import sizes_of
@@ -142,6 +143,8 @@ class Context:
 
         hours = self.recipe.resources.stage_timeout_hours
         extensions = self.plan.folder / ".torch_extensions"
+        if given := allocation():
+            extensions /= given.node  # nodes may differ in GPU and compiler
         with compiled_extensions(extensions):
             self.launcher.run(
                 commands,
