@@ -65,6 +65,9 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     if recipe.video.training and recipe.train and not plan.trainer.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
         yield survey.problem(message, "leave it out")
+    if recipe.train and recipe.train.save_minutes and not plan.trainer.saves_between:
+        message = f"train.save_minutes: trainings of {recipe.model.toolkit} save at steps only"
+        yield survey.problem(message, "leave it out, and set train.save_steps")
     if recipe.prompt.history and not plan.engine.history:
         message = f"prompt.history: the runner of {recipe.model.toolkit} gives no turns before the question"
         yield survey.problem(message, "leave it out, or put them into the prompt template")

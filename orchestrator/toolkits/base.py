@@ -125,6 +125,7 @@ class Trainer(Part, Protocol):
     """Trains models: maps a stage to files and a command, and reads its outputs back."""
 
     suffix: str
+    saves_between: bool  # whether `inside.between` can save its trainings (`train.save_minutes`)
     training_video: bool  # whether training can show videos otherwise than inference (`video.training`)
     layouts: Mapping[str, Layout]  # of the files that the benchmark's authors released for it, by modality
 

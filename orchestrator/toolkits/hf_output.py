@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.inside.between import MARK
 from orchestrator.inside.trainer_hooks import date_by_step
 from orchestrator.machine.files import read_json
 from orchestrator.machine.logs import LOG, tail
@@ -76,13 +77,18 @@ def steps_saved(folder: Path) -> list[int]:
 
 
 def checkpoints(output: Path, weights: Problems = weights_problems) -> list[Checkpoint]:
-    """The checkpoints that are whole, by step; ``weights`` tells what is wrong with one's files."""
-    return [checkpoint for checkpoint, problems in _candidates(output, weights) if not problems]
+    """The training's own checkpoints that are whole, by step; ``weights`` tells what is wrong with one's files."""
+    return [one for one, problems in _candidates(output, weights) if not problems and _own(one)]
 
 
 def damaged(output: Path, weights: Problems = weights_problems) -> dict[int, str]:
     """Those that are not, by step, each with why: "model.safetensors is empty"."""
-    return {one.step: "; ".join(problems) for one, problems in _candidates(output, weights) if problems}
+    return {one.step: "; ".join(problems) for one, problems in _candidates(output, weights) if problems and _own(one)}
+
+
+def _own(checkpoint: Checkpoint) -> bool:
+    """Whether it is one of those that the recipe asks for, not one between them that is only gone on from."""
+    return not (checkpoint.path / MARK).exists()
 
 
 def evaluations(output: Path) -> list[tuple[int, float]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.environments.environment import Environment
-from orchestrator.inside import start
+from orchestrator.inside import between, start
 from orchestrator.machine.meaning import imports
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Resources
@@ -40,6 +40,12 @@ def torchrun(resources: Resources) -> tuple[str, ...]:
     several = (f"--nnodes={resources.nodes}", "--rdzv_backend=c10d")
     nodes = several if resources.nodes > 1 else ("--standalone",)
     return ("-m", "torch.distributed.run", *nodes, f"--nproc_per_node={resources.processes_per_node}")
+
+
+def saving_between(argv: Sequence[str], minutes: float) -> tuple[str, ...]:
+    """A command line that starts a training, with checkpoints between its own, see `inside.between`."""
+    at = argv.index(str(start.HERE)) + 1
+    return (*argv[:at], between.__file__, f"{minutes:g}", *argv[at:])
 
 
 @cache

@@ -78,6 +78,7 @@ CHANGES |= {
     "data.video_root": ("{root}/elsewhere", NONE, VIDEO),  # videos by name and size
     "train.lora": ("{rank: 3}", NONE, ("train.finetuning=full",)),  # no adapter
     "train.eval_batch_size": ("3", NONE, ()),  # changes neither weights nor answers
+    "train.save_minutes": ("9", NONE, ()),  # what it saves is never chosen
     "train.report_to": ("tensorboard", NONE, ()),  # who is told how it goes
     "inference.batch_size": ("3", NONE, ()),  # of greedy answers; where they are sampled it counts
     "resources.device": ("cuda", NONE, ()),

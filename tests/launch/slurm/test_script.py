@@ -65,8 +65,8 @@ def test_a_job_without_gpus_asks_for_none() -> None:
     assert not [option for option in asked(replace(BATCH, gpus=0)) if "gpu" in option]
 
 
-def test_a_short_limit_leaves_half_of_it_before_the_warning() -> None:
-    assert "--signal=B:USR1@30" in asked(replace(BATCH, settings=Slurm(time="1")))
+def test_a_short_limit_leaves_most_of_it_before_the_warning() -> None:
+    assert "--signal=B:USR1@15" in asked(replace(BATCH, settings=Slurm(time="1")))
     assert "--signal=B:USR1@180" in asked(replace(BATCH, settings=Slurm(time="10")))
 
 
