@@ -30,6 +30,7 @@ POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
 WAIT_SECONDS = 10.0  # for the status of a process that has ended
 SCARCE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that say nothing about a program
+TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 # of a failed process's log
 SHOWN_LINES, SEARCHED_LINES = 15, 200
 
@@ -179,6 +180,9 @@ class Launcher:
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(WAIT_SECONDS)
         if code != 0:
+            if code in TERMINATED:  # Slurm signals all of a job's processes at once: ours may hear of it a moment later
+                time.sleep(POLL_SECONDS)
+            stop.check()
             how = f"exit status {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
             raise StageError(_failure(log, begin, code, environment.name, f"ended with {how}"), code)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import signal
 import socket
 import sys
 import time
@@ -23,9 +24,9 @@ from pathlib import Path
 from orchestrator.errors import InputError, remedy
 from orchestrator.machine.lock_file import MOVED, File, Seen, look, make, token_of
 from orchestrator.machine.locks import PAUSE_SECONDS, TRIES
-from orchestrator.machine.owners import BEAT_SECONDS, Owner
+from orchestrator.machine.owners import BEAT_SECONDS, Owner, is_here
 
-__all__ = ["LOCK", "Lease", "Owner", "alone", "died_here", "owner_of", "take"]
+__all__ = ["LOCK", "Lease", "Owner", "alone", "died_here", "owner_of", "take", "tell_to_end"]
 
 LOCK = "lock"
 PATIENCE = 1.0  # seconds after which it is said that somebody is waited for
@@ -126,6 +127,16 @@ def owner_of(folder: Path) -> Owner | None:
         if seen and seen.lives:
             return _owner(seen)
     return None
+
+
+def tell_to_end(folder: Path) -> bool:
+    """Send SIGTERM to the process that works on a folder; returns whether it runs here and was sent it."""
+    with contextlib.suppress(OSError):
+        seen = look(folder / LOCK)
+        if seen and seen.note and seen.lives and is_here(seen.note):
+            os.kill(seen.note.pid, signal.SIGTERM)
+            return True
+    return False
 
 
 def died_here(folder: Path) -> bool:

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from orchestrator.errors import Interrupted
+from orchestrator.machine.slurm_job import in_slurm_job
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -90,10 +91,14 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def heeding(stop: Stop) -> Iterator[None]:
-    """Have Ctrl-C, SIGTERM and SIGHUP ask for a stop, where threads do the work."""
+    """Have Ctrl-C, SIGTERM and SIGHUP ask for a stop, where threads do the work.
+
+    In a Slurm job a second signal hurries nobody: several may tell of one and the same stop.
+    """
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        stop.ask(_named(number))
+        if not (stop.asked and in_slurm_job()):
+            stop.ask(_named(number))
 
     with _handled(ask):
         yield

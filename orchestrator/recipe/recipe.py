@@ -77,6 +77,12 @@ class Recipe(Section):
         """What this is of a sweep's combinations; ``None`` where it is no such."""
         return self._swept
 
+    def of_sweep(self, swept: Swept) -> Recipe:
+        """The same as one of a sweep's combinations."""
+        copy = self.model_copy()
+        copy._swept = swept
+        return copy
+
     @property
     def results_name(self) -> str:
         """Of the files of its results: its own name, or that of all combinations of its sweep."""

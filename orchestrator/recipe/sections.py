@@ -11,10 +11,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
+from orchestrator.machine.slurm_job import in_slurm_job
 from orchestrator.recipe.train import Precision, holds_secret
 
 Modality = Literal["text", "video"]
 Split = Literal["train", "dev", "test"]
+GRACE_SECONDS, SLURM_GRACE_SECONDS = 30.0, 120.0  # where a recipe says nothing
 # environment variables that say where things are, how fast they go or what is logged; any other may change answers
 _HARMLESS = re.compile(
     r"(OMP|MKL|KMP|GLOO|NCCL|TORCH_NCCL|UCX|FI|XDG|DS|MMLA_API)_.*|(WANDB|SWANLAB|MLFLOW|COMET|CLEARML|TRACKIO|NEPTUNE|TENSORBOARD)_.*|PYTORCH_.*ALLOC_CONF|TOKENIZERS_PARALLELISM"
@@ -155,10 +157,11 @@ class Resources(Section):
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables of the toolkit")
     stage_timeout_hours: float | None = Field(None, gt=0, description="stop a stage that takes longer")
-    stop_grace_seconds: float = Field(
-        30.0,
+    stop_grace_seconds: float | None = Field(
+        None,
         ge=0,
-        description="when a run is stopped, its processes have so long to finish a checkpoint",
+        description="when a run is stopped, its processes have so long to finish a checkpoint (default: 30; 120 in a "
+        "Slurm job)",
     )
     stall_minutes: float = Field(
         30.0,
@@ -177,6 +180,16 @@ class Resources(Section):
     def processes_per_node(self) -> int:
         """Training processes on each node, one per GPU."""
         return self.processes // self.nodes
+
+    @property
+    def grace_seconds(self) -> float:
+        """How long processes have to finish a checkpoint when the run that this process is part of is stopped."""
+        return self.slurm_grace_seconds if in_slurm_job() or self.stop_grace_seconds is not None else GRACE_SECONDS
+
+    @property
+    def slurm_grace_seconds(self) -> float:
+        """The same of a run that is a Slurm job."""
+        return SLURM_GRACE_SECONDS if self.stop_grace_seconds is None else self.stop_grace_seconds
 
     @property
     def decisive_env(self) -> dict[str, str]:

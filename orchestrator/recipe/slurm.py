@@ -11,12 +11,14 @@ from typing import Any, Literal
 from pydantic import Field, field_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
-from orchestrator.errors import visible
+from orchestrator.errors import short
 
 Preparation = Literal["environments", "videos", "weights"]
 _OPTION = re.compile(r"[a-z][a-z0-9-]*")
 # what sbatch's own reading of `#SBATCH` lines, which is no shell's, would take for something else
-_UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f]')
+UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f]')
+_TIME = re.compile(r"(?P<days>\d+)-(?P<hours>\d+)(:(?P<minutes>\d+)(:(?P<seconds>\d+))?)?|(?P<clock>\d+(:\d+){0,2})")
+_NO_LIMIT = ("unlimited", "infinite")
 # of a script of ours, by what is to be said instead
 OURS = {
     "array": "slurm.array_limit says how many of an array run at once",
@@ -90,17 +92,27 @@ class Slurm(Section):
             check_value(value)
         return value
 
+    @field_validator("time")
+    @classmethod
+    def _is_time(cls, value: str | None) -> str | None:
+        if value is not None and not _TIME.fullmatch(value) and value.lower() not in _NO_LIMIT:
+            raise refuse("", f"`{short(value)}` is no time of Slurm's", "write 90 (minutes), 12:00:00 or 2-00:00:00")
+        return value
+
     @field_validator("setup", mode="before")
     @classmethod
     def _lines(cls, value: Any) -> Any:
-        return value.splitlines() if isinstance(value, str) else value
+        # behind a validator a list is no tuple any more, though it came from YAML
+        return (
+            tuple(value.splitlines() if isinstance(value, str) else value) if isinstance(value, str | list) else value
+        )
 
     @field_validator("setup")
     @classmethod
     def _single(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for line in value:
             if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", line):
-                raise refuse("", f"`{visible(line)}` is more than a line", "write a list of lines")
+                raise refuse("", f"`{short(line)}` is more than a line", "write a list of lines")
         return value
 
     @field_validator("extra")
@@ -108,7 +120,7 @@ class Slurm(Section):
     def _options(cls, value: dict[str, str | int | bool]) -> dict[str, str | int | bool]:
         for name, text in value.items():
             if not _OPTION.fullmatch(name):
-                raise refuse(name, f"`{visible(name)}` is no option of sbatch", "write its long name: mem-per-gpu")
+                raise refuse(name, f"`{short(name)}` is no option of sbatch", "write its long name: mem-per-gpu")
             if name in OURS:
                 raise refuse(name, f"`{name}` cannot be given here", OURS[name])
             check_value(str(text), name)
@@ -121,6 +133,19 @@ def check_value(value: str, field: str = "") -> None:
     Raises:
         PydanticCustomError: it cannot.
     """
-    if not value.strip() or _UNQUOTABLE.search(value):
-        what = f"`{visible(value)}`" if value.strip() else "an empty text"
+    if not value.strip() or UNQUOTABLE.search(value):
+        what = f"`{short(value)}`" if value.strip() else "an empty text"
         raise refuse(field, f"{what} cannot stand in a script of Slurm", "no line ends, double quotes or backslashes")
+
+
+def seconds_of(time: str) -> int | None:
+    """How long a time of Slurm's is; ``None`` where it is none, or without end."""
+    found = _TIME.fullmatch(time)
+    if not found:
+        return None
+    if clock := found["clock"]:
+        parts = [*map(int, clock.split(":"))]
+        hours, minutes, seconds = {1: (0, *parts, 0), 2: (0, *parts), 3: (*parts,)}[len(parts)]
+        return hours * 3600 + minutes * 60 + seconds
+    days, hours, minutes, seconds = (int(found[name] or 0) for name in ("days", "hours", "minutes", "seconds"))
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds

@@ -25,6 +25,8 @@ MEASURED = {"loss", "grad_norm", ACCURACY, "eval_seq_acc"}  # numbers of the log
 BAR = re.compile(r"(?:^|[\r\n])\s*(?:Train:\s*)?\d+%\|[^|\r\n]*\|\s*(\d+)/(\d+) \[[^]\r\n]*\](?!\x1b\[A)")
 LOSS = re.compile(r"'loss': ([-+.\de]+|nan|inf)")
 MOST = 3  # files that one sentence names
+# in a checkpoint that transformers' `enable_jit_checkpoint` has not finished
+UNFINISHED = "checkpoint-is-incomplete.txt"
 Problems = Callable[[Path], list[str]]  # what is wrong with the files of a checkpoint
 
 
@@ -56,7 +58,7 @@ def _candidates(output: Path, weights: Problems) -> list[tuple[Checkpoint, list[
         if not step.isdecimal() or not path.is_dir():
             continue
         state = _state(path / STATE)
-        if not (path / STATE).exists():
+        if not (path / STATE).exists() or (path / UNFINISHED).exists():
             problems = ["it was not written to its end"]
         elif state is None or state["global_step"] != int(step):
             problems = [f"{STATE} is damaged"]
@@ -64,6 +66,13 @@ def _candidates(output: Path, weights: Problems) -> list[tuple[Checkpoint, list[
             problems = weights(path)
         found.append((Checkpoint(int(step), path), problems))
     return sorted(found, key=lambda candidate: candidate[0].step)
+
+
+def steps_saved(folder: Path) -> list[int]:
+    """The steps of the checkpoints in a stage's folder that were written to their end; none where it trains nothing."""
+    states = folder.glob(f"{OUTPUT}/checkpoint-*/{STATE}")
+    names = [path.parent.name.partition("-")[2] for path in states if not (path.parent / UNFINISHED).exists()]
+    return sorted(int(name) for name in names if name.isdecimal())
 
 
 def checkpoints(output: Path, weights: Problems = weights_problems) -> list[Checkpoint]:

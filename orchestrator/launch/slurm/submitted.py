@@ -25,6 +25,7 @@ class Submitted:
         script: the script's file, in the run's folder for Slurm.
         log: the job's log, there, too.
         work: a hash of all that the job was to do: another one means other settings or other data.
+        results: the CSV that its results go to.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Submitted:
     script: str
     log: str
     work: str
+    results: str = ""
 
 
 def read_submitted(run: Path) -> dict[str, Submitted]:
@@ -42,11 +44,12 @@ def read_submitted(run: Path) -> dict[str, Submitted]:
     """
     found = read_json(run / SUBMITTED)
     names = [field.name for field in fields(Submitted)]
-    entries = found.items() if isinstance(found, dict) else ()
+    held = found.items() if isinstance(found, dict) else ()
+    entries = [(job, {"results": ""} | entry) for job, entry in held if isinstance(entry, dict)]
     return {
         job: Submitted(**{name: entry[name] for name in names})
         for job, entry in entries
-        if isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in names)
+        if all(isinstance(entry.get(name), str) for name in names)
     }
 
 

@@ -55,7 +55,7 @@ class Context:
 
     def end_leftovers(self, folder: Path) -> None:
         """End what an earlier run left running in a folder of the stage."""
-        self.launcher.end_leftovers(folder, self.recipe.resources.stop_grace_seconds, self.say, self.stop)
+        self.launcher.end_leftovers(folder, self.recipe.resources.grace_seconds, self.say, self.stop)
 
     def need_unchanged(self, stage: Stage, *, rows_only: bool = False) -> None:
         """See that what was just read for a stage, or is about to be, is what its key was made of.
@@ -156,5 +156,5 @@ class Context:
                 say=self.say,
                 stop=self.stop,
                 timeout_seconds=hours * 3600 if hours else None,
-                grace=self.recipe.resources.stop_grace_seconds,
+                grace=self.recipe.resources.grace_seconds,
             )
