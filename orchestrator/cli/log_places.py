@@ -46,7 +46,7 @@ class JobPlace:
             now = [path for path in logs if stages[path.parent].state == "running"]
             if now or self.output is None:
                 return max(now or logs, key=_changed, default=None)
-        if self.output and not stage:
+        if self.output and not stage and self.output.exists():
             logs.append(self.output)
         return max(logs, key=_changed, default=None)
 

@@ -96,7 +96,8 @@ class _Follower:
     wanted: _Wanted
     count: int
     queue: Queue = field(default_factory=Queue)
-    logs: dict[tuple[Path, str], Growing] = field(default_factory=dict)
+    logs: dict[Path, Growing] = field(default_factory=dict)
+    now: dict[tuple[Path, str], Path] = field(default_factory=dict)
     told: dict[tuple[Path, str], str] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -112,7 +113,7 @@ class _Follower:
             going = self._going(places)
             labels = _labels(places)
             for place, one in going.items():
-                if one or (place.run, place.name) in self.logs:
+                if one or (place.run, place.name) in self.now:
                     self._show(place, labels[place], printer)
             now = time.monotonic()
             if any(going.values()):
@@ -139,17 +140,18 @@ class _Follower:
         return idle >= SETTLE_SECONDS or all(place.over for place in places)
 
     def _show(self, place: JobPlace, label: str, printer: Printer) -> None:
-        """Print what is new of a job's log; of one that was not there before, its end."""
-        key = place.run, place.name
-        path, log = place.log(self.wanted.stage), self.logs.get(key)
-        if log and log.path != path:
-            self._print(label, log, printer)  # what came last to the stage that is over
-        if path and (log is None or log.path != path):
-            printer.head(label, path)
-            # a stage that has just begun is shown whole
-            log = self.logs[key] = Growing(path, self.count if key not in self.logs else None)
-        if log:
-            self._print(label, log, printer)
+        """Print what is new of a job's log; of the first one its end."""
+        key, path = (place.run, place.name), place.log(self.wanted.stage)
+        before = self.now.get(key)
+        if before and before != path:
+            self._print(label, self.logs[before], printer)  # what came last to the stage that is over
+        if path:
+            if path != before:
+                self.now[key] = path
+                printer.head(label, path)
+            if path not in self.logs:  # a stage that has just begun is shown whole
+                self.logs[path] = Growing(path, None if before else self.count)
+            self._print(label, self.logs[path], printer)
         self._tell_waiting(place, label, printer)
 
     @staticmethod

@@ -177,11 +177,6 @@ class Resources(Section):
     )
 
     @property
-    def processes_per_node(self) -> int:
-        """Training processes on each node, one per GPU."""
-        return self.processes // self.nodes
-
-    @property
     def grace_seconds(self) -> float:
         """How long processes have to finish a checkpoint when the run that this process is part of is stopped."""
         return self.slurm_grace_seconds if in_slurm_job() or self.stop_grace_seconds is not None else GRACE_SECONDS
@@ -190,6 +185,11 @@ class Resources(Section):
     def slurm_grace_seconds(self) -> float:
         """The same of a run that is a Slurm job."""
         return SLURM_GRACE_SECONDS if self.stop_grace_seconds is None else self.stop_grace_seconds
+
+    @property
+    def processes_per_node(self) -> int:
+        """Training processes on each node, one per GPU."""
+        return self.processes // self.nodes
 
     @property
     def decisive_env(self) -> dict[str, str]:
