@@ -6,17 +6,20 @@ READY := .venv/.ready
 COVERED := plan run launch cli scores
 # quick tests wait as much as they work; a real toolkit wants the machine for itself
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
+# jobs on a cluster wait more than they work; each process of pytest has a cluster of its own
+CLUSTERS := -n 4 --dist worksteal
 # what `make chaos` disturbs
 TOOLKIT ?= echo
 
-.PHONY: help install demo example lint check test test-all cover bench gpu-check chaos lock clean
+.PHONY: help install demo example lint check test test-slurm test-all cover bench gpu-check chaos lock clean
 
 help:
 	@echo "make install   .venv, which everything else here needs and makes by itself"
 	@echo "make demo      generate a small data set, train a tiny model on it, show its scores"
 	@echo "make example   docs/report.html again, from docs/example and the published numbers"
 	@echo "make check     ruff, mypy and the quick tests"
-	@echo "make test      these, and one proof of each kind with the real toolkits"
+	@echo "make test      these, one proof of each kind with the real toolkits, and test-slurm"
+	@echo "make test-slurm  jobs on a real Slurm that the tests start on this machine (root, Slurm installed; else it skips)"
 	@echo "make test-all  every test, the longer proofs too"
 	@echo "make cover     the quick tests, and how much of the orchestrator they run"
 	@echo "make bench     the speed table (tests/benchmarks/README.md)"
@@ -51,18 +54,23 @@ lint: $(READY)
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not long and not browser"
+	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not long and not browser and not slurm"
 
 test: check
 	$(BIN)/pytest -q -m "(toolkit or browser) and not long"
+	$(MAKE) --no-print-directory test-slurm
+
+test-slurm: $(READY)
+	$(BIN)/pytest -q $(CLUSTERS) -m "slurm and not long"
 
 test-all: lint
-	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not browser"
-	$(BIN)/pytest -q -m "toolkit or browser"
+	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not browser and not slurm"
+	$(BIN)/pytest -q -m "(toolkit or browser) and not slurm"
+	$(BIN)/pytest -q $(CLUSTERS) -m slurm
 
 cover: $(READY)
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -q -m "not toolkit and not long and not browser"
+	$(BIN)/coverage run -m pytest -q -m "not toolkit and not long and not browser and not slurm"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --include="$$(printf 'orchestrator/%s/*,' $(COVERED))"
 	@for room in $(COVERED); do \

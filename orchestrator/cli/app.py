@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import typer
 
-from orchestrator.cli import commands, results_commands, upkeep_commands
+from orchestrator.cli import commands, results_commands, running_commands, upkeep_commands
 
 app = typer.Typer(
     name="orchestrator",
@@ -37,7 +37,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "validate": commands.validate,
     "show": commands.show,
     "ls": commands.list_,
-    "status": commands.status,
+    "status": running_commands.status,
+    "logs": running_commands.logs,
+    "cancel": running_commands.cancel,
     "convert": commands.convert,
     "score": results_commands.score,
     "compare": results_commands.compare,

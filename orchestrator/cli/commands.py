@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import (
+    ArrayLimit,
     Columns,
     DataRoot,
     Json,
     Limit,
+    On,
     Only,
     Recipes,
     ResultsDir,
     RunsDir,
     Set,
+    Site,
     Sweep,
     Tasks,
     VideoRoot,
 )
 from orchestrator.run import RESULTS, RUNS
+
+if TYPE_CHECKING:
+    from orchestrator.recipe.recipe import Swept
 
 
 def run(
@@ -42,6 +48,10 @@ def run(
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Ask again what ended in an error; good answers are kept.")
     ] = False,
+    on: On = "local",
+    site: Site = None,
+    array_limit: ArrayLimit = None,
+    of_sweep: Annotated[str | None, typer.Option(hidden=True)] = None,  # in jobs of Slurm: `batches.py` writes it
 ) -> None:
     """Run recipes: train, choose the checkpoint, answer, score, write the results CSV.
 
@@ -52,12 +62,23 @@ def run(
     Each of some values: python -m orchestrator run recipes/demo.yaml --sweep train.epochs=2,4 --sweep seed=1,2
 
     A part of it, e.g. as one job of a scheduler: python -m orchestrator run recipes/qwen2_7b_sft.yaml --only MELD/train
+
+    On a cluster: python -m orchestrator run recipes/qwen2_7b_sft.yaml --on slurm --array-limit 3
     """
-    from orchestrator.cli.view import make_view
     from orchestrator.recipe.files import RecipeFiles
+
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or (), _swept(of_sweep))
+    if on != "local" or site or array_limit:
+        from orchestrator.cli import slurm
+        from orchestrator.run.submission import Wanted
+
+        slurm.need(on, jobs)
+        wanted = Wanted(chosen, runs_dir, results_dir, only or (), merge, site, array_limit)
+        slurm.submit(wanted, errors_again=retry_errors)
+        return
+    from orchestrator.cli.view import make_view
     from orchestrator.run.run import run_recipes
 
-    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
     code = run_recipes(
         chosen, runs_dir, results_dir, make_view, only=only or (), merge=merge, errors_again=retry_errors, jobs=jobs
     )
@@ -75,17 +96,33 @@ def plan(
     merge: Annotated[bool, typer.Option("--merge", help="Plan merged weights, too.")] = False,
     files: Annotated[bool, typer.Option("--files", help="Also print the files that the commands read.")] = False,
     json: Json = False,
+    on: On = "local",
+    site: Site = None,
+    array_limit: ArrayLimit = None,
+    results_dir: ResultsDir = RESULTS,
 ) -> None:
     """Show the stages of a recipe: their exact commands, what is done, GPU hours and disk of the rest. Starts nothing.
 
     Several recipes are a table: jobs, model loads, GPUs, GPU hours, disk, beside what the benchmark's own scripts do.
 
     Example: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --task MELD --files
+
+    The scripts for a cluster: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --on slurm
     """
-    from orchestrator.cli.plan import print_plans
     from orchestrator.recipe.files import RecipeFiles
 
     chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
+    if on != "local" or site or array_limit:
+        from orchestrator.cli import slurm
+        from orchestrator.run.submission import Wanted
+
+        slurm.need(on)
+        slurm.print_submission(
+            Wanted(chosen, runs_dir, results_dir, only or (), merge, site, array_limit), as_json=json
+        )
+        return
+    from orchestrator.cli.plan import print_plans
+
     print_plans(chosen, runs_dir, only or (), merge=merge, with_files=files, as_json=json)
 
 
@@ -139,28 +176,6 @@ def list_(
     print_list(what, runs_dir, data_root, as_json=json)
 
 
-def status(
-    run: Annotated[
-        str | None, typer.Argument(help="Only this run (a recipe's name), and those of its sweeps.", metavar="[RUN]")
-    ] = None,
-    runs_dir: RunsDir = RUNS,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until nothing runs, or Ctrl-C.")] = False,
-    every: Annotated[
-        float, typer.Option(min=0.1, help="With --watch: look again after so many seconds.", metavar="SECONDS")
-    ] = 2.0,
-    json: Json = False,
-) -> None:
-    """Show how far runs are, read from disk, from any terminal: every stage's state and progress, what still waits.
-
-    What a run that was killed has left running is ended, and that is said.
-
-    Example: python -m orchestrator status tiny_qwen2_sft --watch
-    """
-    from orchestrator.cli.status import print_status
-
-    print_status(run, runs_dir, as_json=json, watch=watch, every=every)
-
-
 def convert(
     task: Annotated[str, typer.Option(help="The task; `ls tasks` names them.")],
     toolkit: Annotated[str, typer.Option(help="The toolkit whose format is written.")],
@@ -184,3 +199,14 @@ def convert(
 
     chosen = Conversion(task, toolkit, split, modality, protocol, data_root, video_root, prompt, columns, limit)
     convert_split(chosen, out)
+
+
+def _swept(text: str | None) -> Swept | None:
+    """What a job's recipe is of a sweep, as ``--of-sweep`` says it."""
+    if text is None:
+        return None
+    import json
+
+    from orchestrator.recipe.recipe import Swept
+
+    return Swept(**json.loads(text))

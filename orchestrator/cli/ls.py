@@ -12,8 +12,8 @@ from typing import Any
 
 from orchestrator.benchmark.model import model_problems, models
 from orchestrator.benchmark.task import OWN, SPLITS, Tasks, tasks
-from orchestrator.cli.on_disk import stages_on_disk, state_of_run
-from orchestrator.cli.status import run_folders
+from orchestrator.cli.run_folders import run_folders
+from orchestrator.cli.stages_on_disk import stages_on_disk, state_of_run
 from orchestrator.cli.table import print_rows
 from orchestrator.errors import InputError, one_of
 from orchestrator.machine.checkout import RECIPES

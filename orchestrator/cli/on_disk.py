@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.clock import clock
-from orchestrator.cli.disk_progress import elapsed_of, left_of, progress_of
+from orchestrator.cli.in_queue import Queue, SubmittedJob, submitted_jobs
 from orchestrator.cli.planned import Planned
-from orchestrator.cli.tally import Tally, amount
+from orchestrator.cli.stages_on_disk import StageOnDisk, StageRead, read_stages, running_jobs, state_of
+from orchestrator.cli.tally import Tally
 from orchestrator.cli.whole import Whole
-from orchestrator.machine.leases import Owner, owner_of
+from orchestrator.launch.slurm.batches import width_of
+from orchestrator.launch.slurm.submitted import Submitted, read_submitted
+from orchestrator.machine.leases import Owner
 from orchestrator.machine.presence import present
 from orchestrator.plan.plan import Plan
-from orchestrator.plan.record import STATE, Record, read
-from orchestrator.toolkits.base import Progress
-
-STAGE_ROW = ("stage", "state", "progress", "time", "left", "began", "error", "folder")  # columns of the table
-
-
-@dataclass(frozen=True)
-class StageOnDisk:
-    """A stage that has begun once.
-
-    Attributes:
-        stage: ``<job>/<kind>``.
-        state: as its `Record` says; ``stopped`` where whoever ran it is gone, ``damaged`` where nothing can be read.
-        progress: how far it is, in words; empty where that is not known, or it is done.
-        seconds: what all its attempts took, the present one until now.
-        left: seconds that it still takes; ``None`` where it does not run or nobody can know.
-        began: the first attempt, UTC in ISO 8601.
-        error: the first line of why it failed.
-        folder: its folder.
-    """
-
-    stage: str
-    state: str
-    progress: str
-    seconds: float | None
-    left: float | None
-    began: str
-    error: str
-    folder: str
-
-    @property
-    def row(self) -> dict[str, Any]:
-        """As people read it."""
-        took = clock(self.seconds) if self.seconds else None
-        left = clock(self.left) if self.left is not None else None
-        cells = (self.stage, self.state, self.progress, took, left, self.began, self.error, self.folder)
-        return dict(zip(STAGE_ROW, cells, strict=True))
+from orchestrator.run.report import write_missing
 
 
 @dataclass(frozen=True)
@@ -69,6 +36,7 @@ class RunOnDisk:
         waiting: what has not: jobs, and stages of jobs that have begun.
         note: why less is known than could be.
         at_work: the processes that are at it, whether their jobs run or wait.
+        submitted: the jobs that were submitted to Slurm and have no result yet.
     """
 
     running: bool
@@ -80,11 +48,17 @@ class RunOnDisk:
     waiting: Sequence[str]
     note: str = ""
     at_work: Sequence[Owner] = ()
+    submitted: Sequence[SubmittedJob] = ()
+
+    @property
+    def queued(self) -> bool:
+        """Whether jobs of it wait or run in Slurm's queue."""
+        return any(job.waits_or_runs for job in self.submitted)
 
     @property
     def state(self) -> str:
-        """In a word or two: running, waiting (a process is at it, and all of it waits for its turn), not running."""
-        return state_of(self.owners, self.at_work)
+        """In a word or two: as `state_of`, or queued (jobs of it are in Slurm's queue, none of them at work)."""
+        return "queued" if self.queued and not self.running else state_of(self.owners, self.at_work)
 
     @property
     def as_json(self) -> dict[str, Any]:
@@ -92,27 +66,21 @@ class RunOnDisk:
         return {"state": self.state} | asdict(self)
 
 
-@dataclass
-class _Read:
-    """A stage's folder, what it says of itself, and how far it is."""
+@dataclass(frozen=True)
+class _Look:
+    """What a run's folder says: who works on it and is at it, its plan, its stages, what is done or submitted."""
 
-    folder: Path
-    record: Record | None
-    owned: bool
-    progress: Progress | None = None
-    seconds: float | None = None
-    left: float | None = None
-
-    @property
-    def job(self) -> str:
-        return self.folder.parent.name
+    owners: Mapping[str, Owner]
+    at_work: Sequence[Owner]
+    plan: Plan | None
+    stages: Sequence[StageRead]
+    done: Collection[str]
+    submitted: Mapping[str, Submitted]
 
     @property
-    def state(self) -> str:
-        if self.record is None:
-            return "damaged"
-        # whoever ran it was killed before it could say so
-        return "stopped" if self.record.state == "running" and not self.owned else self.record.state
+    def open(self) -> dict[str, Submitted]:
+        """What was submitted and has no result."""
+        return {job: entry for job, entry in self.submitted.items() if job not in self.done}
 
 
 @dataclass
@@ -120,98 +88,62 @@ class Reader:
     """Reads runs, again and again where somebody watches: what does not change is read once."""
 
     planned: Planned = field(default_factory=Planned)
+    queue: Queue = field(default_factory=Queue)
+    _written: dict[Path, int] = field(default_factory=dict)
 
-    def read(self, folder: Path) -> RunOnDisk:
-        """How far the run in a folder is."""
-        stages, owners = _stages(folder)
-        plan = self.planned.plan(folder)
-        jobs = self.planned.jobs(folder)
-        begun, at_work = {one.folder for one in stages}, list(present(folder))
+    def read(self, folders: Mapping[str, Path]) -> dict[str, RunOnDisk]:
+        """How far the runs in some folders are, by the same names; Slurm is asked once about all of them."""
+        found = {name: self._look(folder) for name, folder in folders.items()}
+        self.queue.ask({entry.id for look in found.values() for entry in look.open.values()})
+        for look in found.values():
+            self._write_results(look)
+        return {name: self._run(folders[name], look) for name, look in found.items()}
+
+    def _write_results(self, look: _Look) -> None:
+        """See that results of jobs that were submitted stand in their file, when another job is done."""
+        written = {entry.results for job, entry in look.submitted.items() if job in look.done}
+        known = look.plan and self._written.get(look.plan.folder)
+        if not look.plan or not written or known == len(look.done) or look.owners:
+            return
+        self._written[look.plan.folder] = len(look.done)
+        for path in map(Path, sorted(written)):
+            if path.stem == look.plan.recipe.name:  # a sweep's runs share theirs: its command writes it
+                write_missing(look.plan, path, lambda text: print(text, file=sys.stderr))
+
+    def _look(self, folder: Path) -> _Look:
+        owners, plan = running_jobs(folder), self.planned.plan(folder)
+        stages = read_stages(folder, owners)
         if plan:
-            done = sum(job.done for job in plan.jobs)
-            waiting = list(_waiting(plan, begun))
+            done = {job.name for job in plan.jobs if job.done}
         else:
-            done = sum(one.record is not None and (one.record.stage, one.state) == ("score", "done") for one in stages)
-            waiting = [name for name in jobs if name not in {path.parent.name for path in begun}]
+            done = {one.job for one in stages if one.record and (one.record.stage, one.state) == ("score", "done")}
+        return _Look(owners, list(present(folder)), plan, stages, done, read_submitted(folder))
+
+    def _run(self, folder: Path, look: _Look) -> RunOnDisk:
+        owners, plan, stages = look.owners, look.plan, look.stages
+        jobs, begun = self.planned.jobs(folder), {one.folder for one in stages}
+        started = {path.parent.name for path in begun}
+        notes = [self.planned.note(folder)]
+        if look.open and self.queue.problem:
+            notes.append(f"what Slurm does with its jobs is not known here: {self.queue.problem}")
         return RunOnDisk(
-            running=bool(owners or at_work),
+            running=bool(owners or look.at_work),
             jobs=len(jobs) or None,
-            jobs_done=done,
+            jobs_done=len(look.done),
             left=_left_of_all(plan, stages) if plan and owners else None,
-            owners={job: owner for job, owner in owners.items() if owner},
-            stages=[_shown(one) for one in stages],
-            waiting=waiting,
-            note=self.planned.note(folder),
-            at_work=at_work,
+            owners=owners,
+            stages=[one.shown for one in stages],
+            waiting=list(_waiting(plan, begun)) if plan else [name for name in jobs if name not in started],
+            note="; ".join(filter(None, notes)),
+            at_work=look.at_work,
+            submitted=submitted_jobs(folder, look.open, self.queue, stages, _gpus(plan)),
         )
 
 
-def stages_on_disk(folder: Path) -> list[StageOnDisk]:
-    """Every stage of a run folder, in the order in which they began."""
-    return [_shown(one) for one in _stages(folder)[0]]
-
-
-def state_of(owners: Mapping[str, Owner], at_work: Collection[Owner]) -> str:
-    """The state of a run by who works on its jobs, and who is at it."""
-    return "running" if owners else "waiting" if at_work else "not running"
-
-
-def state_of_run(folder: Path) -> str:
-    """The state of the run in a folder."""
-    return state_of(running_jobs(folder), list(present(folder)))
-
-
-def running_jobs(folder: Path) -> dict[str, Owner]:
-    """The jobs of a run folder on which somebody works now, and who."""
-    jobs = ((path.name, owner_of(path)) for path in sorted(folder.glob("*/")))
-    return {name: owner for name, owner in jobs if owner}
-
-
-def _stages(folder: Path) -> tuple[list[_Read], dict[str, Owner]]:
-    owners = running_jobs(folder)
-    found = [_Read(path.parent, _readable(path.parent), path.parent.parent.name in owners)
-             for path in folder.glob(f"*/*/{STATE}")]  # fmt: skip
-    for one in found:
-        if one.record:
-            _look(one, one.record)
-    return sorted(found, key=lambda one: _began(one.record)), owners
-
-
-def _readable(folder: Path) -> Record | None:
-    """What a stage says of itself, where that is enough to show it."""
-    record = read(folder)
-    return record if record and record.job and record.attempts else None
-
-
-def _began(record: Record | None) -> str:
-    return record.attempts[0].started_at if record else ""
-
-
-def _look(one: _Read, record: Record) -> None:
-    """See how far a stage is, and how long it took and takes."""
-    if record.state != "done":
-        one.progress = progress_of(one.folder, record)
-    one.seconds = record.seconds
-    if one.state == "running":
-        elapsed = elapsed_of(record)
-        one.seconds = round(sum(attempt.seconds or 0.0 for attempt in record.attempts) + elapsed, 1)
-        one.left = left_of(record, one.progress, elapsed)
-
-
-def _shown(one: _Read) -> StageOnDisk:
-    """A stage in words; a damaged one, which the next run makes anew, by what its folder is called."""
-    record = one.record
-    name = f"{record.job}/{record.stage}" if record else f"{one.job}/{one.folder.name.rpartition('-')[0]}"
-    return StageOnDisk(
-        stage=name,
-        state=one.state,
-        progress=amount(one.progress, record.stage) if record and one.progress else "",
-        seconds=one.seconds,
-        left=one.left,
-        began=_began(record)[:19],
-        error=(record.error or "").split("\n")[0] if record else "",
-        folder=str(one.folder),
-    )
+def _gpus(plan: Plan | None) -> dict[str, int]:
+    """By job, the GPUs that it asks for."""
+    widths = {job.name: width_of(plan, job) for job in plan.jobs} if plan else {}
+    return {name: gpus * nodes for name, (gpus, nodes) in widths.items()}
 
 
 def _waiting(plan: Plan, begun: set[Path]) -> Iterator[str]:
@@ -224,7 +156,7 @@ def _waiting(plan: Plan, begun: set[Path]) -> Iterator[str]:
             yield from (stage.name for stage in todo)
 
 
-def _left_of_all(plan: Plan, stages: Sequence[_Read]) -> float | None:
+def _left_of_all(plan: Plan, stages: Sequence[StageRead]) -> float | None:
     """Seconds that a run still takes, as the view of the run itself tells it."""
     now = datetime.now(UTC).timestamp()
     tally, known = Tally([plan], now), {one.folder: one for one in stages}

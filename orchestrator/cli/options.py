@@ -35,3 +35,11 @@ Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows of
 RunsDir = Annotated[Path, typer.Option(help="Where stages keep their files.")]
 ResultsDir = Annotated[Path, typer.Option(help="Where results CSVs go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+On = Annotated[
+    str, typer.Option(help="Where it runs: on this machine, or as jobs of a cluster.", metavar="local|slurm")
+]
+Site = Annotated[
+    Path | None,
+    typer.Option(help="What the cluster asks for (default: $MMLA_SITE, else ~/.config/mmla/site.yaml)."),
+]
+ArrayLimit = Annotated[int | None, typer.Option(min=1, help="On slurm: at most so many jobs of a recipe at once.")]

@@ -119,6 +119,8 @@ def _print_plan(plan: Plan, needs: Sequence[Need], *, with_files: bool) -> None:
         processes = inference_processes(recipe, device) if stage.kind == "infer" else 1
         if processes > 1:
             print(f"         {processes} processes share the requests; the first of them:")
+        if command.nodes > 1:
+            print(f"         srun starts it once on each of {command.nodes} nodes, and tells them where they meet:")
         added = " ".join(f"{name}={shlex.quote(value)}" for name, value in command.env.items())
         print(f"         cd {stage.folder} && {added} {shlex.join(command.argv)}")
         for name, text in command.files.items() if with_files else ():

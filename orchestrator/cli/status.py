@@ -8,16 +8,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from orchestrator.cli.on_disk import STAGE_ROW, Reader
+from orchestrator.cli.on_disk import Reader
+from orchestrator.cli.run_folders import chosen_runs
+from orchestrator.cli.stages_on_disk import STAGE_ROW
 from orchestrator.cli.table import table, wrapped
 from orchestrator.cli.watch import EVERY_SECONDS, about_run, watch_runs
-from orchestrator.errors import InputError, did_you_mean, listed
-from orchestrator.machine.leases import LOCK, Lease, died_here, take
+from orchestrator.errors import InputError, listed
+from orchestrator.machine.leases import Lease, died_here, take
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.record import STATE, read
 from orchestrator.plan.why import MOST_NAMED, version_of
-from orchestrator.recipe.sweep_names import is_of_sweep
-from orchestrator.run import RECIPE
 
 
 def print_status(
@@ -39,15 +39,15 @@ def print_status(
     """
     if watch and as_json:
         raise InputError("--json prints one state, --watch many", hint="leave one of them out")
-    folders = _chosen(run, runs_dir)
+    folders = chosen_runs(run, runs_dir)
     for folder in folders.values():
         if left := _ended(folder):
             print(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
     reader = Reader()
     if watch:
-        watch_runs(lambda: {name: reader.read(folder) for name, folder in _chosen(run, runs_dir).items()}, every)
+        watch_runs(lambda: reader.read(chosen_runs(run, runs_dir)), every)
         return
-    found = {name: reader.read(folder) for name, folder in folders.items()}
+    found = reader.read(folders)
     if as_json:
         print(json.dumps({name: one.as_json for name, one in found.items()}, indent=2, ensure_ascii=False))
         return
@@ -57,36 +57,13 @@ def print_status(
             print(line)
         waiting = [dict.fromkeys(STAGE_ROW) | {"stage": name, "state": "waiting"} for name in one.waiting]
         print(table([*(stage.row for stage in one.stages), *waiting]))
+        if one.submitted:
+            print(f"\n{table([job.row for job in one.submitted])}")
         for note in (*([one.note] if one.note else []), *_of_other_versions(folders[name])):
             print(wrapped(note, "note: "))
         print()
     if not folders:
         print(f"no runs in {runs_dir}")
-
-
-def _chosen(run: str | None, runs_dir: Path) -> dict[str, Path]:
-    """The folders of the runs that are asked for, by name.
-
-    Raises:
-        InputError: there is no such run.
-    """
-    folders = run_folders(runs_dir)
-    if run is None:
-        return folders
-    kept = Path(run).name == RECIPE and Path(run).absolute().parent.name in folders
-    name = Path(run).absolute().parent.name if kept else Path(run).stem if run.endswith(".yaml") else run
-    found = {other: folder for other, folder in folders.items() if other == name or is_of_sweep(other, name)}
-    if not found:
-        hint = did_you_mean(name, folders) or (f"runs: {', '.join(folders)}" if folders else "")
-        raise InputError(f"no run `{name}` in {runs_dir}", hint=hint or "give its folder with --runs-dir")
-    return found
-
-
-def run_folders(runs_dir: Path) -> dict[str, Path]:
-    """The folders of runs, by name: they hold a recipe, or a job that is worked on or that has stages."""
-    signs = (RECIPE, f"*/{LOCK}", f"*/*/{STATE}")
-    folders = (path for path in sorted(runs_dir.glob("*/")) if any(any(path.glob(sign)) for sign in signs))
-    return {path.name: path for path in folders}
 
 
 def _ended(folder: Path) -> list[str]:

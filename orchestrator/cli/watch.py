@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from orchestrator.cli.clock import about, clock
 from orchestrator.cli.frame import FAILED, QUIET, RUNS, Line, cut_middle
+from orchestrator.cli.in_queue import SubmittedJob
 from orchestrator.cli.live import Screen
-from orchestrator.cli.on_disk import RunOnDisk, StageOnDisk
+from orchestrator.cli.on_disk import RunOnDisk
+from orchestrator.cli.stages_on_disk import StageOnDisk
 from orchestrator.cli.view import lines_can_move
 from orchestrator.errors import listed
 
@@ -38,7 +40,7 @@ def _looks(look: Callable[[], Runs], every: float) -> Iterator[Runs]:
     while True:
         runs = look()
         yield runs
-        if not any(run.running for run in runs.values()):
+        if not any(run.running or run.queued for run in runs.values()):
             return
         time.sleep(every)
 
@@ -69,7 +71,8 @@ def _plain(look: Callable[[], Runs], every: float) -> None:
 
 def _states(run: RunOnDisk) -> object:
     """What is told at once when it changes."""
-    return run.jobs_done, run.state, sorted(run.owners), [(one.stage, one.state) for one in run.stages]
+    stages, queue = [(one.stage, one.state) for one in run.stages], [(job.job, job.state) for job in run.submitted]
+    return run.jobs_done, run.state, sorted(run.owners), stages, queue
 
 
 def _print(runs: Runs) -> None:
@@ -101,6 +104,7 @@ def lines(name: str, run: RunOnDisk) -> list[Line]:
     found = [(text, QUIET if number else RUNS) for number, text in enumerate(head)]
     others = [one for one in run.stages if one.state != "done"]
     found += [(f"  {_line(one)}", STYLES.get(one.state, FAILED)) for one in others]
+    found += [(f"  {_queued(job)}", RUNS if job.waits_or_runs else FAILED) for job in run.submitted]
     if done:
         found.append((f"  {done} {'stage is' if done == 1 else 'stages are'} done", QUIET))
     if run.waiting:
@@ -114,6 +118,12 @@ def _line(one: StageOnDisk) -> str:
     took = clock(one.seconds) if one.seconds else ""
     left = f"{about(one.left)} left" if one.left is not None else ""
     return "  ".join(filter(None, [one.stage, state, one.progress, took, left, one.error]))
+
+
+def _queued(job: SubmittedJob) -> str:
+    place = f"on {job.node}" if job.node else ""
+    left = f"{job.left} left of its limit" if job.left else ""
+    return "  ".join(filter(None, [f"{job.job} (Slurm job {job.id})", job.state, job.why, place, left]))
 
 
 def fitted(found: Sequence[Line], width: int, height: int, dots: str = "…") -> list[Line]:

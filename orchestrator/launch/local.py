@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import StageError
+from orchestrator.errors import OrchestratorError, StageError
 from orchestrator.launch import diagnose
+from orchestrator.launch.slurm import nodes
 from orchestrator.machine import processes
 from orchestrator.machine.environ import clean_environment
 from orchestrator.machine.files import atomic_write
@@ -29,6 +30,7 @@ POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
 WAIT_SECONDS = 10.0  # for the status of a process that has ended
 SCARCE = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # errors that say nothing about a program
+TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 # of a failed process's log
 SHOWN_LINES, SEARCHED_LINES = 15, 200
 
@@ -70,7 +72,15 @@ class Launcher:
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env | dict(command.env) | {processes.RUN_MARK: self.run_id, processes.STAGE_MARK: str(folder.resolve())}
 
-    def end_leftovers(self, folder: Path, grace: float = processes.GRACE, say: Say = ignore, stop: Stop = NEVER) -> int:
+    def end_leftovers(
+        self,
+        folder: Path,
+        grace: float = processes.GRACE,
+        say: Say = ignore,
+        stop: Stop = NEVER,
+        *,
+        apart: bool = False,
+    ) -> int:
         """End what runs in a stage's folder, or was left running by an earlier run that was killed.
 
         Args:
@@ -78,6 +88,7 @@ class Launcher:
             grace: seconds that each process has to finish what it writes.
             say: told when that is waited for.
             stop: asked a second time, it ends all at once.
+            apart: on the other nodes of this allocation, too.
         """
 
         def waiting() -> None:
@@ -85,7 +96,13 @@ class Launcher:
             say(f"{what} (resources.stop_grace_seconds); Ctrl-C ends it at once")
 
         mark = (processes.STAGE_MARK, str(folder.resolve()))
-        return processes.end(*mark, grace, waiting, lambda: stop.at_once)
+        ended = processes.end(*mark, grace, waiting, lambda: stop.at_once)
+        if apart:
+            try:
+                nodes.end_step(folder)
+            except OrchestratorError as error:  # what was trained is trained
+                say(f"nobody can say whether it runs on other nodes, too: {error}")
+        return ended
 
     def run(
         self,
@@ -125,8 +142,9 @@ class Launcher:
             for name, text in command.files.items():
                 atomic_write(folder / name, text)
         log = folder / LOG
+        apart = any(command.nodes > 1 for command in commands)
         if log.exists():
-            self.end_leftovers(folder, grace, say, stop)
+            self.end_leftovers(folder, grace, say, stop, apart=apart)
         share = len(gpus) // len(commands)
         started = time.monotonic()
         with log.open("ab") as output:
@@ -134,6 +152,8 @@ class Launcher:
             running: list[subprocess.Popen[bytes]] = []
             try:
                 for number, command in enumerate(commands):
+                    if command.nodes > 1:
+                        command = nodes.spread(command, folder, gpus, extensions, grace)
                     env = self.variables(folder, command, environment.bin)
                     if gpus:
                         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[number * share : (number + 1) * share])
@@ -154,12 +174,15 @@ class Launcher:
                     code = _wait(running, POLL_SECONDS)
             finally:
                 # also after success: a launcher may have left a worker behind
-                self.end_leftovers(folder, grace, say, stop)
+                self.end_leftovers(folder, grace, say, stop, apart=apart)
                 for process in running:
                     # a signal that came within subprocess's own wait leaves its lock taken for ever
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         process.wait(WAIT_SECONDS)
         if code != 0:
+            if code in TERMINATED:  # Slurm signals all of a job's processes at once: ours may hear of it a moment later
+                time.sleep(POLL_SECONDS)
+            stop.check()
             how = f"exit status {code}" if code > 0 else f"signal {signal.Signals(-code).name}"
             raise StageError(_failure(log, begin, code, environment.name, f"ended with {how}"), code)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 # they would lead a toolkit's interpreter, or uv, out of its own environment, or a launcher into somebody else's job
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "UV_PROJECT_ENVIRONMENT", "RANK", "LOCAL_RANK",
@@ -10,6 +11,9 @@ FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "UV_PROJE
            "NPROC_PER_NODE",
            # and these would change how it finds its modules and writes its log, or ask for a package that is not there
            "PYTHONSAFEPATH", "PYTHONIOENCODING", "PYTHONINSPECT", "HF_HUB_ENABLE_HF_TRANSFER")  # fmt: skip
+# of Slurm, of what starts MPI programs and of torchrun: transformers, accelerate, DeepSpeed and Lightning take a
+# process that has such for one of several, and wait for the others
+LAUNCHERS = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SALLOC_", "PMI_", "PMI2_", "PMIX_", "OMPI_", "PET_")
 
 
 def clean_environment(*others: str) -> dict[str, str]:
@@ -18,4 +22,9 @@ def clean_environment(*others: str) -> dict[str, str]:
     Python writes UTF-8 there, whatever the terminal can show: so are logs read.
     """
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN and name not in others}
-    return kept | {"PYTHONUTF8": "1"}
+    return without_launchers(kept) | {"PYTHONUTF8": "1"}
+
+
+def without_launchers(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment without what launchers tell the processes that they start."""
+    return {name: value for name, value in env.items() if not name.startswith(LAUNCHERS)}

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from orchestrator.machine.lock_file import look
-from orchestrator.machine.owners import BEAT_SECONDS, Owner, own_note
+from orchestrator.machine.owners import BEAT_SECONDS, Owner, is_here, own_note
 
 SIGN = ".at-work."  # a file's name begins with it
 
@@ -60,7 +61,28 @@ class Presence:
 
 def present(folder: Path) -> Iterator[Owner]:
     """Who is at a folder now, nobody who died."""
+    yield from signs(folder).values()
+
+
+def signs(folder: Path) -> dict[Path, Owner]:
+    """The same, by the file that says so."""
+    found = {}
     for path in sorted(folder.glob(f"{SIGN}*")):
         with contextlib.suppress(OSError):
             if (seen := look(path)) and seen.lives and seen.note:
-                yield seen.note.owner(seen.age)
+                found[path] = seen.note.owner(seen.age)
+    return found
+
+
+def tell_to_end(file: Path) -> bool:
+    """Send SIGTERM to the process that a lock, or the sign of one at work, names.
+
+    Returns:
+        Whether it lives, on this machine, and was sent it.
+    """
+    with contextlib.suppress(OSError):
+        seen = look(file)
+        if seen and seen.note and seen.lives and is_here(seen.note):
+            os.kill(seen.note.pid, signal.SIGTERM)
+            return True
+    return False

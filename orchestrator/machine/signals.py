@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import signal
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 from orchestrator.errors import Interrupted
+from orchestrator.machine.slurm_job import in_slurm_job
 
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -63,6 +67,16 @@ class Stop:
 NEVER = Stop()  # for work that nobody asks to end
 
 
+def die_with_parent(parent: int) -> None:
+    """Have this process, which was just forked, get SIGTERM when its parent dies, however that dies.
+
+    ``parent``: its process id; it may be dead already.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
     """Turn Ctrl-C, SIGTERM and SIGHUP into `Interrupted`, so that every `finally` runs."""
@@ -76,10 +90,14 @@ def interruptible() -> Iterator[None]:
 
 @contextlib.contextmanager
 def heeding(stop: Stop) -> Iterator[None]:
-    """Have Ctrl-C, SIGTERM and SIGHUP ask for a stop, where threads do the work."""
+    """Have Ctrl-C, SIGTERM and SIGHUP ask for a stop, where threads do the work.
+
+    In a Slurm job a second signal hurries nobody: several may tell of one and the same stop.
+    """
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        stop.ask(_named(number))
+        if not (stop.asked and in_slurm_job()):
+            stop.ask(_named(number))
 
     with _handled(ask):
         yield

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.machine.slurm_job import in_slurm_job
 from orchestrator.plan.devices import inference_processes
 from orchestrator.plan.outputs import SelectOutputs
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.toolkits.base import Command, TrainInputs
+from orchestrator.toolkits.programs import saving_between
 
 REQUESTS, PREDICTIONS = "requests.jsonl", "predictions.jsonl"
 
@@ -77,7 +79,12 @@ def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = No
         device=device,
         resume=resume,
     )
-    return plan.trainer.train(plan.recipe_of(stage), inputs)
+    recipe = plan.recipe_of(stage)
+    command = plan.trainer.train(recipe, inputs)
+    minutes = recipe.training.save_minutes
+    if not plan.trainer.saves_between or not (minutes or in_slurm_job()):
+        return command
+    return replace(command, argv=saving_between(command.argv, minutes or 0))
 
 
 def infer_commands(

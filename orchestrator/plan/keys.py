@@ -152,8 +152,8 @@ class Inputs:
         return {
             **self._model(),
             "video": self._video(training=True),
-            # how evaluation is batched, and who is told how it goes, changes no weights
-            "train": given(train, ("eval_batch_size", "report_to", "deepspeed", "per_task", *unused)),
+            # how evaluation is batched, who is told how it goes, and what is saved to go on from, changes no weights
+            "train": given(train, ("eval_batch_size", "save_minutes", "report_to", "deepspeed", "per_task", *unused)),
             "deepspeed": digest(read_json(deepspeed)) if deepspeed else train.deepspeed,
             "seed": self.recipe.seed,
             **self._programs("train"),

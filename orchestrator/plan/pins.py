@@ -68,6 +68,17 @@ def pin(plan: Plan, say: Say) -> Plan:
     return pinned(plan)
 
 
+def repositories(plan: Plan) -> list[tuple[str, str | None]]:
+    """The hub's repositories that a plan's programs load, each with its commit or, where none is pinned, its revision.
+
+    Args:
+        plan: as `pin` or `pinned` gives it.
+    """
+    kept, model = _kept(plan), plan.recipe.model
+    own = [(model.path, model.revision)] if model.path and on_hub(model) else []
+    return [*own, *((part, kept.get(_name(part, None))) for part in _parts(plan.recipe))]
+
+
 def on_hub(model: ModelSpec) -> bool:
     """Whether a model is one of the hub's, neither a local folder nor hosted elsewhere."""
     return bool(model.gpus and model.path and not Path(model.path).expanduser().exists())

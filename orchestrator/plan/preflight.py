@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
@@ -28,7 +28,14 @@ MOST_VIDEOS = 10  # bad ones shown, lest they hide everything else
 _HUB_ID = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-def problems_of(plan: Plan, *, everything: bool = False, say: Say = ignore, rows: Rows | None = None) -> list[Problem]:
+def problems_of(
+    plan: Plan,
+    *,
+    everything: bool = False,
+    say: Say = ignore,
+    rows: Rows | None = None,
+    elsewhere: Collection[str] = (),
+) -> list[Problem]:
     """All that is wrong with a plan's toolkit settings, data, prompts, videos and machine.
 
     Args:
@@ -36,10 +43,12 @@ def problems_of(plan: Plan, *, everything: bool = False, say: Say = ignore, rows
         everything: also look at jobs that are done already.
         say: told what takes a while, and what is odd but no problem.
         rows: pass the same dictionary for several plans over the same data, to read it once.
+        elsewhere: what is not looked at, because another machine will have it: "machine", "weights", "videos".
     """
     survey = Survey(plan, everything, {} if rows is None else rows)
     found: list[Problem] = []
-    for finding in chain.from_iterable(check(survey) for check in CHECKS):
+    left_out = {ELSEWHERE[what] for what in elsewhere}
+    for finding in chain.from_iterable(check(survey) for check in CHECKS if check not in left_out):
         if isinstance(finding, Problem):
             found += [finding] if finding not in found else []
         else:
@@ -56,6 +65,9 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     if recipe.video.training and recipe.train and not plan.trainer.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
         yield survey.problem(message, "leave it out")
+    if recipe.train and recipe.train.save_minutes and not plan.trainer.saves_between:
+        message = f"train.save_minutes: trainings of {recipe.model.toolkit} save at steps only"
+        yield survey.problem(message, "leave it out, and set train.save_steps")
     if recipe.prompt.history and not plan.engine.history:
         message = f"prompt.history: the runner of {recipe.model.toolkit} gives no turns before the question"
         yield survey.problem(message, "leave it out, or put them into the prompt template")
@@ -205,3 +217,4 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
 
 
 CHECKS: tuple[Check, ...] = (_settings, _machine, _weights, _prompts, _data, _leaks, _shared_ids, _videos)
+ELSEWHERE: dict[str, Check] = {"machine": _machine, "weights": _weights, "videos": _videos}

@@ -8,18 +8,22 @@ from pathlib import Path
 
 from orchestrator.errors import InputError, Problem
 from orchestrator.recipe.load import load_sweep
-from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.recipe import Recipe, Swept
 
 
 @dataclass(frozen=True)
 class RecipeFiles:
-    """Recipe files with what a command line changes of each: see `load_sweep`."""
+    """Recipe files with what a command line changes of each: see `load_sweep`.
+
+    ``swept``: what the only recipe is of a sweep, of which its file says nothing.
+    """
 
     files: Sequence[Path]
     overrides: Sequence[str] = ()
     tasks: Sequence[str] = ()
     limit: int | None = None
     sweep: Sequence[str] = ()
+    swept: Swept | None = None
     _whole: dict[Path, dict[str, Recipe]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def options(self) -> list[str]:
@@ -68,4 +72,5 @@ class RecipeFiles:
         return self._whole[file][recipe.name]
 
     def _of(self, file: Path, tasks: Sequence[str]) -> list[Recipe]:
-        return load_sweep(file, self.overrides, tasks, self.limit, self.sweep)
+        found = load_sweep(file, self.overrides, tasks, self.limit, self.sweep)
+        return [one.of_sweep(self.swept) for one in found] if self.swept else found

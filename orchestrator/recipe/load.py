@@ -83,8 +83,7 @@ def load_sweep(
         except InputError as error:
             problems += error.problems
             continue
-        recipe._swept = Swept(results_name(str(name.value), chosen.labels), one.values)
-        found.append(recipe)
+        found.append(recipe.of_sweep(Swept(results_name(str(name.value), chosen.labels), one.values)))
     hint = "leave one of them out; one value of a recipe's sweep alone is --sweep KEY=VALUE"
     said = (f"--set {text}" for text in overrides)
     problems += [Problem("the sweep says otherwise of the same key", where, hint) for where in said if where in lost]

@@ -19,12 +19,13 @@ from orchestrator.machine.files import digest
 from orchestrator.recipe import released
 from orchestrator.recipe.given import given
 from orchestrator.recipe.sections import Data, Inference, InstructionTuning, Modality, Prompt, Resources, Select, Video
+from orchestrator.recipe.slurm import Slurm
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
 NAME = r"^\w[\w.+-]*$"
 Method = Literal["zero_shot", "sft", "it"]
 # where things are, and how fast they go: equal recipes on two machines differ in these
-_PLACE = ("description", "resources", "data.root", "data.video_root", "inference.batch_size", "train")
+_PLACE = ("description", "resources", "slurm", "data.root", "data.video_root", "inference.batch_size", "train")
 # of a training: how evaluation is batched, and who is told how it goes, changes no weights; rows of tasks are told as
 # what they come to
 _PACE = ("eval_batch_size", "report_to", "per_task")
@@ -65,6 +66,7 @@ class Recipe(Section):
     inference: Inference = Field(default_factory=Inference)
     video: Video = Field(default_factory=Video)
     resources: Resources = Field(default_factory=Resources)
+    slurm: Slurm = Field(default_factory=Slurm, description="what `run --on slurm` asks for, over the site file")
     source: Path | None = Field(None, exclude=True, repr=False, description="the file it was read from")
 
     _places: Mapping[str, str] = PrivateAttr(default_factory=dict)
@@ -74,6 +76,12 @@ class Recipe(Section):
     def swept(self) -> Swept | None:
         """What this is of a sweep's combinations; ``None`` where it is no such."""
         return self._swept
+
+    def of_sweep(self, swept: Swept) -> Recipe:
+        """The same as one of a sweep's combinations."""
+        copy = self.model_copy()
+        copy._swept = swept
+        return copy
 
     @property
     def results_name(self) -> str:
@@ -174,8 +182,11 @@ class Recipe(Section):
         return self.training if task_name is None else self.training.merged(task_name)
 
     def resolved(self) -> dict[str, Any]:
-        """Every setting as plain JSON values, in the order of the fields, without the file it came from."""
-        return self.model_dump(mode="json")
+        """Every setting as plain JSON values, in the order of the fields, without the file it came from.
+
+        Of ``slurm`` what is said: the rest is the site's to say.
+        """
+        return self.model_dump(mode="json") | {"slurm": self.slurm.model_dump(mode="json", exclude_unset=True)}
 
     @property
     def digest(self) -> str:

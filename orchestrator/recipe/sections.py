@@ -11,10 +11,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
+from orchestrator.machine.slurm_job import in_slurm_job
 from orchestrator.recipe.train import Precision, holds_secret
 
 Modality = Literal["text", "video"]
 Split = Literal["train", "dev", "test"]
+GRACE_SECONDS, SLURM_GRACE_SECONDS = 30.0, 120.0  # where a recipe says nothing
 # environment variables that say where things are, how fast they go or what is logged; any other may change answers
 _HARMLESS = re.compile(
     r"(OMP|MKL|KMP|GLOO|NCCL|TORCH_NCCL|UCX|FI|XDG|DS|MMLA_API)_.*|(WANDB|SWANLAB|MLFLOW|COMET|CLEARML|TRACKIO|NEPTUNE|TENSORBOARD)_.*|PYTORCH_.*ALLOC_CONF|TOKENIZERS_PARALLELISM"
@@ -151,16 +153,18 @@ class Resources(Section):
     """What a run may use."""
 
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: CUDA, or CPU without GPU up to 1B")
-    processes: int = Field(1, ge=1, description="training processes, one per GPU")
+    processes: int = Field(1, ge=1, description="training processes, one per GPU, on all nodes together")
+    nodes: int = Field(1, ge=1, description="machines of a training, alike, in one allocation of Slurm's")
     inference_processes: int | None = Field(
         None, ge=1, description="inference processes that share the requests (default: as the GPUs allow, 1 on a CPU)"
     )
     env: dict[str, str] = Field(default_factory=dict, description="environment variables of the toolkit")
     stage_timeout_hours: float | None = Field(None, gt=0, description="stop a stage that takes longer")
-    stop_grace_seconds: float = Field(
-        30.0,
+    stop_grace_seconds: float | None = Field(
+        None,
         ge=0,
-        description="when a run is stopped, its processes have so long to finish a checkpoint",
+        description="when a run is stopped, its processes have so long to finish a checkpoint (default: 30; 120 in a "
+        "Slurm job)",
     )
     stall_minutes: float = Field(
         30.0,
@@ -179,9 +183,37 @@ class Resources(Section):
     )
 
     @property
+    def grace_seconds(self) -> float:
+        """How long processes have to finish a checkpoint when the run that this process is part of is stopped."""
+        return self.slurm_grace_seconds if in_slurm_job() or self.stop_grace_seconds is not None else GRACE_SECONDS
+
+    @property
+    def slurm_grace_seconds(self) -> float:
+        """The same of a run that is a Slurm job."""
+        return SLURM_GRACE_SECONDS if self.stop_grace_seconds is None else self.stop_grace_seconds
+
+    @property
+    def processes_per_node(self) -> int:
+        """Training processes on each node, one per GPU."""
+        return self.processes // self.nodes
+
+    @property
     def decisive_env(self) -> dict[str, str]:
         """The variables of ``env`` that may change what is computed: all but those known to be harmless."""
         return {name: value for name, value in sorted(self.env.items()) if not _HARMLESS.fullmatch(name)}
+
+    @model_validator(mode="after")
+    def _evenly_spread(self) -> Resources:
+        if self.processes % self.nodes:
+            above = (self.processes // self.nodes + 1) * self.nodes
+            numbers = " or ".join(str(number) for number in (above - self.nodes, above) if number)
+            fewer = ", ".join(str(number) for number in range(1, self.nodes) if self.processes % number == 0)
+            raise refuse(
+                "nodes processes",
+                f"`resources.processes` {self.processes} cannot be spread evenly over {self.nodes} nodes",
+                f"it counts the processes of all nodes: set it to {numbers}, or resources.nodes to {fewer}",
+            )
+        return self
 
     @field_validator("env")
     @classmethod

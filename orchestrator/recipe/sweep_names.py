@@ -120,8 +120,11 @@ def _ends(key: str) -> list[str]:
 
 
 def _keys(*path: str) -> list[str]:
+    """All keys but those of ``slurm``, which change no result and no label of another key."""
     found = []
     for key in SCHEMA.keys(*path):
+        if not path and key == "slurm":
+            continue
         found += [".".join((*path, key)), *_keys(*path, key)]
     return found
 

@@ -85,6 +85,12 @@ class _Training(Section):
     max_length: int = Field(1024, ge=16, description="tokens of a sample, prompt and answer together")
     precision: Precision = Field("bf16", description="number format in training")
     save_steps: int | None = Field(None, ge=1, description="steps between checkpoints (default: one epoch)")
+    save_minutes: float | None = Field(
+        None,
+        gt=0,
+        description="minutes after which one more checkpoint is written to go on from, which is never chosen, and "
+        "kept until there is a newer one (default: none)",
+    )
     keep_checkpoints: int | None = Field(
         1,
         ge=1,

@@ -40,8 +40,8 @@ class Line:
         return self.plan.folder / self.job.name
 
     def need(self, stage: Stage) -> Need:
-        """What a stage computes on."""
-        return need_of(self.job.recipe, stage.kind, device_of(self.plan))
+        """What a stage computes on; of the other nodes of an allocation it takes the same GPUs as of this one."""
+        return need_of(self.job.recipe, stage.kind, device_of(self.plan)).on_a_node()
 
     def release(self) -> None:
         """Give the job's lock back."""

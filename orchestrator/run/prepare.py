@@ -6,7 +6,7 @@ import contextlib
 import os
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -140,6 +140,18 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
         InputError: all that is wrong with the input.
         StageError: an environment could not be built.
     """
+    check(plans, results_dir, listener.line)
+    build_environments(plans, listener.line)
+
+
+def check(
+    plans: Sequence[Plan], results_dir: Path, tell: Say, elsewhere: Callable[[Plan], Collection[str]] = lambda _: ()
+) -> None:
+    """See that everything is right before anything is launched; ``elsewhere``: of each plan, see `problems_of`.
+
+    Raises:
+        InputError: all that is wrong with the input.
+    """
     from orchestrator.plan.preflight import problems_of  # a run that is done needs none of it
 
     said: set[str] = set()
@@ -147,19 +159,28 @@ def prepare(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> Non
 
     def say(text: str) -> None:  # the same is said of all combinations of a sweep
         if text not in said:
-            listener.line(text)
+            tell(text)
         said.add(text)
 
     problems = _closed_folders(plans) + _unwritable(results_dir, list(dict.fromkeys(map(results_name, plans))))
     for plan in plans:
-        found = [*problems_of(plan, say=say, rows=rows), *_unread_failures(plan.recipe.model.toolkit)]
+        found = problems_of(plan, say=say, rows=rows, elsewhere=elsewhere(plan))
+        found += _unread_failures(plan.recipe.model.toolkit)
         problems += [problem for problem in found if problem not in problems]
     if problems:
         raise InputError(problems)
+
+
+def build_environments(plans: Sequence[Plan], say: Say) -> None:
+    """Build the environments that what is left of plans lacks.
+
+    Raises:
+        StageError: one could not be built.
+    """
     starting = ((plan, stage.kind) for plan in plans for job in plan.jobs for stage in job.todo())
     environments = [plan.part(kind).environment for plan, kind in starting if kind in LOADS]
     for environment in {environment.name: environment for environment in environments}.values():
         if environment.state() != "ready":
             what = f"building the environment of {environment.name}: once, some minutes and gigabytes"
-            listener.line(f"{what} ({environment.log})")
+            say(f"{what} ({environment.log})")
             build(environment)

@@ -23,6 +23,7 @@ from orchestrator.run.sweep_rows import among_others, answers_among_others
 from orchestrator.run.weights import weights_of
 from orchestrator.scores.answer_file import answers_path
 from orchestrator.scores.results import OVERALL, ResultsRow, write_results
+from orchestrator.toolkits.base import Say
 
 WRITING = ".writing"  # the folder, beside results, of whoever writes them
 WAIT_SECONDS = 0.2  # for another run's writing, while stages run: signs of life and the user's Ctrl-C cannot wait
@@ -45,7 +46,7 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
     """Write the results of plans, and tell them."""
     for name in dict.fromkeys(map(results_name, plans)):
         path = results_dir / f"{name}.csv"
-        written = _write(path, plans, listener)
+        written = _write(path, plans, listener.line)
         if not written.rows:
             continue
         listener.results(written.rows, Places(path, answers_path(path), weights_of(written.found)))
@@ -74,7 +75,7 @@ def report_jobs(jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results
     tasks = {(plan.recipe.name, task.name) for plan, job in jobs for task in job.tasks}
     for name in dict.fromkeys(results_name(plan) for plan, _ in jobs):
         try:
-            rows = _write(results_dir / f"{name}.csv", plans, listener, WAIT_SECONDS).rows
+            rows = _write(results_dir / f"{name}.csv", plans, listener.line, WAIT_SECONDS).rows
         except Busy as error:
             busy = str(error)
         except (OSError, InputError, StageError) as error:
@@ -82,6 +83,22 @@ def report_jobs(jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results
         else:
             listener.scored([row for row in rows if (row["recipe"], row["task"]) in tasks])
     return busy
+
+
+def write_missing(plan: Plan, path: Path, say: Say) -> None:
+    """Write the results of a plan that was scored where their file lacks them: whoever scored it was killed then.
+
+    Args:
+        plan: whose results are looked at.
+        path: their file, which no other recipe's results share.
+        say: told what cannot be written, and what else a user should know.
+    """
+    try:
+        _write(path, [plan], say, WAIT_SECONDS)
+    except Busy:  # who writes there knows of it, or the next look does
+        pass
+    except (OSError, InputError, StageError) as error:
+        say(f"note: results are not written yet: {error}")
 
 
 class _Written(NamedTuple):
@@ -97,7 +114,7 @@ def _rows(found: Sequence[Scored]) -> list[ResultsRow]:
     return [row for _, some in groupby(found, lambda one: id(one.plan)) for row in results_of(list(some))]
 
 
-def _write(path: Path, plans: Sequence[Plan], listener: Listener, most: float | None = None) -> _Written:
+def _write(path: Path, plans: Sequence[Plan], say: Say, most: float | None = None) -> _Written:
     """Have a file hold the rows of what is scored by now, and the file beside it the answers.
 
     Raises:
@@ -111,10 +128,10 @@ def _write(path: Path, plans: Sequence[Plan], listener: Listener, most: float | 
         # looked at now: of two runs that end together the second sees what the first did, and what it wrote
         found = [one for plan in mine for one in scored(plan)]
         rows = _rows(found)
-        return _Written(found, rows, _merge(path, rows, found, listener)) if rows else _Written()
+        return _Written(found, rows, _merge(path, rows, found, say)) if rows else _Written()
 
 
-def _merge(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], listener: Listener) -> Sequence[Path]:
+def _merge(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], say: Say) -> Sequence[Path]:
     """As `_write`, while nobody else writes there; returns the tables that answers were lost with."""
     answers = answers_path(path)
     for left in (one for file in (path, answers) for one in path.parent.glob(f".{glob.escape(file.name)}.*.tmp")):
@@ -126,12 +143,12 @@ def _merge(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], list
     if not known:
         replaced = {Found(one.job.recipe.name, one.task.name, run) for one in found for run in one.entry.replaces}
         if aside := move_aside(path, everything, replaced):
-            listener.line(f"{path} held other results: they are now in {aside}")
+            say(f"{path} held other results: they are now in {aside}")
             everything = rows
     if not known or not are_written(answers, count, found):
         content, lost = answers_of(found)
         others = {row["recipe"] for row in everything} - {row["recipe"] for row in rows}
-        content = _others(answers, others, listener) + content
+        content = _others(answers, others, say) + content
         if not answers.exists() or answers.read_bytes() != content:
             atomic_write(answers, content)
     if not known:
@@ -140,12 +157,12 @@ def _merge(path: Path, rows: Sequence[ResultsRow], found: Sequence[Scored], list
     return lost
 
 
-def _others(path: Path, recipes: Collection[str], listener: Listener) -> bytes:
+def _others(path: Path, recipes: Collection[str], say: Say) -> bytes:
     """The answers of other combinations of a sweep in the file of all; nothing where it is damaged, which is told."""
     try:
         return answers_among_others(path, recipes)
     except InputError as error:
-        listener.line(
+        say(
             f"note: {error}\n    it is written anew, without the answers of {listed(sorted(recipes), MOST_TASKS)}: "
             "the command that ran these adds them, and does nothing else again"
         )

@@ -104,7 +104,7 @@ def _run(plans: Sequence[Plan], listener: Listener, results: Reporter, jobs: int
     from orchestrator.run.schedule import Scheduler
 
     stop = Stop()
-    grace = max(plan.recipe.resources.stop_grace_seconds for plan in plans)
+    grace = max(plan.recipe.resources.grace_seconds for plan in plans)
     try:
         with heeding(stop), Launcher(grace) as launcher:
             listener.start(plans)

@@ -32,12 +32,14 @@ class Command:
         env: added to the user's environment.
         files: text by name, written before it starts.
         unset: names taken from the user's environment.
+        nodes: how many machines of an allocation start it, each once.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
+    nodes: int = 1
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,7 @@ class Trainer(Part, Protocol):
     """Trains models: maps a stage to files and a command, and reads its outputs back."""
 
     suffix: str
+    saves_between: bool  # whether `inside.between` can save its trainings (`train.save_minutes`)
     training_video: bool  # whether training can show videos otherwise than inference (`video.training`)
     layouts: Mapping[str, Layout]  # of the files that the benchmark's authors released for it, by modality
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.inside.between import MARK
 from orchestrator.inside.trainer_hooks import date_by_step
 from orchestrator.machine.files import read_json
 from orchestrator.machine.logs import LOG, tail
@@ -25,6 +26,8 @@ MEASURED = {"loss", "grad_norm", ACCURACY, "eval_seq_acc"}  # numbers of the log
 BAR = re.compile(r"(?:^|[\r\n])\s*(?:Train:\s*)?\d+%\|[^|\r\n]*\|\s*(\d+)/(\d+) \[[^]\r\n]*\](?!\x1b\[A)")
 LOSS = re.compile(r"'loss': ([-+.\de]+|nan|inf)")
 MOST = 3  # files that one sentence names
+# in a checkpoint that transformers' `enable_jit_checkpoint` has not finished
+UNFINISHED = "checkpoint-is-incomplete.txt"
 Problems = Callable[[Path], list[str]]  # what is wrong with the files of a checkpoint
 
 
@@ -56,7 +59,7 @@ def _candidates(output: Path, weights: Problems) -> list[tuple[Checkpoint, list[
         if not step.isdecimal() or not path.is_dir():
             continue
         state = _state(path / STATE)
-        if not (path / STATE).exists():
+        if not (path / STATE).exists() or (path / UNFINISHED).exists():
             problems = ["it was not written to its end"]
         elif state is None or state["global_step"] != int(step):
             problems = [f"{STATE} is damaged"]
@@ -66,14 +69,26 @@ def _candidates(output: Path, weights: Problems) -> list[tuple[Checkpoint, list[
     return sorted(found, key=lambda candidate: candidate[0].step)
 
 
+def steps_saved(folder: Path) -> list[int]:
+    """The steps of the checkpoints in a stage's folder that were written to their end; none where it trains nothing."""
+    states = folder.glob(f"{OUTPUT}/checkpoint-*/{STATE}")
+    names = [path.parent.name.partition("-")[2] for path in states if not (path.parent / UNFINISHED).exists()]
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
 def checkpoints(output: Path, weights: Problems = weights_problems) -> list[Checkpoint]:
-    """The checkpoints that are whole, by step; ``weights`` tells what is wrong with one's files."""
-    return [checkpoint for checkpoint, problems in _candidates(output, weights) if not problems]
+    """The training's own checkpoints that are whole, by step; ``weights`` tells what is wrong with one's files."""
+    return [one for one, problems in _candidates(output, weights) if not problems and _own(one)]
 
 
 def damaged(output: Path, weights: Problems = weights_problems) -> dict[int, str]:
     """Those that are not, by step, each with why: "model.safetensors is empty"."""
-    return {one.step: "; ".join(problems) for one, problems in _candidates(output, weights) if problems}
+    return {one.step: "; ".join(problems) for one, problems in _candidates(output, weights) if problems and _own(one)}
+
+
+def _own(checkpoint: Checkpoint) -> bool:
+    """Whether it is one of those that the recipe asks for, not one between them that is only gone on from."""
+    return not (checkpoint.path / MARK).exists()
 
 
 def evaluations(output: Path) -> list[tuple[int, float]]:

@@ -75,6 +75,7 @@ class HfTrainer(Programs):
 
     starts: Mapping[str, str] = {"train": "train"}
     training_video = False
+    saves_between = True
     layouts: Mapping[str, Layout] = {}
     weights_problems = staticmethod(weights_problems)  # what is wrong with what inference loads from a checkpoint
 

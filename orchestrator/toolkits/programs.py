@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.environments.environment import Environment
-from orchestrator.inside import start
+from orchestrator.inside import between, start
 from orchestrator.machine.meaning import imports
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Resources
 from orchestrator.toolkits.base import Command
 
 # several processes on a CPU, which DeepSpeed does not find by itself
@@ -30,9 +31,21 @@ def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
     return env | dict(recipe.resources.env)
 
 
-def torchrun(processes: int) -> tuple[str, ...]:
-    """The arguments of Python under which a program runs in so many processes of this machine."""
-    return ("-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}")
+def torchrun(resources: Resources) -> tuple[str, ...]:
+    """The arguments of Python under which a program runs in several processes, of this machine or of several.
+
+    Of several machines each starts this line; where they meet is known in the allocation alone, and whoever starts them
+    tells it in torchrun's own variables (`launch.slurm.node`).
+    """
+    several = (f"--nnodes={resources.nodes}", "--rdzv_backend=c10d")
+    nodes = several if resources.nodes > 1 else ("--standalone",)
+    return ("-m", "torch.distributed.run", *nodes, f"--nproc_per_node={resources.processes_per_node}")
+
+
+def saving_between(argv: Sequence[str], minutes: float) -> tuple[str, ...]:
+    """A command line that starts a training, with checkpoints between its own, see `inside.between`."""
+    at = argv.index(str(start.HERE)) + 1
+    return (*argv[:at], between.__file__, f"{minutes:g}", *argv[at:])
 
 
 @cache
@@ -91,9 +104,11 @@ class Programs:
         text = json.dumps(config, ensure_ascii=False, indent=2) + "\n"
         return self.command(self.line(program, name), env, {name: text})
 
-    def command(self, line: Sequence[str], env: Mapping[str, str], files: Mapping[str, str] | None = None) -> Command:
-        """The command of a line for the environment's Python."""
-        return Command((str(self.environment.python), *line), env, files or {}, self.unset)
+    def command(
+        self, line: Sequence[str], env: Mapping[str, str], files: Mapping[str, str] | None = None, nodes: int = 1
+    ) -> Command:
+        """The command of a line for the environment's Python, which each of so many machines is to start."""
+        return Command((str(self.environment.python), *line), env, files or {}, self.unset, nodes)
 
     def sources(self, kind: str) -> Sequence[Path]:
         """See `Part.sources`: the program that a kind of stage starts with, and what that imports."""

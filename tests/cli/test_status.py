@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.disk_progress import left_of
-from orchestrator.cli.status import run_folders
+from orchestrator.cli.run_folders import run_folders
 from orchestrator.machine.leases import Lease, take
 from orchestrator.machine.processes import STAGE_MARK
 from orchestrator.plan.keys import KEYS

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.on_disk import RunOnDisk, StageOnDisk
+from orchestrator.cli.on_disk import RunOnDisk
+from orchestrator.cli.stages_on_disk import StageOnDisk
 from orchestrator.cli.table import cells_of
 from orchestrator.cli.watch import fitted, lines, watch_runs
 from orchestrator.machine.leases import Owner

@@ -12,6 +12,7 @@ from orchestrator.errors import InputError
 from orchestrator.inside import start
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.outputs import SelectOutputs
+from orchestrator.toolkits.base import Command
 from tests.plan.demo import demo_plan, keys
 from tests.shared import ROOT
 from tests.stages import finish
@@ -56,3 +57,27 @@ def test_the_batch_is_the_same_on_any_number_of_devices(
     assert command is not None
     assert f"gradient_accumulation_steps: {expected}\n" in command.files["train.yaml"]
     assert ("torch.distributed.run" in command.argv) == (processes > 1)
+
+
+@pytest.mark.parametrize("toolkit", [name for name in toolkit_names() if name not in ("openai_api", "echo")])
+def test_on_several_nodes_torchrun_waits_for_the_others(data: Path, tmp_path: Path, toolkit: str) -> None:
+    """Where they meet is not in the line: who starts it on each node says so."""
+
+    def train(*resources: str) -> Command:
+        own = ("model.init=null", "model.path=a/b", "model.parts={llm: a/c, vision_tower: a/d, projector: a/e}")
+        model = (f"model.toolkit={toolkit}", *own, "train.finetuning=lora")
+        batch = ("train.batch_size=16", "train.micro_batch_size=2", "train.deepspeed=zero2")
+        plan = demo_plan(data, *model, *batch, *resources, runs=tmp_path / "runs")
+        command = command_of(plan, plan.jobs[0].stage("train"), "cpu")
+        assert command is not None
+        return command
+
+    one, two = train("resources.processes=4"), train("resources.processes=4", "resources.nodes=2")
+    head = ("-m", "torch.distributed.run")
+    assert one.argv[1:5] == (*head, "--standalone", "--nproc_per_node=4")
+    assert two.argv[1:6] == (*head, "--nnodes=2", "--rdzv_backend=c10d", "--nproc_per_node=2")
+    assert (one.nodes, two.nodes) == (1, 2)
+    # the batch is the same, and all else
+    assert (one.argv[5:], dict(one.files)) == (two.argv[6:], dict(two.files))
+    different = {name: (one.env[name], two.env[name]) for name in one.env if one.env[name] != two.env.get(name)}
+    assert different in ({}, {"LOCAL_SIZE": ("4", "2")})  # DeepSpeed's count of the processes of a machine

@@ -78,17 +78,24 @@ CHANGES |= {
     "data.video_root": ("{root}/elsewhere", NONE, VIDEO),  # videos by name and size
     "train.lora": ("{rank: 3}", NONE, ("train.finetuning=full",)),  # no adapter
     "train.eval_batch_size": ("3", NONE, ()),  # changes neither weights nor answers
+    "train.save_minutes": ("9", NONE, ()),  # what it saves is never chosen
     "train.report_to": ("tensorboard", NONE, ()),  # who is told how it goes
     "inference.batch_size": ("3", NONE, ()),  # of greedy answers; where they are sampled it counts
     "resources.device": ("cuda", NONE, ()),
     "resources.processes": ("2", NONE, ()),  # the batch over all of them is the same
+    "resources.nodes": ("2", NONE, ("resources.processes=2",)),  # nor where the processes run
     "resources.inference_processes": ("2", NONE, ()),
     "resources.stage_timeout_hours": ("9", NONE, ()),
     "resources.stop_grace_seconds": ("9", NONE, ()),
     "resources.stall_minutes": ("9", NONE, ()),
     "resources.seconds_per_step": ("9", NONE, ()),
     "resources.seconds_per_answer": ("9", NONE, ()),
-}
+    # where a job waits, and what it is given
+    **{f"slurm.{name}": (value, NONE, ()) for name, value in {
+        "template": "a.j2", "partition": "a", "account": "a", "qos": "a", "time": "9", "cpus": "9", "mem": "9G",
+        "constraint": "a", "gpu_option": "gpus", "gpu_type": "a100", "setup": "[a]", "extra": "{nice: 5}",
+        "array_limit": "9", "requeues": "9", "prepare": "[]"}.items()},
+}  # fmt: skip
 # chosen by another test, or by nothing
 ELSEWHERE = {"method", "tasks", "source"}
 

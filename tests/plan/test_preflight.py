@@ -111,6 +111,14 @@ def test_training_on_other_frames_is_for_toolkits_that_can(data: Path, monkeypat
     assert message in [problem.message for problem in preflight.problems_of(plan)]
 
 
+def test_saving_by_time_is_for_toolkits_that_can(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = released_plan("qwen2_vl_7b_sft", data, "resources.device=cpu", "train.save_minutes=30")
+    message = "train.save_minutes: trainings of llamafactory save at steps only"
+    assert message not in [problem.message for problem in preflight.problems_of(plan)]
+    monkeypatch.setattr(llamafactory.Trainer, "saves_between", False)
+    assert message in [problem.message for problem in preflight.problems_of(plan)]
+
+
 def test_prompts_of_a_broken_template_are_refused(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "bad.j2"
     path.write_text("{{ text }}{{ labels[2] }}")  # infer.py names two labels of Ch-sims, training three

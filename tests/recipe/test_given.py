@@ -23,7 +23,16 @@ from tests.recipes import shipped
 
 LIST = Path(__file__).with_name("defaults.txt")
 # where things are and what a run may use: part of no key and no digest
-PLACE = {"Recipe.source", "Recipe.description", "Recipe.resources", "Resources", "Data.root", "Data.video_root"}
+PLACE = {
+    "Recipe.source",
+    "Recipe.description",
+    "Recipe.resources",
+    "Resources",
+    "Recipe.slurm",
+    "Slurm",
+    "Data.root",
+    "Data.video_root",
+}
 # a row counts as what it comes to
 PLACE |= {"TaskTrain"}
 ADVICE = f"""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orchestrator.errors import StageError, listed
 from orchestrator.launch.local import Launcher
+from orchestrator.machine.allocation import allocation
 from orchestrator.machine.extensions import compiled_extensions
 from orchestrator.machine.signals import NEVER, Stop
 from orchestrator.plan.identity import sizes_of
@@ -60,7 +61,7 @@ class Context:
 
     def end_leftovers(self, folder: Path) -> None:
         """End what an earlier run left running in a folder of the stage."""
-        self.launcher.end_leftovers(folder, self.recipe.resources.stop_grace_seconds, self.say, self.stop)
+        self.launcher.end_leftovers(folder, self.recipe.resources.grace_seconds, self.say, self.stop)
 
     def need_unchanged(self, stage: Stage, *, rows_only: bool = False) -> None:
         """See that what was just read for a stage, or is about to be, is what its key was made of.
@@ -148,6 +149,8 @@ class Context:
 
         hours = self.recipe.resources.stage_timeout_hours
         extensions = self.plan.folder / ".torch_extensions"
+        if given := allocation():
+            extensions /= given.node  # nodes may differ in GPU and compiler
         with compiled_extensions(extensions):
             self.launcher.run(
                 commands,
@@ -159,5 +162,5 @@ class Context:
                 say=self.say,
                 stop=self.stop,
                 timeout_seconds=hours * 3600 if hours else None,
-                grace=self.recipe.resources.stop_grace_seconds,
+                grace=self.recipe.resources.grace_seconds,
             )

@@ -121,15 +121,16 @@ class Trainer(HfTrainer):
         if inputs.resume:
             arguments["resume_from_checkpoint"] = inputs.resume
         env = process_environment(recipe, inputs.device)
-        processes = recipe.resources.processes
+        resources = recipe.resources
         launcher: tuple[str, ...] = ()
-        if train.deepspeed or processes > 1:
+        if train.deepspeed or resources.processes > 1:
             # what llamafactory-cli itself would start, without its splitting of paths at spaces
-            launcher = torchrun(processes)
+            launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
-        return self.command((*launcher, *self.line("train", "train.yaml")), env, {"train.yaml": text})
+        line = (*launcher, *self.line("train", "train.yaml"))
+        return self.command(line, env, {"train.yaml": text}, resources.nodes)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

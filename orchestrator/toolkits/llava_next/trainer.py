@@ -136,15 +136,16 @@ class Trainer(HfTrainer):
             arguments = {"dataloader_num_workers": WORKERS, "gradient_checkpointing": True}
         arguments |= dict(train.extra)
         arguments |= train_arguments(recipe, inputs, self.environment)
-        env = process_environment(recipe, inputs.device)
+        env, resources = process_environment(recipe, inputs.device), recipe.resources
         launcher: tuple[str, ...] = ()
         if train.deepspeed:
             # unlike DeepSpeed's own launcher this one keeps to CUDA_VISIBLE_DEVICES and leaves nothing behind
-            launcher = torchrun(recipe.resources.processes)
+            launcher = torchrun(resources)
             if inputs.device == "cpu":
                 # LOCAL_SIZE: else DeepSpeed counts the CPUs with the program numactl
-                env = ON_CPU | {"LOCAL_SIZE": str(recipe.resources.processes)} | env
-        return self.command((*launcher, *self.line("train", *flags(arguments))), env)
+                env = ON_CPU | {"LOCAL_SIZE": str(resources.processes_per_node)} | env
+        line = (*launcher, *self.line("train", *flags(arguments)))
+        return self.command(line, env, nodes=resources.nodes)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

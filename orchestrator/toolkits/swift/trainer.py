@@ -105,13 +105,14 @@ class Trainer(HfTrainer):
             arguments["resume_from_checkpoint"] = inputs.resume
         # a shared cache would hand out old rows for files changed under the same name
         env = {"HF_DATASETS_OFFLINE": "1", "MODELSCOPE_CACHE": CACHE} | process_environment(recipe, inputs.device)
-        processes = recipe.resources.processes
+        resources = recipe.resources
         launcher: tuple[str, ...] = ()
-        if train.deepspeed or processes > 1:
-            launcher = torchrun(processes)
+        if train.deepspeed or resources.processes > 1:
+            launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
-        return self.command((*launcher, *self.line("train", *command_line(arguments))), env)
+        line = (*launcher, *self.line("train", *command_line(arguments)))
+        return self.command(line, env, nodes=resources.nodes)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

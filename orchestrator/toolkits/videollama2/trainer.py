@@ -58,16 +58,16 @@ class Trainer(HfTrainer):
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """See `Trainer.train`."""
-        train, processes = recipe.training, recipe.resources.processes
+        train, resources = recipe.training, recipe.resources
         arguments = default_arguments(inputs.device) | train_arguments(recipe, inputs, self.environment)
         arguments |= dict(train.extra)
         env = process_environment(recipe, inputs.device)
         if inputs.device == "cpu":
             env = ON_CPU | env
         line = self.line("train", recipe.model.attention, *flags(arguments))
-        if train.deepspeed or processes > 1:
-            line = (*torchrun(processes), *line)
-        return self.command(line, env)
+        if train.deepspeed or resources.processes > 1:
+            line = (*torchrun(resources), *line)
+        return self.command(line, env, nodes=resources.nodes)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`: a complete model that `model.path` of a zero_shot recipe can name."""

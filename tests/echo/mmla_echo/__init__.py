@@ -42,6 +42,7 @@ class Trainer(HfTrainer):
     inside = INSIDE
     starts = dict.fromkeys(("init", "train", "merge"), "program")
     suffix = ".jsonl"
+    saves_between = False  # its program counts, without transformers' trainer
 
     def problems(self, recipe: Recipe) -> list[str]:
         return []
