@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Protocol
@@ -20,15 +21,18 @@ from orchestrator.errors import InputError, Interrupted, OrchestratorError, Stag
 from orchestrator.launch.local import Launcher
 from orchestrator.machine.gpu_locks import GpuLocks
 from orchestrator.machine.leases import Lease, Owner, owner_of, take
+from orchestrator.machine.presence import Presence
 from orchestrator.machine.signals import Stop
 from orchestrator.plan.devices import device_of, need_of
 from orchestrator.plan.estimate import expected
 from orchestrator.plan.known import Known
 from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.run.faults import as_failure
 from orchestrator.run.killed import end_left
 from orchestrator.run.listener import Listener
 from orchestrator.run.perform import Performed, perform
 from orchestrator.run.queue import Queue, Work
+from orchestrator.run.record import taken_over
 from orchestrator.run.stages.context import Context
 
 TICK_SECONDS = 0.5
@@ -98,10 +102,11 @@ class Scheduler:
         self._lines = [_Line(plan, job, order, list(job.stages)) for order, (plan, job) in enumerate(jobs)]
         self._stage_of: dict[Work, tuple[_Line, Stage]] = {}
         self._running: dict[Stage, _Running] = {}
+        self._open: dict[Path, set[_Line]] = {}  # what is not over, by the folder of its run
+        self._presence = Presence(())
         self._held: dict[_Line, Owner] = {}
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._failures: list[Failure] = []
-        self._fault: BaseException | None = None
         self._ticked = self._looked = 0.0
         self._waits: list[tuple[Stage, str]] = []
         self._told = False
@@ -116,6 +121,15 @@ class Scheduler:
             Interrupted: it was asked to stop; nothing is left running.
         """
         for line in self._lines:
+            self._open.setdefault(line.plan.folder, set()).add(line)
+        self._presence = Presence(self._open)
+        try:
+            return self._run()
+        finally:
+            self._presence.leave_all()
+
+    def _run(self) -> list[Failure]:
+        for line in self._lines:
             self._advance(line)
         try:
             while self._running or (not self._stop.asked and (self._stage_of or self._held)):
@@ -129,8 +143,6 @@ class Scheduler:
                 with suppress(Exception):
                     self._listen()
             raise
-        if self._fault:
-            raise self._fault
         self._stop.check()
         return self._failures
 
@@ -144,12 +156,20 @@ class Scheduler:
         for stage in [stage for stage in line.works if stage not in todo]:
             self._forget(line, stage)
         if not todo:
+            self._over(line)
             return
         self._wait(line, todo[0])
         if not self._of_note(line, todo[0]):
             heavy = next((stage for stage in todo if self._of_note(line, stage)), None)
             if heavy:
                 self._wait(line, heavy, soon=True)
+
+    def _over(self, line: _Line) -> None:
+        """Nothing more is done of a job; others see when that goes for a whole run."""
+        lines = self._open[line.plan.folder]
+        lines.discard(line)
+        if not lines:
+            self._presence.leave(line.plan.folder)
 
     @staticmethod
     def _of_note(line: _Line, stage: Stage) -> bool:
@@ -191,27 +211,33 @@ class Scheduler:
 
     def _start(self) -> None:
         """Start what the queue chooses, until it chooses nothing more."""
-        while chosen := self._queue.start(time.monotonic()):
+        refused = False
+        while not refused and (chosen := self._queue.start(time.monotonic())):
             for work, gpus in chosen:
                 line, stage = self._stage_of[work]
                 if not self._gpus.claim(gpus):
                     self._queue.give_back(work)
                     self._queue.add(work)
-                    self._look_at_gpus()
+                    refused = True
                     continue
                 del self._stage_of[work], line.works[stage]
                 try:
                     if self._lock(line) and line.job.todo()[:1] == [stage]:
                         self._begin(line, stage, work, gpus)
                         continue
-                except InputError as error:  # the disk is full, for example
-                    self._fail(line, stage, StageError(str(error)))
+                except (
+                    InputError,
+                    RuntimeError,
+                ) as error:  # the disk is full, or no thread can be started, for example
+                    self._fail(line, stage, as_failure(error))
                     self._give_back(line, work, gpus)
                     continue
                 self._give_back(line, work, gpus)
                 self._forget_all(line)
                 if line not in self._held:
                     self._advance(line)  # another process did it, or undid what it needs
+        if refused:  # another run has one of those GPUs; what else can start does in the next round
+            self._look_at_gpus()
 
     def _lock(self, line: _Line) -> bool:
         """Take the lock of a job; whoever holds it otherwise is remembered."""
@@ -221,13 +247,12 @@ class Scheduler:
             self._held[line] = taken
             return False
         line.lock = taken
-        if taken.unclean:
-            end_left(folder, self._listener.line)
         return True
 
     def _begin(self, line: _Line, stage: Stage, work: Work, gpus: tuple[str, ...]) -> None:
         self._listener.begin(stage, f"GPU {','.join(gpus)}" if gpus else "")
-        stop = Stop(self._stop)
+        stop, lock = Stop(self._stop), line.lock
+        assert lock
         context = Context(
             line.plan,
             line.job,
@@ -237,13 +262,16 @@ class Scheduler:
             say=lambda text: self._inbox.put(partial(self._listener.remark, stage, text)),
             gpus=gpus,
             stop=stop,
+            ours=lock.ours,
         )
-        Thread(target=self._perform, args=(context, stage), name=stage.name).start()
+        Thread(target=self._perform, args=(context, stage, lock.unclean), name=stage.name).start()
         self._running[stage] = _Running(line, work, gpus, stop)
 
-    def _perform(self, context: Context, stage: Stage) -> None:
-        """A stage's own thread."""
+    def _perform(self, context: Context, stage: Stage, unclean: bool) -> None:
+        """A stage's own thread; ``unclean``: whoever worked on its job died."""
         try:
+            if unclean:
+                end_left(context.job_folder, context.recipe, context.say, context.stop)
             self._inbox.put(partial(self._ended, stage, perform(context, stage)))
         except BaseException as error:
             self._inbox.put(partial(self._broke, stage, error))
@@ -262,18 +290,13 @@ class Scheduler:
         if isinstance(error, Interrupted) and self._stop.asked:
             self._listener.stopped(stage)
             return
-        if not isinstance(error, OrchestratorError):
-            self._fault = self._fault or error
-            self._stop.ask("a fault of the program")
-            return
-        if isinstance(error, Interrupted):
-            error = StageError(own.reason)
-        self._fail(line, stage, error)
+        self._fail(line, stage, StageError(own.reason) if isinstance(error, Interrupted) else as_failure(error))
 
     def _fail(self, line: _Line, stage: Stage, error: OrchestratorError) -> None:
         self._listener.failed(stage, error)
         self._failures.append((stage, error))
         self._forget_all(line)
+        self._over(line)
 
     def _release(self, stage: Stage) -> _Line:
         running = self._running.pop(stage)
@@ -304,9 +327,10 @@ class Scheduler:
             self._results.tick()
             for stage, running in self._running.items():
                 if running.line.lock and not running.line.lock.beat() and not running.stop.asked:
-                    running.stop.ask(f"another process took over {stage.job}: this one seemed to be dead")
+                    running.stop.ask(taken_over(stage))
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
+            self._presence.beat()
             self._look_at_gpus()
             for line in [line for line in self._held if not owner_of(line.plan.folder / line.job.name)]:
                 del self._held[line]
