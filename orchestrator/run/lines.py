@@ -43,6 +43,11 @@ class Line:
         """What a stage computes on; of the other nodes of an allocation it takes the same GPUs as of this one."""
         return need_of(self.job.recipe, stage.kind, device_of(self.plan)).on_a_node()
 
+    def loads(self, stage: Stage) -> bool:
+        """Whether a stage needs more than next to nothing."""
+        need = self.need(stage)
+        return bool(need.least or need.host)
+
     def release(self) -> None:
         """Give the job's lock back."""
         if self.lock:
@@ -89,7 +94,7 @@ class Lines:
             self._forget(line, stage)
         if todo:
             self._wait(line, todo[0])
-            heavy = next((stage for stage in todo if any(line.need(stage))), None)
+            heavy = next((stage for stage in todo if line.loads(stage)), None)
             if heavy and heavy is not todo[0]:
                 self._wait(line, heavy, soon=True)
         return elsewhere
