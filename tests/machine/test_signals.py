@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.errors import Interrupted
 from orchestrator.machine.signals import Stop, heeding
+from orchestrator.machine.slurm_job import JOB_VARIABLE
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
@@ -41,3 +42,12 @@ def test_a_stop_of_one_is_none_of_the_others() -> None:
     own, other = Stop(above), Stop(above)
     own.ask("it lost its lock")
     assert (own.reason, other.asked, above.asked) == ("it lost its lock", False, False)
+
+
+def test_in_a_slurm_job_a_second_signal_hurries_nobody(monkeypatch: pytest.MonkeyPatch, signals_arrive: None) -> None:
+    monkeypatch.setenv(JOB_VARIABLE, "5_2")
+    stop = Stop()
+    with heeding(stop):
+        for _ in range(3):  # Slurm signals every process of a job, and the job's program this one
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert (stop.asked, stop.at_once, stop.reason) == (True, False, "stopped by SIGTERM")
