@@ -68,11 +68,11 @@ def run(
     from orchestrator.recipe.files import RecipeFiles
 
     chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or (), _swept(of_sweep))
-    if on != "local":
+    if on != "local" or site or array_limit:
         from orchestrator.cli import slurm
         from orchestrator.run.submission import Wanted
 
-        slurm.need(on)
+        slurm.need(on, jobs)
         wanted = Wanted(chosen, runs_dir, results_dir, only or (), merge, site, array_limit)
         slurm.submit(wanted, errors_again=retry_errors)
         return
@@ -112,7 +112,7 @@ def plan(
     from orchestrator.recipe.files import RecipeFiles
 
     chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
-    if on != "local":
+    if on != "local" or site or array_limit:
         from orchestrator.cli import slurm
         from orchestrator.run.submission import Wanted
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.table import counted, table, wrapped
-from orchestrator.errors import listed, one_of
+from orchestrator.errors import InputError, listed, one_of
 from orchestrator.launch.slurm import client
 from orchestrator.launch.slurm.script import Batch, script_of
 from orchestrator.run import RUNS
@@ -21,13 +21,17 @@ MOST_NAMED = 6
 NUMBERS = ("jobs", "done", "queued", "submit", "arrays", "GPUs each", "nodes", "GPUs")
 
 
-def need(where: str) -> None:
-    """See that ``--on`` names a place that there is.
+def need(where: str, jobs: int | None = None) -> None:
+    """See that Slurm is what is meant; ``jobs``: as ``--jobs`` says.
 
     Raises:
-        InputError: it does not.
+        InputError: it is not, or options do not fit it.
     """
-    one_of("place to run on", where, (LOCAL, SLURM))
+    if one_of("place to run on", where, (LOCAL, SLURM)) == LOCAL:
+        raise InputError("--site and --array-limit are for a cluster", hint="add --on slurm, or leave them out")
+    if jobs:
+        hint = "--array-limit says how many jobs of a recipe run at once there"
+        raise InputError("--jobs is for the stages of one machine", hint=hint)
 
 
 def submit(wanted: Wanted, *, errors_again: bool) -> None:

@@ -90,7 +90,12 @@ CHANGES |= {
     "resources.stall_minutes": ("9", NONE, ()),
     "resources.seconds_per_step": ("9", NONE, ()),
     "resources.seconds_per_answer": ("9", NONE, ()),
-}
+    # where a job waits, and what it is given
+    **{f"slurm.{name}": (value, NONE, ()) for name, value in {
+        "template": "a.j2", "partition": "a", "account": "a", "qos": "a", "time": "9", "cpus": "9", "mem": "9G",
+        "constraint": "a", "gpu_option": "gpus", "gpu_type": "a100", "setup": "[a]", "extra": "{nice: 5}",
+        "array_limit": "9", "requeues": "9", "prepare": "[]"}.items()},
+}  # fmt: skip
 # chosen by another test, or by nothing
 ELSEWHERE = {"method", "tasks", "source"}
 
