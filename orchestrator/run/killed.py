@@ -19,7 +19,7 @@ def end_left(folder: Path, recipe: Recipe, say: Say, stop: Stop = NEVER) -> None
         say: told what is waited for, and what was ended.
         stop: asked a second time, it ends all at once.
     """
-    grace = recipe.resources.stop_grace_seconds
+    grace = recipe.resources.grace_seconds
 
     def waiting() -> None:
         say(f"waiting up to {grace:g} s for what a killed run left in {folder} (resources.stop_grace_seconds)")
