@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -258,6 +259,26 @@ def test_a_second_signal_ends_at_once_what_takes_its_time(tmp_path: Path, second
     assert not marked(tmp_path)
     waits = f"waiting up to 300 s for {tmp_path.name} to finish what it writes"
     assert said == [f"{waits} (resources.stop_grace_seconds); Ctrl-C ends it at once"]
+
+
+@pytest.mark.usefixtures("signals_arrive")
+def test_what_a_signal_to_all_ends_has_not_failed(tmp_path: Path) -> None:
+    """Slurm signals every process of a job at once: the toolkit ends before anybody here asked it to."""
+    asked = Stop()
+    program = "import os, signal; os.kill(os.getppid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGTERM)"
+    with heeding(asked), Launcher() as launcher:
+        done: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                launcher.run([python(program)], tmp_path, environment=HOME, stop=asked)
+            except BaseException as error:
+                done.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    assert [type(error) for error in done] == [Interrupted], done
 
 
 @pytest.mark.usefixtures("signals_arrive")

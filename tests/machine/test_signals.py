@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.errors import Interrupted
 from orchestrator.machine.signals import Stop, heeding
+from orchestrator.machine.slurm_job import JOB_VARIABLE
 
 
 def test_what_nohup_ignores_stays_ignored() -> None:
@@ -62,3 +63,12 @@ print("ended", stop.at_once)
 def test_signals_that_come_at_once_hang_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, timeout=30)
     assert done.stdout == "ended True\n", done.stderr
+
+
+def test_in_a_slurm_job_a_second_signal_hurries_nobody(monkeypatch: pytest.MonkeyPatch, signals_arrive: None) -> None:
+    monkeypatch.setenv(JOB_VARIABLE, "5_2")
+    stop = Stop()
+    with heeding(stop):
+        for _ in range(3):  # Slurm signals every process of a job, and the job's program this one
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert (stop.asked, stop.at_once, stop.reason) == (True, False, "stopped by SIGTERM")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.inside.between import MARK
 from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import Trainer
 from tests.checkpoints import STATES, write_checkpoint
@@ -80,6 +81,24 @@ def test_what_was_not_written_to_its_end(tmp_path: Path, trainer: Trainer) -> No
     (write_checkpoint(tmp_path / "output", 20, projector=True) / "trainer_state.json").unlink()
     (tmp_path / "output" / "checkpoint-30").mkdir()
     assert trainer.damaged(tmp_path) == dict.fromkeys((20, 30), "it was not written to its end")
+    assert trainer.resumable(tmp_path) == "output/checkpoint-10"
+
+
+def test_one_that_transformers_marks_as_unfinished(tmp_path: Path, trainer: Trainer) -> None:
+    write_checkpoint(tmp_path / "output", 10, projector=True)
+    (write_checkpoint(tmp_path / "output", 20, projector=True) / "checkpoint-is-incomplete.txt").touch()
+    assert trainer.damaged(tmp_path) == {20: "it was not written to its end"}
+    assert trainer.resumable(tmp_path) == "output/checkpoint-10"
+    assert steps(tmp_path) == [10]
+
+
+def test_one_between_is_gone_on_from_and_never_chosen(tmp_path: Path, trainer: Trainer) -> None:
+    write_checkpoint(tmp_path / "output", 10, projector=True)
+    (write_checkpoint(tmp_path / "output", 13, projector=True) / MARK).touch()
+    assert [one.step for one in trainer.checkpoints(tmp_path)] == [10]
+    assert trainer.resumable(tmp_path) == "output/checkpoint-13"
+    (tmp_path / "output" / "checkpoint-13" / "trainer_state.json").unlink()
+    assert trainer.damaged(tmp_path) == {}, "selection has no use for it"
     assert trainer.resumable(tmp_path) == "output/checkpoint-10"
 
 

@@ -126,7 +126,7 @@ def _early(batch: Batch) -> int:
     """
     early = int(batch.grace) + EARLY_SECONDS
     limit = seconds_of(batch.settings.time) if batch.settings.time else None
-    return min(early, max(1, limit // 4)) if limit else early
+    return max(1, limit // 4) if limit and early > limit // 2 else early
 
 
 def _option(name: str, value: str | int) -> str:
