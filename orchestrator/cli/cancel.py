@@ -16,7 +16,8 @@ from orchestrator.errors import InputError, did_you_mean, listed
 from orchestrator.launch.slurm import client
 from orchestrator.launch.slurm.client import Queued
 from orchestrator.launch.slurm.submitted import read_submitted
-from orchestrator.machine.leases import Owner, tell_to_end
+from orchestrator.machine.leases import LOCK, Owner
+from orchestrator.machine.presence import signs, tell_to_end
 
 WAIT_SECONDS, LOOK_SECONDS = 150.0, 1.0  # longer than a job's grace
 MOST_NAMED = 6
@@ -24,16 +25,14 @@ MOST_NAMED = 6
 
 @dataclass(frozen=True)
 class _Job:
-    """A job of a run that can be ended: as Slurm's ``number``, or with the process that works on it."""
+    """What can be ended of a run: a job, as Slurm's ``number``; or a process, which ``file`` names, with its job."""
 
-    folder: Path
+    run: Path
+    name: str
     number: str = ""
     queued: Queued | None = None
     owner: Owner | None = None
-
-    @property
-    def name(self) -> str:
-        return self.folder.name
+    file: Path = Path()
 
     @property
     def waits(self) -> bool:
@@ -83,9 +82,15 @@ def _jobs(folder: Path) -> list[_Job]:
     """The jobs of a run that Slurm has, and those that somebody else works on."""
     owners, submitted = running_jobs(folder), read_submitted(folder)
     queued = client.queued([entry.id for entry in submitted.values()]) if submitted else {}
-    found = [_Job(folder / name, entry.id, queued[entry.id]) for name, entry in submitted.items() if entry.id in queued]
-    others = ((name, owner) for name, owner in owners.items() if owner.scheduler_job not in queued)
-    return found + [_Job(folder / name, owner=owner) for name, owner in others]
+    found = [_Job(folder, name, entry.id, queued[entry.id]) for name, entry in submitted.items() if entry.id in queued]
+    others = [(name, owner, folder / name / LOCK) for name, owner in owners.items()]
+    working = {(owner.host, owner.pid) for owner in owners.values()}
+    for file, owner in signs(folder).items():  # all that these have to do waits
+        if (owner.host, owner.pid) not in working:
+            others.append((folder.name, owner, file))
+    return found + [
+        _Job(folder, name, owner=owner, file=file) for name, owner, file in others if owner.scheduler_job not in queued
+    ]
 
 
 def _named(found: Sequence[_Job], names: Sequence[str], run: str) -> list[_Job]:
@@ -138,7 +143,7 @@ def _end(ours: Sequence[_Job], here: Sequence[_Job]) -> bool:
             client.cancel([one.number for one in some])
             print(f"cancelled, which {what}: {listed([f'{one.name} ({one.number})' for one in some], MOST_NAMED)}")
     for one in here:
-        print(f"{'told' if tell_to_end(one.folder) else 'cannot be told'} to end: {one.owner}")
+        print(f"{'told' if tell_to_end(one.file) else 'cannot be told'} to end: {one.owner}")
     try:
         return _wait(lambda: _left(ours, here))
     except KeyboardInterrupt:
@@ -151,8 +156,8 @@ def _left(ours: Sequence[_Job], here: Sequence[_Job]) -> list[str]:
     queued = client.queued([one.number for one in ours]) if ours else {}
     found = [f"Slurm job {one.number} ({queued[one.number].state.lower()})" for one in ours if one.number in queued]
     for one in here:
-        pids = {owner.pid for owner in running_jobs(one.folder.parent).values()}
-        if one.owner and one.owner.pid in pids:
+        at_work = [*running_jobs(one.run).values(), *signs(one.run).values()]
+        if one.owner and one.owner.pid in {owner.pid for owner in at_work if _is_here(owner)}:
             found.append(f"process {one.owner.pid}")
     return found
 

@@ -13,7 +13,7 @@ from orchestrator.cli.in_queue import Queue
 from orchestrator.cli.log_places import JobPlace, places_of
 from orchestrator.cli.log_printer import Printer
 from orchestrator.cli.run_folders import chosen_runs
-from orchestrator.cli.stages_on_disk import running_jobs
+from orchestrator.cli.stages_on_disk import state_of_run
 from orchestrator.errors import InputError, did_you_mean
 from orchestrator.launch.slurm.reasons import why
 from orchestrator.machine.growing import Growing
@@ -127,7 +127,7 @@ class _Follower:
         """Which jobs are worked on, or wait: in Slurm's queue, or for GPUs that the run's others have."""
         running = {place: place.runs for place in places}
         self.queue.ask({place.number for place in places if place.number and not running[place]})
-        busy = {place.run for place in places if running_jobs(place.run)}
+        busy = {run for run in {place.run for place in places} if state_of_run(run) != "not running"}
         return {
             place: running[place] or place.number in self.queue.found or (place.run in busy and not place.over)
             for place in places

@@ -13,7 +13,7 @@ from typing import Any
 from orchestrator.benchmark.model import model_problems, models
 from orchestrator.benchmark.task import OWN, SPLITS, Tasks, tasks
 from orchestrator.cli.run_folders import run_folders
-from orchestrator.cli.stages_on_disk import running_jobs, stages_on_disk
+from orchestrator.cli.stages_on_disk import stages_on_disk, state_of_run
 from orchestrator.cli.table import print_rows
 from orchestrator.errors import InputError, one_of
 from orchestrator.machine.checkout import RECIPES
@@ -72,6 +72,5 @@ def _runs(runs_dir: Path) -> Rows:
     for name, folder in run_folders(runs_dir).items():
         states = Counter(stage.state for stage in stages_on_disk(folder))
         stages = ", ".join(f"{count} {state}" for state, count in states.items()) or "none"
-        now = "running" if running_jobs(folder) else "not running"
-        rows.append({"run": name, "now": now, "stages": stages, "folder": str(folder)})
+        rows.append({"run": name, "now": state_of_run(folder), "stages": stages, "folder": str(folder)})
     return rows

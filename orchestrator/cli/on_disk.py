@@ -11,12 +11,13 @@ from typing import Any
 
 from orchestrator.cli.in_queue import Queue, SubmittedJob, submitted_jobs
 from orchestrator.cli.planned import Planned
-from orchestrator.cli.stages_on_disk import StageOnDisk, StageRead, read_stages, running_jobs
+from orchestrator.cli.stages_on_disk import StageOnDisk, StageRead, read_stages, running_jobs, state_of
 from orchestrator.cli.tally import Tally
 from orchestrator.cli.whole import Whole
 from orchestrator.launch.slurm.batches import width_of
 from orchestrator.launch.slurm.submitted import Submitted, read_submitted
 from orchestrator.machine.leases import Owner
+from orchestrator.machine.presence import present
 from orchestrator.plan.plan import Plan
 from orchestrator.run.report import write_missing
 
@@ -26,7 +27,7 @@ class RunOnDisk:
     """How far a run is.
 
     Attributes:
-        running: whether somebody works on it.
+        running: whether a process is at it: it works on some of its jobs, or they wait for their turn.
         jobs: how many there are; ``None`` where no recipe that can be read tells.
         jobs_done: of these.
         left: seconds that it still takes; ``None`` where it does not run or nobody can know.
@@ -34,6 +35,7 @@ class RunOnDisk:
         stages: what has begun, in that order.
         waiting: what has not: jobs, and stages of jobs that have begun.
         note: why less is known than could be.
+        at_work: the processes that are at it, whether their jobs run or wait.
         submitted: the jobs that were submitted to Slurm and have no result yet.
     """
 
@@ -45,6 +47,7 @@ class RunOnDisk:
     stages: Sequence[StageOnDisk]
     waiting: Sequence[str]
     note: str = ""
+    at_work: Sequence[Owner] = ()
     submitted: Sequence[SubmittedJob] = ()
 
     @property
@@ -54,20 +57,21 @@ class RunOnDisk:
 
     @property
     def state(self) -> str:
-        """Whether it runs, in words."""
-        return "running" if self.running else "waiting in Slurm's queue" if self.queued else "not running"
+        """In a word or two: as `state_of`, or queued (jobs of it are in Slurm's queue, none of them at work)."""
+        return "queued" if self.queued and not self.running else state_of(self.owners, self.at_work)
 
     @property
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return asdict(self)
+        return {"state": self.state} | asdict(self)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """What a run's folder says: who works on it, its plan, its stages, the jobs that are done, what was submitted."""
+    """What a run's folder says: who works on it and is at it, its plan, its stages, what is done or submitted."""
 
     owners: Mapping[str, Owner]
+    at_work: Sequence[Owner]
     plan: Plan | None
     stages: Sequence[StageRead]
     done: Collection[str]
@@ -113,7 +117,7 @@ class Reader:
             done = {job.name for job in plan.jobs if job.done}
         else:
             done = {one.job for one in stages if one.record and (one.record.stage, one.state) == ("score", "done")}
-        return _Look(owners, plan, stages, done, read_submitted(folder))
+        return _Look(owners, list(present(folder)), plan, stages, done, read_submitted(folder))
 
     def _run(self, folder: Path, look: _Look) -> RunOnDisk:
         owners, plan, stages = look.owners, look.plan, look.stages
@@ -123,7 +127,7 @@ class Reader:
         if look.open and self.queue.problem:
             notes.append(f"what Slurm does with its jobs is not known here: {self.queue.problem}")
         return RunOnDisk(
-            running=bool(owners),
+            running=bool(owners or look.at_work),
             jobs=len(jobs) or None,
             jobs_done=len(look.done),
             left=_left_of_all(plan, stages) if plan and owners else None,
@@ -131,6 +135,7 @@ class Reader:
             stages=[one.shown for one in stages],
             waiting=list(_waiting(plan, begun)) if plan else [name for name in jobs if name not in started],
             note="; ".join(filter(None, notes)),
+            at_work=look.at_work,
             submitted=submitted_jobs(folder, look.open, self.queue, stages, _gpus(plan)),
         )
 

@@ -129,7 +129,8 @@ class View(Listener):
     def scored(self, rows: Sequence[ResultsRow]) -> None:
         """The results of a job's tasks stand in their file."""
         for row in rows:
-            self.line(f"{'':{len(self._count(0))}} {result_line(row)}")
+            of = f"{row['recipe']} " if len(self.tally.plans) > 1 else ""
+            self.line(f"{'':{len(self._count(0))}} {of}{result_line(row)}")
 
     def results(self, rows: Sequence[ResultsRow], places: Places) -> None:
         """All results stand in their file."""

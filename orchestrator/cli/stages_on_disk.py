@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from orchestrator.cli.clock import clock
 from orchestrator.cli.disk_progress import elapsed_of, left_of, progress_of
 from orchestrator.cli.tally import amount
 from orchestrator.machine.leases import Owner, owner_of
+from orchestrator.machine.presence import present
 from orchestrator.plan.record import STATE, Record, read
 from orchestrator.toolkits.base import Progress
 
@@ -108,6 +109,19 @@ class StageRead:
 def stages_on_disk(folder: Path) -> list[StageOnDisk]:
     """Every stage of a run folder, in the order in which they began."""
     return [one.shown for one in read_stages(folder, running_jobs(folder))]
+
+
+def state_of(owners: Mapping[str, Owner], at_work: Collection[Owner]) -> str:
+    """The state of a run by who works on its jobs, and who is at it.
+
+    That is running, waiting (a process is at it, and all of it waits for its turn), or not running.
+    """
+    return "running" if owners else "waiting" if at_work else "not running"
+
+
+def state_of_run(folder: Path) -> str:
+    """The state of the run in a folder."""
+    return state_of(running_jobs(folder), list(present(folder)))
 
 
 def running_jobs(folder: Path) -> dict[str, Owner]:

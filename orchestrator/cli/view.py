@@ -10,8 +10,13 @@ from orchestrator.cli.plain import View
 
 def make_view() -> View:
     """The view for where the output goes."""
-    if not sys.stdout.isatty() or os.environ.get("TERM") in ("dumb", "unknown"):
+    if not lines_can_move():
         return View()
     from orchestrator.cli.live import LiveView
 
     return LiveView()
+
+
+def lines_can_move() -> bool:
+    """Whether the output goes to a terminal on which lines can be written over."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")

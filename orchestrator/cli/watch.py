@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -13,6 +12,7 @@ from orchestrator.cli.in_queue import SubmittedJob
 from orchestrator.cli.live import Screen
 from orchestrator.cli.on_disk import RunOnDisk
 from orchestrator.cli.stages_on_disk import StageOnDisk
+from orchestrator.cli.view import lines_can_move
 from orchestrator.errors import listed
 
 EVERY_SECONDS = 2.0
@@ -32,7 +32,7 @@ def watch_runs(look: Callable[[], Runs], every: float = EVERY_SECONDS) -> None:
         every: seconds between two looks.
     """
     with contextlib.suppress(KeyboardInterrupt):  # whoever looks on has seen enough
-        _on_terminal(look, every) if sys.stdout.isatty() else _plain(look, every)
+        _on_terminal(look, every) if lines_can_move() else _plain(look, every)
 
 
 def _looks(look: Callable[[], Runs], every: float) -> Iterator[Runs]:
@@ -72,7 +72,7 @@ def _plain(look: Callable[[], Runs], every: float) -> None:
 def _states(run: RunOnDisk) -> object:
     """What is told at once when it changes."""
     stages, queue = [(one.stage, one.state) for one in run.stages], [(job.job, job.state) for job in run.submitted]
-    return run.jobs_done, run.running, sorted(run.owners), stages, queue
+    return run.jobs_done, run.state, sorted(run.owners), stages, queue
 
 
 def _print(runs: Runs) -> None:
@@ -92,6 +92,9 @@ def about_run(run: RunOnDisk) -> Iterator[str]:
         by.setdefault(str(owner), []).append(job)
     for owner_name, jobs in by.items():
         yield f"{owner_name} works on {listed(jobs, MOST_NAMED)}"
+    working = {(owner.host, owner.pid) for owner in run.owners.values()}
+    for waiter in [one for one in run.at_work if (one.host, one.pid) not in working]:
+        yield f"{waiter} waits for its turn"
 
 
 def lines(name: str, run: RunOnDisk) -> list[Line]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.cli.tally import Running, Tally
 from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.plan.work import Counted, rows_in
 
 SHORT_SECONDS = 2.0  # of a stage that loads no model, before one like it was seen
 RESUMED = 0.2  # a stage of which more than this was there when it began says nothing of how long others take
@@ -22,7 +23,10 @@ class Whole:
 
     def __init__(self, tally: Tally) -> None:
         self.tally = tally
-        self.stages = {stage.folder: _weight(stage, plan, job) for stage, plan, job in _all(tally)}
+        counted: Counted = {}
+        self.stages = {stage.folder: _weight(stage, plan, job, counted) for stage, plan, job in _all(tally)}
+        # combinations of a sweep share their results, and take alike
+        self.names = {plan.folder: plan.recipe.results_name for plan in tally.plans}
         self.at_once: tuple[float, float] | None = None  # when it was last looked at, and how many ran at once
 
     def left(self, now: float) -> float | None:
@@ -49,12 +53,12 @@ class Whole:
         """Seconds per row of each recipe and kind, of stages that ended, or else of those that run."""
         seen: dict[Key, list[float]] = defaultdict(lambda: [0.0, 0.0])
         for stage, seconds in self.tally.took:
-            _learn(seen[_key(stage)], seconds, self._rows(stage))
+            _learn(seen[self._key(stage)], seconds, self._rows(stage))
         ended = set(seen)
         for running in self.tally.running.values():
             stage = running.stage
-            if running.left is not None and not _resumed(running) and _key(stage) not in ended:
-                _learn(seen[_key(stage)], now - running.begun + running.left, self._rows(stage))
+            if running.left is not None and not _resumed(running) and self._key(stage) not in ended:
+                _learn(seen[self._key(stage)], now - running.begun + running.left, self._rows(stage))
         return {key: seconds / rows for key, (seconds, rows) in seen.items()}
 
     def _each(self, lengths: dict[Key, float], now: float) -> Iterator[tuple[Path, float | None]]:
@@ -70,7 +74,7 @@ class Whole:
             yield stage.folder.parent, seconds if seconds is None else seconds * share
 
     def _of(self, stage: Stage, lengths: dict[Key, float]) -> float | None:
-        per_row = lengths.get(_key(stage))
+        per_row = lengths.get(self._key(stage))
         if per_row is not None:
             return per_row * self._rows(stage)
         return None if self._loads(stage) else SHORT_SECONDS
@@ -81,6 +85,10 @@ class Whole:
         whole = self._of(running.stage, lengths)
         rest = None if whole is None else whole - (now - running.begun)
         return 0.0 if not self._loads(running.stage) else rest if rest is not None and rest > 0 else None
+
+    def _key(self, stage: Stage) -> Key:
+        run = stage.folder.parent.parent
+        return self.names.get(run, run.name), stage.kind
 
     def _rows(self, stage: Stage) -> int:
         return self.stages.get(stage.folder, UNKNOWN)[0]
@@ -96,28 +104,17 @@ def _all(tally: Tally) -> Iterator[tuple[Stage, Plan, Job]]:
                 yield stage, plan, job
 
 
-def _key(stage: Stage) -> Key:
-    return stage.folder.parent.parent.name, stage.kind
-
-
 def _learn(seen: list[float], seconds: float, rows: int) -> None:
     seen[0] += seconds
     seen[1] += rows
 
 
-def _weight(stage: Stage, plan: Plan, job: Job) -> tuple[int, bool]:
+def _weight(stage: Stage, plan: Plan, job: Job, counted: Counted) -> tuple[int, bool]:
     """Rows that a stage reads, or 1 where they are not known of all jobs of its recipe; whether it loads the model."""
     compares = stage.kind == "select" and job.recipe.select.strategy == "dev_accuracy"
     split = "dev" if stage.kind == "select" else job.recipe.inference.split if stage.kind == "infer" else "train"
-    known = len(plan.jobs) == 1 or all(_rows(one, split) for one in plan.jobs)
-    return (_rows(job, split) or 1) if known else 1, compares or stage.kind in ("train", "infer", "merge")
-
-
-def _rows(job: Job, split: str) -> int:
-    """Rows of a split of a job's tasks, as published; 0 where one is not known."""
-    sizes = [task.sizes.get(split, 0) for task in job.tasks]
-    limit = job.recipe.data.limit
-    return sum(min(size, limit) if limit else size for size in sizes) if all(sizes) else 0
+    known = len(plan.jobs) == 1 or all(rows_in(one, split, counted) for one in plan.jobs)
+    return (rows_in(job, split, counted) or 1) if known else 1, compares or stage.kind in ("train", "infer", "merge")
 
 
 def _resumed(running: Running) -> bool:

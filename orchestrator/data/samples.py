@@ -207,10 +207,10 @@ def file_digest(path: Path) -> str:
     """SHA-256 (hex) of a file, kept in this process while the file's size and time of change stay the same."""
     status = path.stat()
     key = (str(path), status.st_size, status.st_mtime_ns)
-    if key not in _digests:
+    if (found := _digests.get(key)) is None:  # another thread may empty it at any moment
         with path.open("rb") as file:
-            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _digests[key]
+            found = _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def forget_digests() -> None:

@@ -57,7 +57,11 @@ class GpuLocks:
         """Unlock GPUs."""
         for name in names:
             if name in self._held:
-                os.close(self._held.pop(name))
+                descriptor = self._held.pop(name)
+                with contextlib.suppress(OSError):
+                    # a process that another thread starts at this moment has it open, too, until its program begins
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)
+                os.close(descriptor)
 
     def elsewhere(self, names: Collection[str]) -> Mapping[str, str]:
         """Those of some GPUs that other processes have, each with the number of the process."""

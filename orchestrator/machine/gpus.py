@@ -14,8 +14,8 @@ def visible_gpus() -> list[str]:
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         parts = [part.strip() for part in chosen.split(",")]
-        # as CUDA reads it: what stands behind a negative id does not count
-        return list(takewhile(lambda part: part and not part.startswith("-"), parts))
+        # as CUDA reads it: what stands behind a negative id does not count; one that stands there twice is one GPU
+        return list(dict.fromkeys(takewhile(lambda part: part and not part.startswith("-"), parts)))
     return [str(number) for number in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) or _listed_gpus())]
 
 

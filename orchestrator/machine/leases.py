@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import socket
 import sys
 import time
@@ -24,13 +23,18 @@ from pathlib import Path
 from orchestrator.errors import InputError, remedy
 from orchestrator.machine.lock_file import MOVED, File, Seen, look, make, token_of
 from orchestrator.machine.locks import PAUSE_SECONDS, TRIES
-from orchestrator.machine.owners import BEAT_SECONDS, Owner, is_here
+from orchestrator.machine.meter import Meter
+from orchestrator.machine.owners import BEAT_SECONDS, Owner
 
-__all__ = ["LOCK", "Lease", "Owner", "alone", "died_here", "owner_of", "take", "tell_to_end"]
+__all__ = ["LOCK", "Busy", "Lease", "Owner", "alone", "died_here", "owner_of", "take"]
 
 LOCK = "lock"
 PATIENCE = 1.0  # seconds after which it is said that somebody is waited for
 RETRIES = 50  # where others remove the folder that is about to be used
+
+
+class Busy(Exception):
+    """Another has a folder; it says who."""
 
 
 class Lease:
@@ -54,6 +58,12 @@ class Lease:
                 os.utime(self._file.descriptor)  # a file server takes its own clock for that
                 self._beaten = time.monotonic()
         return self._held
+
+    def ours(self) -> bool:
+        """Whether the folder is still this process's own, by what the disk says at this moment; asked by any thread."""
+        with contextlib.suppress(OSError):
+            return token_of(self._file.path) == self._file.token
+        return True
 
     def release(self) -> None:
         """Give the folder back. It goes if nothing was done in it, and so does then the run's, around it."""
@@ -98,22 +108,30 @@ def take(folder: Path) -> Lease | Owner:
 
 
 @contextlib.contextmanager
-def alone(folder: Path, waiting: str) -> Iterator[None]:
+def alone(folder: Path, waiting: str, most: float | None = None) -> Iterator[None]:
     """Be the only one, among threads, too, that works on a folder, once nobody else does; for what is done in seconds.
 
     Args:
         folder: made for it, and removed where nothing is in it in the end.
         waiting: said on standard error where another has it for longer than a moment.
+        most: seconds after which it is not waited for any longer; ``None``: as long as it takes.
 
     Raises:
+        Busy: another had it all that time.
         OSError: the folder cannot be written.
     """
-    begun, told = time.monotonic(), False
-    while isinstance(found := _asked(folder, 1), Owner):
-        if not told and time.monotonic() - begun > PATIENCE:
-            told = True
-            print(f"{waiting} ({found})", file=sys.stderr, flush=True)
-        time.sleep(PAUSE_SECONDS / 10)
+    begun = time.monotonic()
+    with contextlib.ExitStack() as told:
+        said = False
+        while isinstance(found := _asked(folder, 1), Owner):
+            waited = time.monotonic() - begun
+            if most is not None and waited > most:
+                raise Busy(f"{waiting} ({found})")
+            if not said and waited > PATIENCE:
+                said = True
+                print(f"{waiting} ({found})", file=sys.stderr, flush=True)
+                told.enter_context(Meter("waiting"))
+            time.sleep(PAUSE_SECONDS / 10)
     try:
         yield
     finally:
@@ -127,16 +145,6 @@ def owner_of(folder: Path) -> Owner | None:
         if seen and seen.lives:
             return _owner(seen)
     return None
-
-
-def tell_to_end(folder: Path) -> bool:
-    """Send SIGTERM to the process that works on a folder; returns whether it runs here and was sent it."""
-    with contextlib.suppress(OSError):
-        seen = look(folder / LOCK)
-        if seen and seen.note and seen.lives and is_here(seen.note):
-            os.kill(seen.note.pid, signal.SIGTERM)
-            return True
-    return False
 
 
 def died_here(folder: Path) -> bool:

@@ -43,11 +43,11 @@ def meaning(paths: Iterable[Path]) -> str:
         InputError: a file cannot be read, or is no Python that this version knows.
     """
     files = frozenset(paths)
-    if files not in _together:
+    if (known := _together.get(files)) is None:  # another thread may empty it at any moment
         parts = [_parts(path) for path in files]
         definitions = sorted(one for found, _ in parts for one in found)
-        _together[files] = _sha256([definitions, sorted(rest for _, rest in parts if rest)]).hex()
-    return _together[files]
+        known = _together[files] = _sha256([definitions, sorted(rest for _, rest in parts if rest)]).hex()
+    return known
 
 
 def forget_meanings() -> None:

@@ -77,15 +77,20 @@ def end(
     return len(ended)
 
 
-def end_below(folder: Path) -> list[str]:
-    """End what any stage below a folder left running; returns which processes, e.g. ``1234 (python)``."""
+def end_below(
+    folder: Path,
+    grace: float = GRACE,
+    waiting: Callable[[], None] = lambda: None,
+    hurry: Callable[[], bool] = lambda: False,
+) -> list[str]:
+    """End what any stage below a folder left running, as `end`; returns which processes, e.g. ``1234 (python)``."""
     value = str(folder.resolve())
     found = []
     for process in marked(STAGE_MARK, value, below=True):
         with contextlib.suppress(psutil.Error):
             found.append(f"{process.pid} ({process.name()})")
     if found:
-        end(STAGE_MARK, value, below=True)
+        end(STAGE_MARK, value, grace, waiting, hurry, below=True)
     return found
 
 

@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from types import FrameType
 from typing import Any
@@ -31,14 +30,14 @@ class Stop:
         """``above``: one that stops this one, too."""
         self._above = above
         self._reason = ""
-        self._asked, self._at_once = threading.Event(), threading.Event()
+        # no events, whose lock a signal's handler would wait for that interrupts another one's
+        self._asked = self._at_once = False
 
     def ask(self, reason: str) -> None:
         """End; asked again: at once."""
-        if self._asked.is_set():
-            self._at_once.set()
+        self._at_once = self._asked
         self._reason = reason
-        self._asked.set()
+        self._asked = True
 
     @property
     def reason(self) -> str:
@@ -48,12 +47,12 @@ class Stop:
     @property
     def asked(self) -> bool:
         """Whether to end."""
-        return self._asked.is_set() or (self._above is not None and self._above.asked)
+        return self._asked or (self._above is not None and self._above.asked)
 
     @property
     def at_once(self) -> bool:
         """Whether to end without waiting for anything."""
-        return self._at_once.is_set() or (self._above is not None and self._above.at_once)
+        return self._at_once or (self._above is not None and self._above.at_once)
 
     def check(self) -> None:
         """Raise where the work is to end.

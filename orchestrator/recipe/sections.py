@@ -146,6 +146,9 @@ class Video(Section):
     training: TrainingVideo | None = Field(None, description="in training, where it is not the same (few toolkits can)")
 
 
+MOST_SECONDS = 1e6  # of a step or an answer, twelve days: more is a slip, and sums of it are beyond all numbers
+
+
 class Resources(Section):
     """What a run may use."""
 
@@ -170,10 +173,13 @@ class Resources(Section):
         "answer); 0: never",
     )
     seconds_per_step: float | None = Field(
-        None, gt=0, description="of an optimizer step, for estimates (default: as earlier runs took)"
+        None, gt=0, le=MOST_SECONDS, description="of an optimizer step, for estimates (default: as earlier runs took)"
     )
     seconds_per_answer: float | None = Field(
-        None, gt=0, description="of an answer of one inference process, for estimates (default: as earlier runs took)"
+        None,
+        gt=0,
+        le=MOST_SECONDS,
+        description="of an answer of one inference process, for estimates (default: as earlier runs took)",
     )
 
     @property

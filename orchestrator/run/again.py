@@ -42,7 +42,7 @@ def look_again(plans: Sequence[Plan], say: Say, *, errors: bool) -> None:
             continue
         try:
             if taken.unclean:
-                end_left(folder, say)
+                end_left(folder, job.recipe, say)
             if errors:
                 _retry_errors(job, say)
             _reopen_damaged(job, say)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchestrator.errors import InputError, Problem, remedy
 from orchestrator.machine.leases import Owner, owner_of, take
+from orchestrator.machine.presence import present
 from orchestrator.machine.processes import end_below
 from orchestrator.plan.record import STATE
 from orchestrator.run import RECIPE
@@ -131,7 +132,7 @@ def _again(at_hand: AtHand, folder: Path) -> Iterator[Leftover | Stays]:
 
 def _worker(job: Path) -> str:
     """Who works on a job, in words; empty: nobody."""
-    owner = owner_of(job)
+    owner = owner_of(job) or next(present(job.parent), None)  # between two stages nobody has a job
     return f"{owner} works on it" if owner else ""
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from orchestrator.errors import InputError, StageError
+from orchestrator.errors import InputError, OrchestratorError, StageError
 from orchestrator.plan.outputs import Outputs
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import Record, damaged, read, write
 from orchestrator.run.again import set_aside_edited
+from orchestrator.run.faults import as_failure
 from orchestrator.run.record import attempt, disk_errors
 from orchestrator.run.remove import remove, useless
 from orchestrator.run.stages.context import Context
@@ -27,7 +28,7 @@ def perform(context: Context, stage: Stage) -> Performed:
     """Do a stage's work, and keep in its folder how it went.
 
     Raises:
-        StageError: it failed.
+        StageError: it failed, if only by a fault of this program.
         InputError: what it reads is wrong.
         Interrupted: it was asked to stop.
     """
@@ -44,6 +45,10 @@ def perform(context: Context, stage: Stage) -> Performed:
         except InputError:
             context.need_unchanged(stage)  # it was sound when the run began
             raise
+        except (OrchestratorError, OSError):
+            raise
+        except Exception as error:
+            raise as_failure(error) from error
     return Performed(record.attempts[-1].seconds or 0.0, outputs)
 
 

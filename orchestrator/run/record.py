@@ -47,6 +47,8 @@ def attempt(context: Context, stage: Stage) -> Iterator[Record]:
             yield record
         if stage.kind in WRITTEN_BY_TOOLKITS:
             os.sync()  # after a power cut "done" must still be true
+        if not context.ours():
+            raise StageError(taken_over(stage))
         with disk_errors():
             record.seal(stage.folder)
         if stage.kind in MARKED:
@@ -67,7 +69,13 @@ def attempt(context: Context, stage: Stage) -> Iterator[Record]:
         record.state, record.ended_at = outcome, _now()
         # where the disk is full, why the stage failed says so already
         with disk_errors() if outcome == "done" else contextlib.suppress(OSError):
-            write(stage.folder, record)
+            if context.ours():  # whoever took it over writes there by now
+                write(stage.folder, record)
+
+
+def taken_over(stage: Stage) -> str:
+    """What is said of a stage whose job another process works on since this one was halted for minutes."""
+    return f"another process took over {stage.job}: this one seemed to be dead"
 
 
 def _begun(context: Context, stage: Stage) -> Record:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from orchestrator.errors import InputError, StageError, listed
 from orchestrator.machine.files import atomic_write
-from orchestrator.machine.leases import alone
+from orchestrator.machine.leases import Busy, alone
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.files import RecipeFiles
@@ -26,6 +26,7 @@ from orchestrator.scores.results import OVERALL, ResultsRow, write_results
 from orchestrator.toolkits.base import Say
 
 WRITING = ".writing"  # the folder, beside results, of whoever writes them
+WAIT_SECONDS = 0.2  # for another run's writing, while stages run: signs of life and the user's Ctrl-C cannot wait
 MOST_TASKS = 3  # named of those whose answers are odd alike
 
 
@@ -58,7 +59,7 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
             )
 
 
-def report_jobs(jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None:
+def report_jobs(jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results_dir: Path, listener: Listener) -> str:
     """Write the results as they are now that jobs were scored, and tell theirs; what hinders is told at the end.
 
     Args:
@@ -66,15 +67,22 @@ def report_jobs(jobs: Sequence[tuple[Plan, Job]], plans: Sequence[Plan], results
         plans: those whose results are shown, of which some share a file.
         results_dir: where results go.
         listener: told.
+
+    Returns:
+        Who writes there just now, so that it is to be tried again; empty: it was done.
     """
+    busy = ""
     tasks = {(plan.recipe.name, task.name) for plan, job in jobs for task in job.tasks}
     for name in dict.fromkeys(results_name(plan) for plan, _ in jobs):
         try:
-            rows = _write(results_dir / f"{name}.csv", plans, listener.line).rows
+            rows = _write(results_dir / f"{name}.csv", plans, listener.line, WAIT_SECONDS).rows
+        except Busy as error:
+            busy = str(error)
         except (OSError, InputError, StageError) as error:
             listener.line(f"note: the results are not written yet, the end of the run tries again: {error}")
         else:
             listener.scored([row for row in rows if (row["recipe"], row["task"]) in tasks])
+    return busy
 
 
 def write_missing(plan: Plan, path: Path, say: Say) -> None:
@@ -86,7 +94,9 @@ def write_missing(plan: Plan, path: Path, say: Say) -> None:
         say: told what cannot be written, and what else a user should know.
     """
     try:
-        _write(path, [plan], say)
+        _write(path, [plan], say, WAIT_SECONDS)
+    except Busy:  # who writes there knows of it, or the next look does
+        pass
     except (OSError, InputError, StageError) as error:
         say(f"note: results are not written yet: {error}")
 
@@ -104,13 +114,17 @@ def _rows(found: Sequence[Scored]) -> list[ResultsRow]:
     return [row for _, some in groupby(found, lambda one: id(one.plan)) for row in results_of(list(some))]
 
 
-def _write(path: Path, plans: Sequence[Plan], say: Say) -> _Written:
-    """Have a file hold the rows of what is scored by now, and the file beside it the answers."""
+def _write(path: Path, plans: Sequence[Plan], say: Say, most: float | None = None) -> _Written:
+    """Have a file hold the rows of what is scored by now, and the file beside it the answers.
+
+    Raises:
+        Busy: another run has been writing there for ``most`` seconds.
+    """
     mine = [plan for plan in plans if results_name(plan) == path.stem]
     if not any(job.stage("score").folder.exists() for plan in mine for job in plan.jobs):
         return _Written()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with alone(path.parent / WRITING, f"another run writes to {path.parent}: waiting for it"):
+    with alone(path.parent / WRITING, f"another run writes to {path.parent}: waiting for it", most):
         # looked at now: of two runs that end together the second sees what the first did, and what it wrote
         found = [one for plan in mine for one in scored(plan)]
         rows = _rows(found)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.run.listener import Listener
-from orchestrator.run.report import report_jobs
+from orchestrator.run.report import report_jobs, results_name
 
 SHARE = 0.1  # of the time that may go into it: a sweep's files hold hundreds of runs
 
@@ -21,6 +21,7 @@ class Reporter:
         self._shown, self._results_dir, self._listener = shown, results_dir, listener
         self._due: list[tuple[Plan, Job]] = []
         self._next = 0.0
+        self._said = ""
 
     def scored(self, plan: Plan, job: Job) -> None:
         """The answers of a job are scored."""
@@ -32,6 +33,12 @@ class Reporter:
         begun = time.monotonic()
         if self._due and begun >= self._next:
             due, self._due = self._due, []
-            report_jobs(due, self._shown, self._results_dir, self._listener)
+            for name in dict.fromkeys(results_name(plan) for plan, _ in due):
+                some = [one for one in due if results_name(one[0]) == name]
+                if busy := report_jobs(some, self._shown, self._results_dir, self._listener):
+                    self._due += some
+                    if busy != self._said:
+                        self._listener.line(f"note: {busy}")
+                    self._said = busy
             now = time.monotonic()
             self._next = now + (now - begun) / SHARE

@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Protocol
@@ -20,15 +21,18 @@ from orchestrator.errors import InputError, Interrupted, OrchestratorError, Stag
 from orchestrator.launch.local import Launcher
 from orchestrator.machine.gpu_locks import GpuLocks
 from orchestrator.machine.leases import Lease, Owner, owner_of, take
+from orchestrator.machine.presence import Presence
 from orchestrator.machine.signals import Stop
-from orchestrator.plan.devices import device_of, need_of
-from orchestrator.plan.estimate import expected
+from orchestrator.plan.devices import device_of
 from orchestrator.plan.known import Known
 from orchestrator.plan.plan import Job, Plan, Stage
+from orchestrator.run.faults import as_failure
 from orchestrator.run.killed import end_left
+from orchestrator.run.lines import Line, Lines
 from orchestrator.run.listener import Listener
 from orchestrator.run.perform import Performed, perform
 from orchestrator.run.queue import Queue, Work
+from orchestrator.run.record import taken_over
 from orchestrator.run.stages.context import Context
 
 TICK_SECONDS = 0.5
@@ -47,30 +51,9 @@ class Results(Protocol):
         """Some time has passed."""
 
 
-@dataclass(eq=False)
-class _Line:
-    """A job on its way through its stages.
-
-    Attributes:
-        plan: the job's.
-        job: the job.
-        order: its place among all jobs.
-        left: of its stages those that are not done, as far as the listener was told.
-        works: what the queue has of it: the next stage, and one that is to come soon.
-        lock: held while a stage of it runs.
-    """
-
-    plan: Plan
-    job: Job
-    order: int
-    left: list[Stage]
-    works: dict[Stage, Work] = field(default_factory=dict)
-    lock: Lease | None = None
-
-
 @dataclass(frozen=True)
 class _Running:
-    line: _Line
+    line: Line
     work: Work
     gpus: Sequence[str]
     stop: Stop
@@ -91,17 +74,15 @@ class Scheduler:
     ):
         """``stop``: asked by signals. ``known``: what earlier runs took, where that is to decide the order."""
         self._queue, self._launcher, self._stop = queue, launcher, stop
-        self._known = known
-        self._gpus = GpuLocks()
         self._listener, self._results = listener, results
-        jobs = [(plan, job) for plan in plans for job in plan.jobs]
-        self._lines = [_Line(plan, job, order, list(job.stages)) for order, (plan, job) in enumerate(jobs)]
-        self._stage_of: dict[Work, tuple[_Line, Stage]] = {}
+        self._gpus = GpuLocks()
+        self._lines = Lines(plans, queue, known)
         self._running: dict[Stage, _Running] = {}
-        self._held: dict[_Line, Owner] = {}
+        self._open: dict[Path, set[Line]] = {}  # what is not over, by the folder of its run
+        self._presence = Presence(())
+        self._held: dict[Line, Owner] = {}
         self._inbox: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._failures: list[Failure] = []
-        self._fault: BaseException | None = None
         self._ticked = self._looked = 0.0
         self._waits: list[tuple[Stage, str]] = []
         self._told = False
@@ -115,10 +96,19 @@ class Scheduler:
         Raises:
             Interrupted: it was asked to stop; nothing is left running.
         """
-        for line in self._lines:
+        for line in self._lines.all:
+            self._open.setdefault(line.plan.folder, set()).add(line)
+        self._presence = Presence(self._open)
+        try:
+            return self._run()
+        finally:
+            self._presence.leave_all()
+
+    def _run(self) -> list[Failure]:
+        for line in self._lines.all:
             self._advance(line)
         try:
-            while self._running or (not self._stop.asked and (self._stage_of or self._held)):
+            while self._running or (not self._stop.asked and (self._lines or self._held)):
                 if not self._stop.asked:
                     self._start()
                 self._tick()
@@ -129,105 +119,63 @@ class Scheduler:
                 with suppress(Exception):
                     self._listen()
             raise
-        if self._fault:
-            raise self._fault
         self._stop.check()
         return self._failures
 
-    def _advance(self, line: _Line) -> None:
-        """Put a job's next stage into the queue, and what will soon follow it onto GPUs."""
-        todo = line.job.todo()
-        elsewhere = [stage for stage in line.left if stage not in todo]
-        if elsewhere:
-            self._listener.skipped(len(elsewhere))
-        line.left = [stage for stage in line.left if stage in todo]
-        for stage in [stage for stage in line.works if stage not in todo]:
-            self._forget(line, stage)
-        if not todo:
-            return
-        self._wait(line, todo[0])
-        if not self._of_note(line, todo[0]):
-            heavy = next((stage for stage in todo if self._of_note(line, stage)), None)
-            if heavy:
-                self._wait(line, heavy, soon=True)
+    def _advance(self, line: Line) -> None:
+        """Have a job go on with its next stage."""
+        if elsewhere := self._lines.advance(line):
+            self._listener.skipped(elsewhere)
+        if not line.works:
+            self._over(line)
 
-    @staticmethod
-    def _of_note(line: _Line, stage: Stage) -> bool:
-        need = need_of(line.job.recipe, stage.kind, device_of(line.plan))
-        return bool(need.least or need.host)
-
-    def _wait(self, line: _Line, stage: Stage, *, soon: bool = False) -> None:
-        work = line.works.get(stage)
-        if work is None:
-            # of the other nodes of an allocation it takes the same GPUs as of this one
-            need = need_of(line.job.recipe, stage.kind, device_of(line.plan)).on_a_node()
-            order = line.order * 10 + line.job.stages.index(stage)
-            seconds, *after = self._lengths(line, stage)
-            chain = sum(filter(None, (seconds, *after))) or None
-            work = Work(_full_name(stage), order, need.least, need.most, need.host, seconds, chain)
-            line.works[stage] = work
-            self._stage_of[work] = line, stage
-        self._queue.add(work, soon=soon)
-
-    def _lengths(self, line: _Line, stage: Stage) -> list[float | None]:
-        """Seconds that a stage, and each that follows in its job, is expected to take on the least GPUs."""
-        if not self._known:
-            return [None]
-        found = []
-        for one in line.left[line.left.index(stage) :] if stage in line.left else [stage]:
-            seconds = expected(line.plan, line.job, one, self._known).seconds
-            need = need_of(line.job.recipe, one.kind, device_of(line.plan))
-            found.append(seconds * need.most / need.least if seconds is not None and need.least else seconds)
-        return found
-
-    def _forget(self, line: _Line, stage: Stage) -> None:
-        work = line.works.pop(stage)
-        del self._stage_of[work]
-        self._queue.remove(work)
-
-    def _forget_all(self, line: _Line) -> None:
-        for stage in list(line.works):
-            self._forget(line, stage)
+    def _over(self, line: Line) -> None:
+        """Nothing more is done of a job; others see when that goes for a whole run."""
+        lines = self._open[line.plan.folder]
+        lines.discard(line)
+        if not lines:
+            self._presence.leave(line.plan.folder)
 
     def _start(self) -> None:
         """Start what the queue chooses, until it chooses nothing more."""
-        while chosen := self._queue.start(time.monotonic()):
+        refused = False
+        while not refused and (chosen := self._queue.start(time.monotonic())):
             for work, gpus in chosen:
-                line, stage = self._stage_of[work]
+                line, stage = self._lines.of(work)
                 if not self._gpus.claim(gpus):
                     self._queue.give_back(work)
                     self._queue.add(work)
-                    self._look_at_gpus()
+                    refused = True
                     continue
-                del self._stage_of[work], line.works[stage]
+                self._lines.taken(work)
                 try:
                     if self._lock(line) and line.job.todo()[:1] == [stage]:
                         self._begin(line, stage, work, gpus)
                         continue
-                except InputError as error:  # the disk is full, for example
-                    self._fail(line, stage, StageError(str(error)))
+                except (InputError, RuntimeError) as error:  # the disk is full, or no thread can be started
+                    self._fail(line, stage, as_failure(error))
                     self._give_back(line, work, gpus)
                     continue
                 self._give_back(line, work, gpus)
-                self._forget_all(line)
+                self._lines.forget(line)
                 if line not in self._held:
                     self._advance(line)  # another process did it, or undid what it needs
+        if refused:  # another run has one of those GPUs; what else can start does in the next round
+            self._look_at_gpus()
 
-    def _lock(self, line: _Line) -> bool:
+    def _lock(self, line: Line) -> bool:
         """Take the lock of a job; whoever holds it otherwise is remembered."""
-        folder = line.plan.folder / line.job.name
-        taken: Lease | Owner = owner_of(folder) or take(folder)
+        taken: Lease | Owner = owner_of(line.folder) or take(line.folder)
         if isinstance(taken, Owner):
             self._held[line] = taken
             return False
         line.lock = taken
-        if taken.unclean:
-            end_left(folder, self._listener.line)
         return True
 
-    def _begin(self, line: _Line, stage: Stage, work: Work, gpus: tuple[str, ...]) -> None:
+    def _begin(self, line: Line, stage: Stage, work: Work, gpus: tuple[str, ...]) -> None:
         self._listener.begin(stage, f"GPU {','.join(gpus)}" if gpus else "")
-        stop = Stop(self._stop)
+        stop, lock = Stop(self._stop), line.lock
+        assert lock
         context = Context(
             line.plan,
             line.job,
@@ -237,13 +185,16 @@ class Scheduler:
             say=lambda text: self._inbox.put(partial(self._listener.remark, stage, text)),
             gpus=gpus,
             stop=stop,
+            ours=lock.ours,
         )
-        Thread(target=self._perform, args=(context, stage), name=stage.name).start()
+        Thread(target=self._perform, args=(context, stage, lock.unclean), name=stage.name).start()
         self._running[stage] = _Running(line, work, gpus, stop)
 
-    def _perform(self, context: Context, stage: Stage) -> None:
-        """A stage's own thread."""
+    def _perform(self, context: Context, stage: Stage, unclean: bool) -> None:
+        """A stage's own thread; ``unclean``: whoever worked on its job died."""
         try:
+            if unclean:
+                end_left(context.job_folder, context.recipe, context.say, context.stop)
             self._inbox.put(partial(self._ended, stage, perform(context, stage)))
         except BaseException as error:
             self._inbox.put(partial(self._broke, stage, error))
@@ -262,30 +213,23 @@ class Scheduler:
         if isinstance(error, Interrupted) and self._stop.asked:
             self._listener.stopped(stage)
             return
-        if not isinstance(error, OrchestratorError):
-            self._fault = self._fault or error
-            self._stop.ask("a fault of the program")
-            return
-        if isinstance(error, Interrupted):
-            error = StageError(own.reason)
-        self._fail(line, stage, error)
+        self._fail(line, stage, StageError(own.reason) if isinstance(error, Interrupted) else as_failure(error))
 
-    def _fail(self, line: _Line, stage: Stage, error: OrchestratorError) -> None:
+    def _fail(self, line: Line, stage: Stage, error: OrchestratorError) -> None:
         self._listener.failed(stage, error)
         self._failures.append((stage, error))
-        self._forget_all(line)
+        self._lines.forget(line)
+        self._over(line)
 
-    def _release(self, stage: Stage) -> _Line:
+    def _release(self, stage: Stage) -> Line:
         running = self._running.pop(stage)
         self._give_back(running.line, running.work, running.gpus)
         return running.line
 
-    def _give_back(self, line: _Line, work: Work, gpus: Sequence[str]) -> None:
+    def _give_back(self, line: Line, work: Work, gpus: Sequence[str]) -> None:
         self._queue.give_back(work)
         self._gpus.give_back(gpus)
-        if line.lock:
-            line.lock.release()
-            line.lock = None
+        line.release()
 
     def _listen(self) -> None:
         """Do what the threads ask for; some time is waited for it."""
@@ -304,11 +248,12 @@ class Scheduler:
             self._results.tick()
             for stage, running in self._running.items():
                 if running.line.lock and not running.line.lock.beat() and not running.stop.asked:
-                    running.stop.ask(f"another process took over {stage.job}: this one seemed to be dead")
+                    running.stop.ask(taken_over(stage))
         if now - self._looked >= LOOK_SECONDS:
             self._looked = now
+            self._presence.beat()
             self._look_at_gpus()
-            for line in [line for line in self._held if not owner_of(line.plan.folder / line.job.name)]:
+            for line in [line for line in self._held if not owner_of(line.folder)]:
                 del self._held[line]
                 self._advance(line)
 
@@ -318,16 +263,12 @@ class Scheduler:
         self._queue.elsewhere(used)
 
     def _tell_waiting(self) -> None:
-        waits = [(self._stage_of[work][1], what) for work, what in self._queue.waiting()]
+        waits = [(self._lines.of(work)[1], what) for work, what in self._queue.waiting()]
         waits += [(line.left[0], f"for {line.job.name}, which {owner} works on") for line, owner in self._held.items()]
         if waits != self._waits:
             self._waits = waits
             self._listener.waits(waits)
-        if self._held and not self._running and not self._stage_of and not self._told:
+        if self._held and not self._running and not self._lines and not self._told:
             self._told = True
             work = "; ".join(f"{line.job.name}: {owner}" for line, owner in self._held.items())
             self._listener.line(f"nothing is left but what other processes work on, whose end is waited for: {work}")
-
-
-def _full_name(stage: Stage) -> str:
-    return f"{stage.folder.parent.parent.name} {stage.name}"

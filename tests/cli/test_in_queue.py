@@ -67,7 +67,7 @@ def test_what_waits_and_what_runs(mine: Path, slurm: Slurm) -> None:
         "MOSI": ("pending", "was requeued: begins again at 2026-01-01 10:02:01 (BeginTime)"),
     }
     said = call("status", "--runs-dir", mine.parent)
-    assert said.startswith("mine: waiting in Slurm's queue\n")
+    assert said.startswith("mine: queued\n")
     assert [line.split() for line in said.splitlines() if line.startswith("demo")] == [
         ["demo", "7_0", "running", "n1", "1:02:03"]
     ]
@@ -169,7 +169,7 @@ def test_watching_goes_on_while_jobs_wait(mine: Path, slurm: Slurm, monkeypatch:
     squeue = slurm.folder / "squeue"
     squeue.write_text(squeue.read_text() + f"[ $(wc -l < {slurm.folder}/asked) -lt 3 ] || : > {slurm.folder}/queue\n")
     said = call("status", "--watch", "--every", "0.1", "--runs-dir", mine.parent)
-    assert "mine: waiting in Slurm's queue\n" in said
+    assert "mine: queued\n" in said
     assert "  MELD (Slurm job 7_1)  pending  waits for a free node (Resources)\n" in said
     assert "mine: not running\n" in said
     assert len(slurm.asked) == 4

@@ -160,3 +160,10 @@ def test_two_recipes_of_one_name(tmp_path: Path) -> None:
         (tmp_path / folder / "same.yaml").write_text(f"extends: {RECIPES}/tiny_qwen2_zero_shot.yaml\n")
     said = call("plan", tmp_path / "a" / "same.yaml", tmp_path / "b" / "same.yaml", code=2)
     assert "both would write to the same folder" in said
+
+
+@pytest.mark.parametrize("key", ["seconds_per_step", "seconds_per_answer"])
+def test_a_length_beyond_all_sense_is_refused(key: str) -> None:
+    said = call("plan", RECIPES / "qwen2_7b_sft.yaml", "--set", f"resources.{key}=1e308", code=2)
+    assert f"`resources.{key}` must be" in said
+    assert "fault of the program" not in said

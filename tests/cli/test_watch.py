@@ -130,6 +130,29 @@ def test_on_a_terminal_lines_are_written_over(terminal: Sized, watch: Clock) -> 
     assert not screen.hidden
 
 
+def test_a_terminal_on_which_nothing_can_move_gets_plain_lines(
+    terminal: Sized, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = terminal(60, 12)
+    monkeypatch.setenv("TERM", "dumb")
+    watch_runs(Looks(RUN, RUN, replace(RUN, running=False, owners={})), 2.0)
+    said = written.taken()
+    assert "\x1b" not in said
+    assert [line for line in said.splitlines() if line.startswith("mine:")] == ["mine: running", "mine: not running"]
+
+
+def test_a_run_whose_jobs_wait_for_their_turn_is_looked_at_until_its_process_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    waits = RunOnDisk(True, 2, 0, None, {}, (), ("demo", "MELD"), at_work=(OWNER,))
+    watch_runs(Looks(waits, waits, replace(waits, running=False, at_work=())), 2.0)
+    assert blocks(capsys.readouterr().out) == [
+        f"mine: waiting\n0 of 2 jobs are done\n{OWNER} waits for its turn\n  demo, MELD wait",
+        "mine: not running\n0 of 2 jobs are done\n  demo, MELD wait",
+    ]
+    assert texts(replace(RUN, at_work=(OWNER,))) == texts(RUN), "whoever works does not wait"
+
+
 def test_where_nothing_runs_it_ends_at_once(tmp_path: Path, slept: list[float]) -> None:
     (tmp_path / "mine" / "demo" / "train-0").mkdir(parents=True)
     (tmp_path / "mine" / "demo" / "train-0" / "stage.json").write_text("{}")

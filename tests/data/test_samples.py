@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.benchmark.task import Task, tasks
+from orchestrator.data import samples
 from orchestrator.data.samples import Sample, file_digest, read_split, split_file
 from orchestrator.errors import MOST_PROBLEMS, InputError
 from tests.shared import MMLA, needs_mmla
@@ -177,3 +178,18 @@ def test_the_benchmark_reads_whole() -> None:
         samples = read_split(tasks()[row["dataset"]], row["split"], MMLA / "text", VIDEOS)
         assert len(samples) == int(row["rows"])
         assert file_digest(MMLA / "text" / row["dataset"] / f"{row['split']}.tsv").startswith(row["sha256_16"])
+
+
+def test_a_digest_that_is_forgotten_meanwhile_is_given_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Forgetful(dict[tuple[str, int, int], str]):
+        """As where another thread forgets all digests at once."""
+
+        def __setitem__(self, *_: object) -> None:
+            pass
+
+    (tmp_path / "train.tsv").write_text("text")
+    expected = file_digest(tmp_path / "train.tsv")
+    monkeypatch.setattr(samples, "_digests", Forgetful())
+    assert file_digest(tmp_path / "train.tsv") == expected

@@ -68,3 +68,14 @@ def test_an_index_that_nobody_knows_is_not_locked(tmp_path: Path, smi: Path) -> 
 def test_a_folder_that_cannot_be_made_locks_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert GpuLocks(tmp_path / "file" / "locks").claim(["0"])
+
+
+def test_who_gives_back_has_given_back_though_a_process_is_just_starting(tmp_path: Path) -> None:
+    mine, theirs = GpuLocks(tmp_path / "locks"), GpuLocks(tmp_path / "locks")
+    assert mine.claim(["0"])
+    copy = os.dup(mine._held["0"])  # as a child has it between its fork and its program
+    try:
+        mine.give_back(["0"])
+        assert theirs.claim(["0"])
+    finally:
+        os.close(copy)

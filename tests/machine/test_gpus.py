@@ -10,7 +10,14 @@ from orchestrator.machine.gpus import _listed_gpus, driver, visible_gpus
 
 
 def test_visible_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    for value, expected in {"": [], "-1": [], "3,1": ["3", "1"], "0,-1,2": ["0"], "GPU-8f": ["GPU-8f"]}.items():
+    for value, expected in {
+        "": [],
+        "-1": [],
+        "3,1": ["3", "1"],
+        "0,-1,2": ["0"],
+        "GPU-8f": ["GPU-8f"],
+        "1,0,1": ["1", "0"],
+    }.items():
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", value)
         assert visible_gpus() == expected
 

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,6 +252,21 @@ def test_a_file_is_read_once_until_it_is_to_be_forgotten(tmp_path: Path) -> None
     assert meaning([path]) != before
 
 
+def test_a_file_is_read_in_one_thread_while_another_one_forgets_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = of(tmp_path, "x = 1")
+
+    class Forgetful(dict[Any, str]):
+        """As if another thread called `forget_meanings` right away."""
+
+        def __setitem__(self, key: object, value: str) -> None:
+            """It is gone at once."""
+
+    monkeypatch.setattr("orchestrator.machine.meaning._together", Forgetful())
+    assert meaning([tmp_path / "0.py"]) == known
+
+
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: f"{path.parent.parent.stem}-{path.stem}")
 def test_our_programs_mean_what_they_do(tmp_path: Path, path: Path) -> None:
     """Written anew from the syntax alone, without comments, layout and parentheses."""
@@ -318,3 +334,16 @@ def worth(values, base=3, *, scale=0.5):
     assert len(found) > 40
     assert of(tmp_path, program) not in found
     assert all(one != two for one, two in pairwise(found))
+
+
+def test_what_is_forgotten_meanwhile_is_given_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(dict[frozenset[Path], str]):
+        """As where another thread forgets all meanings at once."""
+
+        def __setitem__(self, *_: object) -> None:
+            pass
+
+    (tmp_path / "program.py").write_text("x = 1")
+    expected = meaning([tmp_path / "program.py"])
+    monkeypatch.setattr("orchestrator.machine.meaning._together", Forgetful())
+    assert meaning([tmp_path / "program.py"]) == expected

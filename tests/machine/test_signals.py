@@ -44,6 +44,27 @@ def test_a_stop_of_one_is_none_of_the_others() -> None:
     assert (own.reason, other.asked, above.asked) == ("it lost its lock", False, False)
 
 
+MANY = """
+import signal, time
+from orchestrator.machine.signals import Stop, heeding
+signal.signal(signal.SIGINT, signal.default_int_handler)
+stop = Stop()
+with heeding(stop):
+    signal.signal(signal.SIGALRM, signal.getsignal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, 5e-4, 5e-4)
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        stop.ask("asked")
+    signal.setitimer(signal.ITIMER_REAL, 0)
+print("ended", stop.at_once)
+"""
+
+
+def test_signals_that_come_at_once_hang_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY], capture_output=True, text=True, timeout=30)
+    assert done.stdout == "ended True\n", done.stderr
+
+
 def test_in_a_slurm_job_a_second_signal_hurries_nobody(monkeypatch: pytest.MonkeyPatch, signals_arrive: None) -> None:
     monkeypatch.setenv(JOB_VARIABLE, "5_2")
     stop = Stop()

@@ -64,7 +64,7 @@ def test_on_several_nodes_torchrun_waits_for_the_others(data: Path, tmp_path: Pa
     """Where they meet is not in the line: who starts it on each node says so."""
 
     def train(*resources: str) -> Command:
-        own = ("model.init=null", "model.path=a/b", "model.parts={llm: a/c, vision_tower: a/d}")
+        own = ("model.init=null", "model.path=a/b", "model.parts={llm: a/c, vision_tower: a/d, projector: a/e}")
         model = (f"model.toolkit={toolkit}", *own, "train.finetuning=lora")
         batch = ("train.batch_size=16", "train.micro_batch_size=2", "train.deepspeed=zero2")
         plan = demo_plan(data, *model, *batch, *resources, runs=tmp_path / "runs")

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.plain import View
+from orchestrator.machine.leases import Lease, take
 from orchestrator.plan.record import read, write
 from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import answers, report
@@ -330,3 +332,22 @@ def test_answers_that_stand_are_not_packed_again_and_those_that_do_not_are(
     monkeypatch.setattr(answers, "packed", lambda rows: pytest.fail("packed once more"))
     recipes = RecipeFiles([place.recipe])
     assert run_recipes(recipes, place.folder / "runs", place.folder, View) == 0
+
+
+def test_while_another_run_writes_results_stages_go_on_and_a_signal_is_heard(place: Place) -> None:
+    place = Place(place.folder, place.data, tasks="demo, MELD")
+    lease = take(place.folder / ".writing")
+    assert isinstance(lease, Lease)
+    process = place.start_until("train", do="hang:train@MELD=2")
+    wait_until(lambda: "another run writes to" in place.said)
+    assert "demo/score: done" in place.said
+    assert not place.results.exists()
+    assert place.said.count("another run writes to") == 1
+    lease.release()
+    wait_until(place.results.exists, 20)  # not tried again at once, but soon
+    lease = take(place.folder / ".writing")
+    assert isinstance(lease, Lease)
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: "MELD/train: stopped" in place.said)
+    lease.release()
+    assert process.wait(30) == 130

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import signal
 from collections.abc import Iterator
@@ -73,6 +74,28 @@ def test_a_wide_training_has_its_gpus_and_its_answers_are_shared(place: Place) -
     by_stage = {use.stage: sorted(use.gpus) for use in uses(place.folder)}
     assert by_stage == {"demo/train": sorted(GPUS), "demo/infer": sorted(GPUS)}
     assert len(list((place.folder / "runs/echoed/demo").glob("infer-*/config.*.json"))) == 4, "a process each"
+
+
+def test_a_run_that_waits_for_another_one_s_gpus_is_seen_waiting(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    sweep = ["--sweep", "seed=1,2"]
+    process = place.start_until("train", *on_gpus(place), *sweep, do="hang:train=4")
+    runs = ("--runs-dir", place.folder / "runs")
+
+    def states() -> list[str]:
+        return [one["state"] for one in json.loads(call("status", "echoed", "--json", *runs)).values()]
+
+    wait_until(lambda: states() == ["running", "waiting"])  # when the second is converted
+    said = call("status", "echoed-seed_2", *runs)
+    assert said.startswith("echoed-seed_2: waiting\n0 of 1 jobs are done\n")
+    assert f"process {process.pid} on host" in said
+    assert "waits for its turn" in said
+    assert "waiting" in call("ls", "runs", *runs)
+    process.kill()
+    process.wait()
+    assert states() == ["not running", "not running"]
+    place.run(*on_gpus(place), *sweep)
+    assert not list(place.folder.rglob(".at-work.*"))
 
 
 def test_side_by_side_gives_what_one_after_another_gives(place: Place, calm: Place) -> None:

@@ -53,7 +53,7 @@ def test_put_back_in_inference(submitted: Submitted, calm: Place) -> None:
 
 def test_a_job_that_takes_longer_than_its_time_limit_goes_on_after_it(submitted: Submitted, calm: Place) -> None:
     submitted.site, submitted.sets = {"time": "1"}, ("train.save_steps=1", "resources.stop_grace_seconds=5")
-    submitted.submit(do="slow:train=8")  # ten steps of eight seconds
+    submitted.submit(do="slow:train=6.5")  # ten steps: 65 seconds
     submitted.wait(280)
     assert_as_undisturbed(submitted, calm)
     assert submitted.place.attempts()["demo/train"] >= 2

@@ -46,7 +46,9 @@ def test_what_waits_says_what_for(submitted: Submitted) -> None:
     assert state
 
 
-def test_logs_are_those_of_the_toolkit(submitted: Submitted) -> None:
-    submitted.submit()
+def test_logs_are_those_of_what_runs_then_of_the_job(submitted: Submitted) -> None:
+    submitted.submit(do="slow:train=1")
+    wait_until(lambda: "2/10" in submitted.log("train"), JOB_SECONDS)
+    assert "{'loss': 1.0000}" in submitted.orchestrator("logs", "echoed", *submitted.runs())
     submitted.wait()
-    assert "answers with 40 samples seen" in submitted.orchestrator("logs", "echoed", *submitted.runs())
+    assert "echoed demo/score: done" in submitted.orchestrator("logs", "echoed", *submitted.runs())

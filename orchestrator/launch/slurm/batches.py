@@ -59,7 +59,9 @@ def work_of(job: Job) -> str:
 def width_of(plan: Plan, job: Job) -> tuple[int, int]:
     """GPUs of each node, and nodes, of the widest stage that is left of a job; inference uses what there is."""
     device = intended_device(plan)
-    return max((need_of(job.recipe, stage.kind, device).least for stage in job.todo()), default=0), 1
+    needs = [need_of(job.recipe, stage.kind, device) for stage in job.todo()]
+    gpus = max((need.on_a_node().least for need in needs), default=0)
+    return gpus, max((need.nodes for need in needs), default=1)
 
 
 def batches_of(

@@ -133,6 +133,50 @@ def most_of_array() -> int:
     return int(found[1]) if found else 0
 
 
+def hosts(names: str) -> list[str]:
+    """The nodes that a list of Slurm's stands for, e.g. ``n[1-3]``, in its order.
+
+    Raises:
+        InputError: Slurm refuses, does not answer, or is not here.
+    """
+    return _ask("scontrol", "show", "hostnames", names).split()
+
+
+def address(node: str) -> str:
+    """Where Slurm itself reaches a node: a name or a number.
+
+    Raises:
+        InputError: Slurm does not know it, does not answer, or is not here.
+    """
+    found = re.search(r"\bNodeAddr=(\S+)", _ask("scontrol", "--oneliner", "show", "node", node))
+    return found[1] if found else node
+
+
+def steps(job: int, name: str) -> list[str]:
+    """The steps of a job that run under a name, e.g. ``123.0``.
+
+    Raises:
+        InputError: Slurm does not answer, or is not here.
+    """
+    said = _ask("squeue", "--steps", f"--jobs={job}", "--noheader", "--format=%i|%j", forgotten=True)
+    found = (line.split("|", 1) for line in said.splitlines() if "|" in line)
+    return [number for number, called in found if called == name]
+
+
+def kill(steps: Iterable[str]) -> None:
+    """End steps of a job at once, on all their nodes.
+
+    Raises:
+        InputError: Slurm refuses, does not answer, or is not here.
+    """
+    _ask("scancel", "--signal=KILL", *steps, forgotten=True)
+
+
+def cluster() -> dict[str, str]:
+    """The environment variables that say which cluster is meant."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ}
+
+
 def _parts(ids: list[str]) -> Iterator[list[str]]:
     yield from (ids[start : start + MOST_IDS] for start in range(0, len(ids), MOST_IDS))
 

@@ -21,6 +21,7 @@ from orchestrator.machine.extensions import compiled_extensions
 from orchestrator.machine.signals import die_with_parent
 
 NODE_MARK = "MMLA_ORCHESTRATOR_NODE"  # the processes of a stage on one node: two of Slurm's may be one machine
+FAILED = ".node-failed"  # the status of the first node that failed: srun kills the others, and says 137
 POLL_SECONDS = 0.2
 MEETING = "read_timeout=600"  # seconds until torchrun gives up waiting for the first node, which may load slowly
 
@@ -74,7 +75,11 @@ def main(text: str) -> int:
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # Python would die of one that comes at its end
     if asked:
         return 0 if asked[0] == signal.SIGUSR1 else 128 + signal.SIGTERM
-    return code if code >= 0 else 128 - code
+    status = code if code >= 0 else 128 - code
+    if status:
+        with contextlib.suppress(OSError), (Path(task["folder"]) / FAILED).open("x") as file:
+            file.write(str(status))
+    return status
 
 
 def _run(task: Mapping[str, Any], own: str, env: Mapping[str, str], asked: Sequence[int]) -> int:

@@ -11,10 +11,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
-import re
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -24,13 +21,11 @@ from pathlib import Path
 import psutil
 
 from orchestrator.errors import StageError
+from orchestrator.launch.slurm import client
 from orchestrator.machine.allocation import Allocation, allocation
 from orchestrator.machine.gpus import visible_gpus
 from orchestrator.toolkits.base import Command
 
-# of all that Slurm says in an allocation, what its commands need to find the cluster; the rest would be options
-CLUSTER = ("SLURM_CONF", "SLURM_CLUSTERS", "SLURM_WORKING_CLUSTER")
-COMMAND_SECONDS = 60.0  # for a command of Slurm's
 END_SECONDS = 60.0  # for the end of a step that was killed
 FIRST_PORT, PORTS = 20000, 20000
 _BOOT = """
@@ -41,7 +36,6 @@ module = sys.argv[3]
 del sys.argv[1:4]
 runpy.run_module(module, run_name="__main__")
 """
-_ADDRESS = re.compile(r"\bNodeAddr=(\S+)")
 _started = itertools.count()  # trainings of this process: two at once must not meet each other
 
 
@@ -56,7 +50,8 @@ def spread(command: Command, folder: Path, gpus: Sequence[str], extensions: Path
         grace: seconds that its processes have to finish what they write, when they are ended.
 
     Raises:
-        StageError: there is no such allocation, or Slurm does not answer.
+        StageError: there is no such allocation.
+        InputError: Slurm does not answer.
     """
     given = allocation()
     if given is None or given.nodes < command.nodes:
@@ -76,21 +71,22 @@ def spread(command: Command, folder: Path, gpus: Sequence[str], extensions: Path
         "id": f"{given.job}-{folder.name}-{number}",
     }
     argv = (*_program("step"), *_srun(given, names, folder), *_program("node"), json.dumps(task))
-    cluster = {name: os.environ[name] for name in CLUSTER if name in os.environ}
-    return replace(command, argv=argv, env=cluster | dict(command.env))
+    # of all that Slurm says in an allocation; the rest would be options of srun
+    return replace(command, argv=argv, env=client.cluster() | dict(command.env))
 
 
 def end_step(folder: Path) -> None:
     """See that nothing of a stage runs on any node of this allocation; waits until Slurm says so.
 
     Raises:
-        StageError: Slurm does not answer, or cannot end it.
+        StageError: Slurm cannot end it.
+        InputError: Slurm does not answer.
     """
     given, end = allocation(), time.monotonic() + END_SECONDS
-    while given and (steps := _steps(given, folder)):
+    while given and (steps := client.steps(given.job, _name(folder))):
         if time.monotonic() > end:
             raise StageError(f"Slurm does not end {', '.join(steps)}: see `squeue --steps`, and `scancel` them")
-        _said("scancel", "--signal=KILL", *steps)
+        client.kill(steps)
         time.sleep(0.5)
 
 
@@ -131,7 +127,7 @@ def _name(folder: Path) -> str:
 
 def _nodes(given: Allocation) -> list[str]:
     """The nodes of an allocation, this one first: here the processes meet."""
-    names = _said("scontrol", "show", "hostnames", given.names).split()
+    names = client.hosts(given.names)
     return sorted(names, key=lambda name: name != given.node)
 
 
@@ -140,8 +136,7 @@ def _address(node: str) -> str:
     try:
         socket.getaddrinfo(node, None)
     except OSError:
-        found = _ADDRESS.search(_said("scontrol", "--oneliner", "show", "node", node))
-        return found[1] if found else node
+        return client.address(node)
     return node
 
 
@@ -153,27 +148,3 @@ def _port(job: int, number: int) -> int:
             one.bind(("", port))
             return port
     raise StageError("no port of this machine is free between 20000 and 40000")
-
-
-def _steps(given: Allocation, folder: Path) -> list[str]:
-    said = _said("squeue", "--steps", f"--jobs={given.job}", "--noheader", "--format=%i|%j")
-    steps = (line.split("|", 1) for line in said.splitlines() if "|" in line)
-    return [number for number, name in steps if name == _name(folder)]
-
-
-def _said(*argv: str) -> str:
-    """What a command of Slurm's prints.
-
-    Raises:
-        StageError: it failed, or took too long.
-    """
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True)
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.strip() or f"exit status {error.returncode}"
-        raise StageError(f"`{' '.join(argv)}` failed: {said}") from None
-    except subprocess.TimeoutExpired:
-        raise StageError(f"`{' '.join(argv)}` does not answer within {COMMAND_SECONDS:g} s; ask the site") from None
-    except OSError as error:
-        raise StageError(f"cannot start `{argv[0]}`: {error.strerror}; Slurm's commands must be on the PATH") from None
-    return done.stdout

@@ -11,10 +11,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
+from orchestrator.launch.slurm import node
 from orchestrator.machine.processes import RUN_MARK, STAGE_MARK
 from orchestrator.machine.signals import die_with_parent
 
+FAILED = Path(node.FAILED)  # in the stage's folder, which is the working directory
 ASK = signal.SIGUSR1  # srun passes it on
 
 
@@ -29,6 +32,7 @@ def main(argv: Sequence[str]) -> int:
             process.send_signal(ASK)
 
     signal.signal(signal.SIGTERM, ask)
+    FAILED.unlink(missing_ok=True)
     env = {name: value for name, value in os.environ.items() if name not in (RUN_MARK, STAGE_MARK)}
     parent = os.getpid()
     process = subprocess.Popen(
@@ -37,6 +41,9 @@ def main(argv: Sequence[str]) -> int:
     if asked:  # before there was anybody to ask
         process.terminate()
     code = process.wait()
+    if code and FAILED.exists():
+        code = int(FAILED.read_text() or code)
+        FAILED.unlink()
     return 128 + signal.SIGTERM if asked else code if code >= 0 else 128 - code
 
 

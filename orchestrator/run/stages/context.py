@@ -33,7 +33,7 @@ class Context:
 
     ``gpus``: those that are its own while it runs. ``stop``: whether it is to end.
     ``attempt``: where it is kept how the work went, which began at ``begun`` (of the monotonic clock); ``keep`` has it
-    stand on disk, where others see it while the stage runs.
+    stand on disk, where others see it while the stage runs. ``ours``: whether no other process took the job over.
     """
 
     plan: Plan
@@ -46,12 +46,18 @@ class Context:
     stop: Stop = NEVER
     attempt: Attempt | None = None
     keep: Callable[[], None] = lambda: None
+    ours: Callable[[], bool] = lambda: True
     begun: float = field(default_factory=time.monotonic)
 
     @property
     def recipe(self) -> Recipe:
         """The recipe as the job runs it."""
         return self.job.recipe
+
+    @property
+    def job_folder(self) -> Path:
+        """Where the job's stages have their folders."""
+        return self.plan.folder / self.job.name
 
     def end_leftovers(self, folder: Path) -> None:
         """End what an earlier run left running in a folder of the stage."""

@@ -65,10 +65,14 @@ class Stall:
         more = f" (also {', '.join(numbers[1:])})" if numbers[1:] else ""
         return "\n".join(
             [
-                f"has shown no progress for {still / 60:.0f} min (resources.stall_minutes){said[0]}",
+                f"has shown no progress for {_length(still)} (resources.stall_minutes){said[0]}",
                 *said[1:],
                 f"    whole log: {log}",
                 f"    it is left alone; {look}{more}. If it hangs: Ctrl-C, and the same command goes on from its last "
                 "checkpoint or answer",
             ]
         )
+
+
+def _length(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -97,3 +97,9 @@ def test_a_training_that_hangs_is_named_and_left_alone(place: Place) -> None:
     assert process.wait(30) == 130
     place.run()
     assert place.stage("train")["outputs"]["resumed_from"] == "output/checkpoint-3"
+
+
+def test_short_periods_are_told_in_seconds(tmp_path: Path) -> None:
+    stage = Watched(tmp_path, 0.05)
+    stage.after(0, done=1)
+    assert stage.after(0.05, done=1).startswith("has shown no progress for 3 s (resources.stall_minutes)")
