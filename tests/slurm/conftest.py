@@ -14,6 +14,11 @@ from tests.slurm.cluster import Cluster, lacking
 from tests.slurm.submitted import Submitted, write_tasks
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that the others run beside it."""
+    items.sort(key=lambda item: not (item.get_closest_marker("slurm") and item.get_closest_marker("deadline")))
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     if why := lacking():
