@@ -76,6 +76,7 @@ def install(minutes: float) -> None:
 
         def __init__(self) -> None:
             self.saved, self.extra, self.asked = time.monotonic(), False, False
+            self.cut = False  # the epoch, by the end of the training
 
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             due = minutes and time.monotonic() - self.saved >= 60 * minutes
@@ -87,8 +88,13 @@ def install(minutes: float) -> None:
             own = control.should_save or whole_epoch or state.global_step >= state.max_steps
             if what == END:
                 control.should_training_stop = True
+                self.cut = not whole_epoch
             self.extra = what != NOTHING and not own
             control.should_save = control.should_save or self.extra
+
+        def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+            if self.cut:  # what comes with the end of an epoch would be measured and saved in the middle of it
+                control.should_save = control.should_evaluate = control.should_log = False
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
             self.saved, self.extra = time.monotonic(), False

@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.environments.environment import Environment
 from orchestrator.machine import processes
+from orchestrator.recipe.sections import Resources
 from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.whole import states_problems, weights_problems
 from tests.running import wait_until
@@ -23,7 +24,7 @@ PROGRAM = Path(__file__).with_name("stopped_trainer.py")
 def stopped(environment: Environment, folder: Path, *more: str, ranks: int = 1) -> tuple[Path, int | None, str]:
     """Start a training, stop it as a run does while it writes; returns its checkpoint, its status and its log."""
     log, mark = folder / "log.txt", (processes.STAGE_MARK, str(folder))
-    launcher = torchrun(ranks) if ranks > 1 else ()
+    launcher = torchrun(Resources(processes=ranks)) if ranks > 1 else ()
     argv = argv_of(environment.python, PROGRAM, folder, *more, launcher=launcher)
     env = os.environ | ON_CPU | {"CUDA_VISIBLE_DEVICES": "", mark[0]: mark[1]}
     with log.open("wb") as output:
