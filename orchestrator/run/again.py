@@ -32,7 +32,7 @@ def look_again(plans: Sequence[Plan], say: Say, *, errors: bool) -> None:
     todo = 0
     for plan, job in ((one, job) for one in plans for job in one.jobs):
         done = job.done
-        todo += not done
+        todo += errors or not done
         folder = plan.folder / job.name
         if not folder.is_dir() or (done and not errors):
             continue

@@ -23,6 +23,7 @@ def test_what_nohup_ignores_stays_ignored() -> None:
     assert done.stdout == "alive\n", done.stderr
 
 
+@pytest.mark.usefixtures("signals_arrive")  # in the background a shell has some of them ignored
 def test_a_stop_is_asked_for_once_and_then_for_at_once() -> None:
     above = Stop()
     own = Stop(above)

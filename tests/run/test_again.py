@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.machine.leases import alone
+from orchestrator.machine.leases import Lease, alone, take
 from orchestrator.scores.results import read_results
 from tests.media import write_video
 from tests.recipes import write_rows
@@ -177,3 +177,13 @@ def test_data_that_moved_is_converted_again_before_the_training_goes_on(place: P
     converted = stage_folder(place.folder, "convert") / "train.jsonl"
     assert str(moved / "Demo" / "video" / "train1.mp4") in converted.read_text()
     assert place.attempts() == dict.fromkeys(place.attempts(), 1) | {"demo/train": 2}
+
+
+def test_errors_are_asked_again_beside_a_done_job_that_somebody_works_on(place: Place) -> None:
+    place = Place(place.folder, place.data, tasks="demo, MELD")
+    place.run(do="error:infer@demo=3")
+    lease = take(place.folder / "runs" / "echoed" / "MELD")
+    assert isinstance(lease, Lease)
+    assert "demo: what ended in an error is asked again: 1 request" in place.run("--retry-errors")
+    lease.release()
+    assert place.rows()["demo"]["error"] == 0
