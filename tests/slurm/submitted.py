@@ -53,7 +53,7 @@ class Submitted:
 
     def write_site(self, do: str = "") -> Path:
         """The site file, which the commands find by ``MMLA_SITE``."""
-        setup = [f"export PYTHONPATH={echo.HERE}:{ROOT}", f"export ECHO_DO={do}"]
+        setup = [f"export PYTHONPATH={echo.HERE}", f"export ECHO_DO={do}"]
         usual = {"partition": "main", "cpus": 1, "mem": "500M", "setup": setup}
         path = self.place.folder / "site.yaml"
         path.write_text(yaml.safe_dump(usual | self.site))

@@ -79,7 +79,7 @@ def test_by_time(llamafactory_env: Environment, tmp_path: Path, strategy: str, l
     assert weights(said) == weights(said_often)
 
 
-@pytest.mark.parametrize("name", ["llamafactory_env", "swift_env", "llava_next_env"])
+@pytest.mark.parametrize("name", ["llamafactory_env", "swift_env", "llava_next_env", "videollama2_env"])
 def test_stopped(request: pytest.FixtureRequest, name: str, tmp_path: Path) -> None:
     check_stopped(request.getfixturevalue(name), tmp_path, 1)
 

@@ -92,6 +92,7 @@ def batches_of(
                 cwd=command.cwd,
                 argv=_argv(plan, recipe, command),
                 array=most > 0,
+                checkout=_checkout(),
             )
 
 
@@ -102,3 +103,9 @@ def _argv(plan: Plan, recipe: Path, command: Command) -> list[str]:
     program = [sys.executable, "-P", "-m", "orchestrator.launch.slurm.job"]
     start = [*program, str(plan.folder.absolute()), str(plan.recipe.slurm.requeues), "run", str(recipe)]
     return [*start, *folders, *swept, *(["--merge"] if command.merge else [])]
+
+
+def _checkout() -> Path | None:
+    """The folder of the very package that submits: Python may know one of another checkout, or none."""
+    root = Path(__file__).resolve().parents[3]
+    return root if (root / "pyproject.toml").is_file() else None

@@ -38,6 +38,7 @@ class Batch:
         cwd: where the jobs run.
         argv: a job's command, up to the job's name.
         array: whether the site has job arrays; without, ``jobs`` is one.
+        checkout: whose program is run; ``None``: the one that Python knows, which is installed.
     """
 
     recipe: str
@@ -50,6 +51,7 @@ class Batch:
     cwd: Path
     argv: Sequence[str]
     array: bool = True
+    checkout: Path | None = None
 
     def id_of(self, job: str, number: str) -> str:
         """Slurm's number of a job, by that of the whole batch."""
@@ -64,7 +66,7 @@ def script_of(batch: Batch) -> str:
     """The text of a batch's script.
 
     A template of a site's own gets what ours gets: ``options`` (words behind ``#SBATCH``), ``jobs``, ``setup``,
-    ``command`` (quoted for a shell), ``variable``, ``recipe``, ``gpus``, ``nodes``; the filter ``sh`` quotes.
+    ``command`` (quoted for a shell), ``checkout``, ``variable``, ``recipe``, ``gpus``, ``nodes``; ``sh`` quotes.
 
     Raises:
         InputError: the template cannot be read or is wrong, or something cannot stand in a script.
@@ -75,6 +77,7 @@ def script_of(batch: Batch) -> str:
         return _template(path, path.stat().st_mtime_ns).render(
             options=options, jobs=batch.jobs, setup=batch.settings.setup, command=shlex.join(batch.argv),
             variable=JOB_VARIABLE, recipe=batch.recipe, gpus=batch.gpus, nodes=batch.nodes,
+            checkout=str(batch.checkout or ""),
         )  # fmt: skip
     except Exception as error:  # the template is the site's program: whatever it raises is an input error
         reason = error.strerror if isinstance(error, OSError) else str(error)

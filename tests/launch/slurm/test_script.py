@@ -125,3 +125,15 @@ def test_a_template_of_ones_own(tmp_path: Path) -> None:
     own.unlink()
     with pytest.raises(InputError, match=r"own\.sh\.j2: the script's template fails: No such file"):
         script_of(batch)
+
+
+@pytest.mark.parametrize(("given", "seen"), [({}, "/a checkout"), ({"PYTHONPATH": "/mine"}, "/a checkout:/mine")])
+def test_a_job_runs_the_checkout_that_submitted_it(given: dict[str, str], seen: str) -> None:
+    """Also where a site's setup, or the user, names folders of Python's."""
+    batch = replace(BATCH, argv=("bash", "-c", 'echo "$PYTHONPATH"'), checkout=Path("/a checkout"))
+    said = run(batch, SLURM_ARRAY_TASK_ID="0", **given)
+    assert said.stdout == f"{seen}\n"
+    setup = Slurm(setup=("export PYTHONPATH=/site",))
+    said = run(replace(batch, settings=setup), SLURM_ARRAY_TASK_ID="0")
+    assert said.stdout == "/a checkout:/site\n"
+    assert "PYTHONPATH" not in script_of(replace(batch, checkout=None, argv=("true",)))
