@@ -9,7 +9,7 @@ from pathlib import Path
 from orchestrator.errors import InputError
 from orchestrator.recipe.load import load_recipe, sweep_of
 from orchestrator.recipe.resolved import as_yaml
-from orchestrator.recipe.schema import recipe_schema
+from orchestrator.recipe.schema import schema_text
 
 
 def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as_json: bool) -> None:
@@ -20,7 +20,7 @@ def show_recipe(file: Path | None, overrides: Sequence[str], *, schema: bool, as
     """
     if schema:
         root = Path(load_recipe(file, overrides).data.root) if file else None
-        print(json.dumps(recipe_schema(root), indent=2))
+        print(schema_text(root), end="")
         return
     if file is None:
         raise InputError("no recipe given", hint="python -m orchestrator show RECIPE, or show --schema")

@@ -110,3 +110,9 @@ def place_of(name: str) -> Place:
 def toolkit_names() -> list[str]:
     """The toolkits that can be named, in alphabetical order."""
     return list(places())
+
+
+@cache
+def deepspeed_names() -> list[str]:
+    """The names of the DeepSpeed configurations that toolkits bring, in alphabetical order."""
+    return sorted({path.stem for place in places().values() for path in place.definition.glob("deepspeed/*.json")})

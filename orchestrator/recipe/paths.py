@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checked_yaml.nodes import Node, find, plain
+from orchestrator.environments.places import deepspeed_names
 from orchestrator.machine.checkout import PROMPTS
-from orchestrator.recipe.train import DEEPSPEED
 
 _COMMAND_LINE = "--"
 _POSITION = re.compile(r":\d+:\d+$")
@@ -71,7 +71,8 @@ def _found(node: Node, recipe: Path, is_one: Callable[[Path], bool]) -> Path | N
 
 def shipped(key: tuple[str, ...], name: str) -> bool:
     """Whether a name is that of something shipped, which wins over a file of that name."""
-    return name in DEEPSPEED or (key == ("prompt", "template") and "\0" not in name and _is_template(PROMPTS / name))
+    is_template = key == ("prompt", "template") and "\0" not in name and _is_template(PROMPTS / name)
+    return is_template or name in deepspeed_names()
 
 
 def _is_template(path: Path) -> bool:

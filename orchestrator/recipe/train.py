@@ -15,11 +15,11 @@ from pydantic import (
 )
 
 from orchestrator.checked_yaml.section import Fields, Section, expand_home, refuse
+from orchestrator.environments.places import deepspeed_names
 from orchestrator.errors import did_you_mean
 
 Precision = Literal["bf16", "fp16", "fp32"]
 
-DEEPSPEED = ("zero2", "zero3", "zero2_offload", "zero3_offload")
 # where the numbers of a batch stand: `locate` names the first of these that a file holds
 BATCH_FIELDS = (("train", "batch_size"), ("train", "micro_batch_size"), ("resources", "processes"))
 _NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
@@ -96,7 +96,9 @@ class _Training(Section):
         ge=1,
         description="checkpoints kept on disk, 2 at least (null: all; dev_accuracy with 1: all, as every one is tried)",
     )
-    deepspeed: str | None = Field(None, description=f"{', '.join(DEEPSPEED)}, or a path to a JSON")
+    deepspeed: str | None = Field(
+        None, description="one of the toolkits' own by its name (zero2, zero3, ...), or a path to a JSON"
+    )
     extra: dict[str, JsonValue] = Field(default_factory=dict, description="the toolkit's own options")
 
     @field_validator("extra")
@@ -112,9 +114,9 @@ class _Training(Section):
     @classmethod
     def _known_deepspeed(cls, value: str | None) -> str | None:
         value = expand_home(value)
-        if value is None or value in DEEPSPEED or value.endswith(".json"):
+        if value is None or value in (known := deepspeed_names()) or value.endswith(".json"):
             return value
-        hint = did_you_mean(value, DEEPSPEED) or f"one of {', '.join(DEEPSPEED)}, or the path of a JSON file"
+        hint = did_you_mean(value, known) or f"one of {', '.join(known)}, or the path of a JSON file"
         raise refuse("", f"unknown DeepSpeed configuration `{value}`", hint)
 
 
