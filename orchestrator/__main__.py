@@ -47,7 +47,8 @@ def _run() -> int | str | None:
 
         if not {"-h", "--help"} & set(sys.argv):
             need_checkout()
-        app()
+        # a shell completes the command of that name, not what follows `python -m`
+        app(prog_name="orchestrator" if {"--install-completion", "--show-completion"} & set(sys.argv) else None)
     except SystemExit as end:
         return end.code
     except OrchestratorError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -13,11 +14,37 @@ app = typer.Typer(
     help="Run the MMLA benchmark (zero-shot, SFT, instruction tuning) over fine-tuning toolkits, from one recipe file."
     "\n\nStart with: python -m orchestrator run recipes/demo.yaml",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        from importlib.metadata import PackageNotFoundError, version
+
+        from orchestrator.machine.checkout import git_commit
+
+        try:
+            number = version("mmla-orchestrator")
+        except PackageNotFoundError:  # run from a folder that Python was told of
+            number = "(not installed)"
+        commit = git_commit()
+        typer.echo(f"mmla-orchestrator {number}{f' ({commit})' if commit else ''}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=lambda asked: _version(asked=asked), help="Show which one this is."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 def _group(name: str, about: str, example: str) -> typer.Typer:

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.cli.table import print_rows
+from orchestrator.cli.table import print_rows, wrapped
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
 from orchestrator.environments.gpus import look
 from orchestrator.environments.places import toolkit_names
+from orchestrator.environments.surroundings import surroundings
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.gpus import driver, visible_gpus
 from orchestrator.machine.meter import Meter
@@ -52,7 +53,7 @@ def build_environments(chosen: Sequence[str], *, force: bool, wheels: Path | Non
 
 
 def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
-    """Import in each environment what will be used there; in all that are built if none is named.
+    """Say how this machine is, and import in each built environment what will be used there, or in those named.
 
     Args:
         chosen: toolkits by name.
@@ -71,6 +72,7 @@ def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
                 raise
             print(error, file=sys.stderr)  # and the others are checked
             failed.append(name)
+    _print_surroundings()
     built = [environment for environment in environments if chosen or environment.state() != "missing"]
     if not built:
         print("no environment is built; build one with: python -m orchestrator env build NAME")
@@ -89,6 +91,17 @@ def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
         raise OrchestratorError(f"not working: {', '.join(failed)}; build again with env build --force NAME")
     if unfit:
         raise OrchestratorError(f"not working on the GPUs of this machine: {', '.join(unfit)}")
+
+
+def _print_surroundings() -> None:
+    with Meter("asking the hub"):
+        found = list(surroundings())
+    width = max(len(one.name) for one in found)
+    for one in found:
+        print(wrapped(one.found, f"{one.name:{width}}  "))
+        if one.note:
+            print(wrapped(one.note, f"{'':{width}}  note: "))
+    print(flush=True)  # before what is imported, which may say something itself
 
 
 def _need_gpus() -> None:

@@ -7,13 +7,20 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
+
 DataRoot = Annotated[Path | None, typer.Option(help="The folder with the data sets.")]
 VideoRoot = Annotated[str | None, typer.Option(help="Where the videos lie; may hold {root}, {dataset}.")]
 Columns = Annotated[
     str | None, typer.Option(help="As data.columns: text=Utterance,label=Emotion or id,video,text,label.")
 ]
 Recipes = Annotated[list[Path], typer.Argument(help="Recipe files.", metavar="RECIPE...")]
-Tasks = Annotated[list[str] | None, typer.Option("--task", help="Only this task (repeatable); `ls tasks` names them.")]
+Tasks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--task", help="Only this task (repeatable); `ls tasks` names them.", autocompletion=completion.task_names
+    ),
+]
 Set = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a recipe key, e.g. --set train.epochs=1 (repeatable).", metavar="KEY=VALUE"),

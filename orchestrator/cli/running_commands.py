@@ -6,15 +6,26 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import Json, RunsDir
 from orchestrator.run import RUNS
 
-Run = Annotated[str, typer.Argument(help="A run (a recipe's name), and those of its sweeps.", metavar="RUN")]
+Run = Annotated[
+    str,
+    typer.Argument(
+        help="A run (a recipe's name), and those of its sweeps.", metavar="RUN", autocompletion=completion.runs
+    ),
+]
 
 
 def status(
     run: Annotated[
-        str | None, typer.Argument(help="Only this run (a recipe's name), and those of its sweeps.", metavar="[RUN]")
+        str | None,
+        typer.Argument(
+            help="Only this run (a recipe's name), and those of its sweeps.",
+            metavar="[RUN]",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     runs_dir: RunsDir = RUNS,
     watch: Annotated[bool, typer.Option("--watch", help="Go on showing it until nothing runs, or Ctrl-C.")] = False,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli import completion
 from orchestrator.cli.options import Columns, DataRoot, Json, Limit, RunsDir, Set, Sweep, Tasks, VideoRoot
 from orchestrator.run import RUNS
 
@@ -57,7 +58,12 @@ def env_list(json: Json = False) -> None:
 
 
 def env_build(
-    names: Annotated[list[str], typer.Argument(help="Toolkits, as `env list` names them.", metavar="NAME...")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Toolkits, as `env list` names them.", metavar="NAME...", autocompletion=completion.toolkits
+        ),
+    ],
     force: Annotated[bool, typer.Option("--force", help="Build again even if it is up to date.")] = False,
     wheels: Annotated[
         Path | None, typer.Option(help="Take all packages from this folder, and nothing from a network (README).")
@@ -73,12 +79,17 @@ def env_build(
 
 
 def env_check(
-    names: Annotated[list[str] | None, typer.Argument(help="Toolkits; all that are built if none.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Toolkits; all that are built if none.", autocompletion=completion.toolkits),
+    ] = None,
     gpu: Annotated[
         bool, typer.Option("--gpu", help="Also see whether each fits the driver and computes on every GPU.")
     ] = False,
 ) -> None:
     """Check that environments really work: import what will be used, and with --gpu compute on the GPUs.
+
+    Before that it tells of the machine: disk, memory, shared memory, limits of processes, the hub, a compiler.
 
     Example: python -m orchestrator env check --gpu llamafactory
     """

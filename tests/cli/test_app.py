@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from orchestrator import __version__
 from orchestrator.cli import ls
 from orchestrator.errors import Interrupted
+from orchestrator.machine.checkout import git_commit
 from tests.running import call
 from tests.shared import RECIPES, ROOT
 
@@ -68,3 +71,32 @@ def test_download_names_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
         ((["MELD"], Path("data"), None), {"videos": False}),
         (((), Path("there"), "main"), {"videos": True}),
     ]
+
+
+def test_its_version() -> None:
+    name, number, *commit = call("--version").split()
+    assert (name, number) == ("mmla-orchestrator", __version__)
+    assert commit == ([f"({git_commit()})"] if git_commit() else [])
+
+
+def completed(*words: str) -> list[str]:
+    """What bash offers for the last word of a command line."""
+    env = os.environ | {"_ORCHESTRATOR_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("orchestrator", *words))}
+    env |= {"COMP_CWORD": str(len(words)), "MMLA_DATA_ROOT": "none"}
+    program = "import sys; sys.argv = ['orchestrator']; from orchestrator.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, env=env)
+    return done.stdout.split()
+
+
+def test_a_shell_completes_commands_options_and_names() -> None:
+    assert completed("st") == ["status"]
+    assert completed("run", "--array") == ["--array-limit"]
+    assert completed("plan", "--task", "MELD") == ["MELD", "MELD-DA"]
+    assert completed("env", "build", "ll") == ["llamafactory", "llava_next"]
+
+
+def test_completion_is_that_of_the_command_of_that_name() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", "--show-completion", "bash"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert "complete -o default -F _orchestrator_completion orchestrator" in done.stdout

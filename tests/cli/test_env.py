@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.cli import env
 from orchestrator.environments.gpus import GpuReport
+from orchestrator.environments.surroundings import Finding
 from orchestrator.errors import InputError
 from tests.running import call
 
@@ -79,28 +80,40 @@ def test_build(known: dict[str, Fake], tmp_path: Path) -> None:
     assert known["b"].wheels == tmp_path
 
 
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Finding("disk", "9 GB free in /x", "too little"), Finding("open files", "256")]
+    monkeypatch.setattr(env, "surroundings", lambda: found)
+
+
+MACHINE = ["disk        9 GB free in /x", "            note: too little", "open files  256", ""]
+
+
+@pytest.mark.usefixtures("machine")
 def test_check(known: dict[str, Fake]) -> None:
     said = call("env", "check", code=1)
     assert said.splitlines() == [
+        *MACHINE,
         "a: works", "c: no module named c", "error: not working: c; build again with env build --force NAME",
     ]  # fmt: skip
-    assert call("env", "check", "b") == "b: works\n"
+    assert call("env", "check", "b").splitlines() == [*MACHINE, "b: works"]
     known.clear()
-    assert call("env", "check").startswith("no environment is built; build one with")
+    assert call("env", "check").splitlines()[len(MACHINE)].startswith("no environment is built; build one with")
 
 
+@pytest.mark.usefixtures("machine")
 def test_check_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(env, "driver", lambda: "driver 1; GPU 0: Toy, 1 MiB")
     monkeypatch.setattr(env, "visible_gpus", list)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert call("env", "check", "--gpu", "a", code=1).startswith("error: no NVIDIA GPU is here, so nothing was checked")
+    assert "error: no NVIDIA GPU is here, so nothing was checked" in call("env", "check", "--gpu", "a", code=1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert "CUDA_VISIBLE_DEVICES hides all GPUs" in call("env", "check", "--gpu", code=1)
     monkeypatch.setattr(env, "visible_gpus", lambda: ["0"])
     reports = {"a": GpuReport("torch 1", notes=("no nvcc",)), "b": GpuReport("torch 2", ("it is broken",))}
     monkeypatch.setattr(env, "look", lambda environment: reports[environment.name])
     said = call("env", "check", "--gpu", "a").splitlines()
-    assert said == ["driver 1; GPU 0: Toy, 1 MiB", "a: works", "    torch 1", "    note: no nvcc"]
+    assert said == [*MACHINE, "driver 1; GPU 0: Toy, 1 MiB", "a: works", "    torch 1", "    note: no nvcc"]
     said = call("env", "check", "--gpu", "a", "b", code=1)
     assert "b: works\n    torch 2\n    wrong: it is broken\n" in said
     assert said.endswith("error: not working on the GPUs of this machine: b\n")
