@@ -11,13 +11,14 @@ CLUSTERS := -n 4 --dist worksteal
 # what `make chaos` disturbs
 TOOLKIT ?= echo
 
-.PHONY: help install demo schema example lint check test test-slurm test-all cover bench gpu-check chaos lock clean
+.PHONY: help install demo schema reference example lint check test test-slurm test-all cover bench gpu-check chaos lock clean
 
 help:
 	@echo "make install   .venv, which everything else here needs and makes by itself"
 	@echo "make demo      generate a small data set, train a tiny model on it, show its scores"
 	@echo "make example   docs/report.html again, from docs/example and the published numbers"
 	@echo "make schema    recipes/recipe.schema.json again, by which editors know a recipe's keys"
+	@echo "make reference docs/reference/ again: keys of recipes, commands, columns, known failures"
 	@echo "make lint      ruff and mypy"
 	@echo "make check     ruff, mypy and the quick tests"
 	@echo "make test      these, one proof of each kind with the real toolkits, and test-slurm"
@@ -47,6 +48,9 @@ demo: $(READY)
 
 schema: $(READY)
 	MMLA_DATA_ROOT=none $(BIN)/python -m orchestrator show --schema > recipes/recipe.schema.json
+
+reference: $(READY)
+	$(BIN)/python -m tests.reference
 
 example: $(READY)
 	$(BIN)/python -m orchestrator.data.demo demo/data

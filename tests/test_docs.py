@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.house import CHAIN, House
+from tests.reference import FOLDER, MADE
+from tests.reference import PAGES as PAGES_MADE
 from tests.shared import ROOT
 
 PATTERNS = (
-    "*.md", "docs/*.md", "third_party/*/README.md", "tests/*/README.md", "Makefile", "recipes/**/*.yaml",
-    "prompts/**/*.yaml", "orchestrator/benchmark/**/*.yaml",
+    "*.md", "docs/**/*.md", "recipes/README.md", "third_party/*/README.md", "tests/*/README.md", "Makefile",
+    "recipes/**/*.yaml", "prompts/**/*.yaml", "orchestrator/benchmark/**/*.yaml",
 )  # fmt: skip
 PAGES = sorted(path for pattern in PATTERNS for path in ROOT.glob(pattern))
 
@@ -38,3 +40,23 @@ def test_the_rooms_are_those_of_the_picture() -> None:
     assert " > ".join(CHAIN) in text
     rooms = {module.partition(".")[0] for module in House(ROOT).files} - {"", "__main__"}
     assert {room for room in rooms if f"\n| `{room}` |" not in text} == set()
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.suffix == ".md"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_a_link_to_a_part_of_a_page_leads_there(page: Path) -> None:
+    for link, part in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        text = (page.parent / link if link else page).read_text(encoding="utf-8")
+        heads = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+        assert part in {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}, link
+
+
+@pytest.mark.parametrize("name", PAGES_MADE)
+def test_a_reference_page_is_that_of_the_code(name: str) -> None:
+    made = MADE + PAGES_MADE[name]().rstrip() + "\n"
+    assert (FOLDER / name).read_text(encoding="utf-8") == made, "make reference"
+
+
+def test_the_readme_is_short() -> None:
+    assert (ROOT / "README.md").stat().st_size <= 6000

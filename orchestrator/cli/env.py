@@ -42,7 +42,7 @@ def build_environments(chosen: Sequence[str], *, force: bool, wheels: Path | Non
         StageError: a build failed.
     """
     if wheels and not wheels.is_dir():
-        raise InputError("there is no such folder of wheels", str(wheels), "README says how it is filled")
+        raise InputError("there is no such folder of wheels", str(wheels), "docs/offline.md says how it is filled")
     for environment in list(map(Environment.load, chosen)):
         if environment.state() == "ready" and not force:
             print(f"{environment.name}: up to date")

@@ -66,7 +66,8 @@ def env_build(
     ],
     force: Annotated[bool, typer.Option("--force", help="Build again even if it is up to date.")] = False,
     wheels: Annotated[
-        Path | None, typer.Option(help="Take all packages from this folder, and nothing from a network (README).")
+        Path | None,
+        typer.Option(help="Take all packages from this folder, and nothing from a network (docs/offline.md)."),
     ] = None,
 ) -> None:
     """Build toolkits' environments from their hash-pinned locks. A run does it by itself when needed.

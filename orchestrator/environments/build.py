@@ -27,7 +27,7 @@ SHOWN_LINES = 12  # of a failed command's output
 REMEDIES = (
     (
         r"not found in the provided package locations|there is no version of",
-        "the folder of wheels lacks a package: README says how it is filled",
+        "the folder of wheels lacks a package: docs/offline.md says how it is filled",
     ),
     (r"No space left|disk quota|os error 28", "free some disk space (UV_CACHE_DIR moves uv's cache to another disk)"),
     (
