@@ -11,8 +11,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
+from orchestrator.machine.secrets import holds_secret
 from orchestrator.machine.slurm_job import in_slurm_job
-from orchestrator.recipe.train import Precision, holds_secret
+from orchestrator.recipe.train import Precision
 
 Modality = Literal["text", "video"]
 Split = Literal["train", "dev", "test"]

@@ -15,6 +15,7 @@ from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.record import read as read_stage
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.trust import KEPT
 from orchestrator.run import RECIPE
 from orchestrator.run.journals import predictions_in
 from orchestrator.scores.records import Origin, Record, Records, read_records
@@ -40,7 +41,7 @@ def read(path: Path) -> Records:
     if run is None:
         hint = f"give a run's folder, or a stage's with {PREDICTIONS} in it; or files with labels and answers"
         raise InputError("holds no answers of a run", str(path), hint)
-    recipe = load_recipe(run / RECIPE)
+    recipe = load_recipe(run / RECIPE, trust=KEPT)
     stages.sort(key=lambda stage: [*recipe.tasks, stage.parent.name].index(stage.parent.name))
     rows: list[Record] = []
     for stage in stages:

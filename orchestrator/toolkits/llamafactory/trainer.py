@@ -130,7 +130,7 @@ class Trainer(HfTrainer):
                 env = ON_CPU | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         line = (*launcher, *self.line("train", "train.yaml"))
-        return self.command(line, env, {"train.yaml": text}, resources.nodes)
+        return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

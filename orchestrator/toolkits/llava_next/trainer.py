@@ -145,7 +145,7 @@ class Trainer(HfTrainer):
                 # LOCAL_SIZE: else DeepSpeed counts the CPUs with the program numactl
                 env = ON_CPU | {"LOCAL_SIZE": str(resources.processes_per_node)} | env
         line = (*launcher, *self.line("train", *flags(arguments)))
-        return self.command(line, env, nodes=resources.nodes)
+        return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

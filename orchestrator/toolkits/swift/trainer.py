@@ -112,7 +112,7 @@ class Trainer(HfTrainer):
             if inputs.device == "cpu":
                 env = ON_CPU | env
         line = (*launcher, *self.line("train", *command_line(arguments)))
-        return self.command(line, env, nodes=resources.nodes)
+        return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""
