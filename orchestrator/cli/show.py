@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.cli.table import json_text, tell
 from orchestrator.errors import InputError
 from orchestrator.recipe.load import load_recipe, sweep_of
 from orchestrator.recipe.resolved import as_yaml
@@ -21,12 +22,12 @@ def show_recipe(file: Path | None, overrides: Sequence[str], trust: Trust, *, sc
     """
     if schema:
         root = Path(load_recipe(file, overrides, trust=trust).data.root) if file else None
-        print(json.dumps(recipe_schema(root), indent=2))
+        tell(json.dumps(recipe_schema(root), indent=2))
         return
     if file is None:
         raise InputError("no recipe given", hint="python -m orchestrator show RECIPE, or show --schema")
     resolved = load_recipe(file, overrides, trust=trust).resolved() | sweep_of(file, overrides)
     if as_json:
-        print(json.dumps(resolved, ensure_ascii=False, indent=2))
+        tell(json_text(resolved))
     else:
-        print(as_yaml(resolved), end="")
+        tell(as_yaml(resolved), end="")

@@ -110,7 +110,6 @@ def _labelled(stage: Path, recipe: Recipe, notes: list[str]) -> Iterator[dict[st
                 }
     if left:
         message = f"{len(left):,} answers, the first to {min(left)}, are to samples that the {split} data does not have"
-        hint = (
-            f"the data in {recipe.data.root} is not what was asked; the score stage's TASK.csv has the labels of then"
-        )
+        then = "the score stage's TASK.answers.jsonl.gz has the labels of then"
+        hint = f"the data in {recipe.data.root} is not what was asked; {then}"
         raise InputError(Problem(message, str(stage / PREDICTIONS), hint))

@@ -1,4 +1,4 @@
-"""Prints the fields of a toolkit's own argument classes as JSON, inside its environment: ``inside_options.py TOOLKIT``."""
+"""Prints the fields of a toolkit's own argument classes, inside its environment: ``inside_options.py TOOLKIT``."""
 
 from __future__ import annotations
 
