@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import OrchestratorError, StageError, harmless
+from orchestrator.errors import OrchestratorError, StageError, harmless, masked
 from orchestrator.launch import diagnose
 from orchestrator.launch.slurm import nodes
 from orchestrator.machine import processes
@@ -238,8 +238,8 @@ def _failure(log: Path, begin: int, code: int | None, toolkit: str, what: str) -
     # the real error of a child stands above the launcher's own traceback, so look further up
     searched = last_lines(log, SEARCHED_LINES, begin)
     hint = diagnose.advice(searched, code, toolkit)
-    shown = [f"    | {harmless(line)}" for line in text.splitlines()]
-    above = [f"    | {harmless(line)}" for line in diagnose.errors(searched, text)]
+    shown = [f"    | {harmless(masked(line))}" for line in text.splitlines()]
+    above = [f"    | {harmless(masked(line))}" for line in diagnose.errors(searched, text)]
     parts = [f"{what}; the end of its log:", *shown, *(["    and above that:", *above] if above else [])]
     parts.append(f"    whole log: {log}")
     return "\n".join(parts + ([f"    what to do: {hint}"] if hint else []))
