@@ -44,7 +44,8 @@ class Allowed(Section):
             return True
         # digits belong to a word: NCCL_NET_PLUGIN2
         words = set(re.split(r"[_\d]+", name)) | set(name.split("_"))
-        return name not in self.ours and name.startswith(self.families) and not words & set(self.words)
+        known = name.startswith(self.families) and name not in self.families
+        return known and name not in self.ours and not words & set(self.words)
 
 
 @cache
