@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.benchmark.task import Task
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.machine.checkout import PROMPTS
+from orchestrator.recipe.paths import within_prompts
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template, nodes
@@ -83,7 +84,7 @@ def load(template: str) -> Prompt:
     """
     try:
         shipped = PROMPTS / template
-        path = shipped if shipped.is_file() else Path(template).absolute()
+        path = shipped if within_prompts(template) and shipped.is_file() else Path(template).absolute()
         found, state = path.is_file(), path.stat()
         changed, size = state.st_mtime_ns, state.st_size
     except (OSError, ValueError):

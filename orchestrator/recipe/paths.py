@@ -108,7 +108,13 @@ def _found(node: Node, recipe: Path, is_one: Callable[[Path], bool]) -> Path | N
 
 def shipped(key: tuple[str, ...], name: str) -> bool:
     """Whether a name is that of something shipped, which wins over a file of that name."""
-    return name in DEEPSPEED or (key == ("prompt", "template") and "\0" not in name and _is_template(PROMPTS / name))
+    is_template = key == ("prompt", "template") and within_prompts(name)
+    return name in DEEPSPEED or (is_template and _is_template(PROMPTS / name))
+
+
+def within_prompts(name: str) -> bool:
+    """Whether a name could be that of a shipped template: it leads out of their folder by no ``..``, nor by a root."""
+    return "\0" not in name and not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _is_template(path: Path) -> bool:
