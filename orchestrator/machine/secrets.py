@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
+from functools import lru_cache
 
 from orchestrator.errors import SECRETS, masked
 
@@ -22,6 +23,7 @@ _ASSIGNED = re.compile(r"""(?P<name>[A-Za-z][\w.-]*)["']?\s*[=:]\s*(?P<value>[^\
 _PART = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 
 
+@lru_cache(maxsize=4096)
 def names_secret(name: str) -> bool:
     """Whether a name is that of a secret: HF_TOKEN, AWS_ACCESS_KEY_ID, DB_PWD, apiKey, hub-token."""
     words = _PART.sub("_", name).strip("_").lower()
