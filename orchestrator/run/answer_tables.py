@@ -22,6 +22,11 @@ def table_of(folder: Path, task: str) -> Path:
     return earlier if earlier.exists() and not own.exists() else own
 
 
+def task_of(table: Path) -> str:
+    """The task whose answers a file holds."""
+    return table.name.removesuffix(SUFFIX).removesuffix(".csv")
+
+
 def write_table(folder: Path, task: str, rows: Iterable[AnswerRow]) -> None:
     """Write a task's answers, atomically."""
     write_answers(folder / f"{task}{SUFFIX}", rows)
