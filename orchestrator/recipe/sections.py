@@ -226,6 +226,6 @@ class Resources(Section):
                 hint = "export it in the shell: a run uses the first of the GPUs that it names"
                 raise refuse(name, "the GPUs are not chosen in a recipe", hint)
             if holds_secret(name, text):
-                hint = f"remove it here and type `export {name}=...` in the shell: the toolkit inherits it"
+                hint = f"remove it here and type `export {name}=...` in the shell: what needs it inherits it"
                 raise refuse(name, f"`{name}` looks like a secret, and recipes are shared", hint)
         return value
