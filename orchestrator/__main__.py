@@ -70,7 +70,9 @@ def _run() -> int | str | None:
 
 
 def _say(text: str, status: int = 1) -> int:
-    print(f"error: {text}", file=sys.stderr)
+    from orchestrator.errors import harmless, masked
+
+    print(f"error: {harmless(masked(text))}", file=sys.stderr)
     return status
 
 

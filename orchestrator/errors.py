@@ -14,6 +14,45 @@ MOST_PROBLEMS = 20  # shown of one file: more of the same does not help
 _BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufe00-\ufe0f]")
 
 
+# what is a secret by its form: a login in an address, a private key, and how those who give keys write theirs
+SECRETS = re.compile(
+    r"(?P<login>//[^/\s?#@]+@)|-----BEGIN [A-Z ]*PRIVATE KEY|(?P<scheme>\bbearer\s+)[\w+/.~=-]*\d[\w+/.~=-]{7,}"
+    r"|(?P<header>\bauthorization[\"']?\s*[:=]\s*[\"']?)(?!\*)(\w+\s+)?[^\s\"',}]{4,}"
+    r"|(?<![\w/-])(hf_[A-Za-z0-9]{16,}|sk-(?=[\w-]*\d)[\w-]{16,}|gh[oprsu]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|(AKIA|ASIA)[0-9A-Z]{16}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{30,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}[\w.-]*)",
+    re.IGNORECASE,
+)
+# what a terminal obeys, or what turns the order of what is read around: all controls but tabs and line ends
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+_COLOURS = re.compile("\x1b\\[[0-9;:]*m")
+
+
+def masked(text: str) -> str:
+    """A text with ``***`` in the place of what is a secret by its form."""
+
+    def mask(found: re.Match[str]) -> str:
+        if found["login"]:
+            return "//***@"
+        return f"{found['scheme'] or found['header'] or ''}***"
+
+    return SECRETS.sub(mask, text)
+
+
+def obeyed(text: str) -> bool:
+    """Whether a text holds what a terminal would obey, or what would be read in another order than it stands in."""
+    return not (text.isascii() and text.isprintable()) and _OBEYED.search(text) is not None
+
+
+def harmless(text: str) -> str:
+    """A text of others' (answers, utterances, logs) for a terminal: ``<U+001B>`` stands for what it would obey.
+
+    Colours, which most logs are full of, are left out.
+    """
+    if not obeyed(text):
+        return text
+    return _OBEYED.sub(lambda found: f"<{_code(found[0])}>", _COLOURS.sub("", text))
+
+
 def hidden(text: str) -> list[str]:
     """The characters of a text that cannot be seen, or not be told from a space, each once; line breaks are none."""
     if text.isascii() and text.isprintable():
@@ -59,7 +98,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
-        return visible(f"{text}\n    {self.hint}" if self.hint else text)
+        return visible(masked(f"{text}\n    {self.hint}" if self.hint else text))
 
 
 class OrchestratorError(Exception):

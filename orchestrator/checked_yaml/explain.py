@@ -15,6 +15,7 @@ from orchestrator.checked_yaml.nodes import Node, describe, find, plain
 from orchestrator.checked_yaml.reader import scalar
 from orchestrator.checked_yaml.section import REFUSED, Fields
 from orchestrator.errors import Problem, did_you_mean
+from orchestrator.machine.secrets import names_secret
 
 Path = tuple[str | int, ...]
 
@@ -119,7 +120,8 @@ class Schema:
             return Problem(f"{name} is missing", where, hint)
         node, depth = find(root, path)
         value = plain(node) if depth == len(path) else None
-        shown = describe(value)
+        secret = any(names_secret(str(key)) for key in path)
+        shown = "what stands there" if secret else describe(value)
         if kind == "literal_error":
             hint = did_you_mean(value, choices) if isinstance(value, str) else ""
             if isinstance(value, bool):
@@ -133,7 +135,7 @@ class Schema:
         if kind == "string_pattern_mismatch" and len(path) == 1 and path[0] in self.patterns:
             return Problem(f"{name} {value!r} holds other characters", where, self.patterns[str(path[0])])
         if kind.endswith("_type") or kind.endswith("_parsing") or kind == "int_from_float":
-            hint = _type_hint(expected, value)
+            hint = "" if secret else _type_hint(expected, value)
             return Problem(f"{name} must be {_expected(expected)}, not {shown}", where, hint)
         return Problem(f"{name}: {message[:1].lower()}{message[1:]}", where)
 

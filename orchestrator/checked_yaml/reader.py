@@ -18,6 +18,7 @@ import yaml
 
 from orchestrator.checked_yaml.nodes import Node, Scalar, describe, height
 from orchestrator.errors import InputError, Problem, hidden_hint
+from orchestrator.machine.secrets import names_secret
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
@@ -157,6 +158,13 @@ class _Composer:
     def problem(self, message: str, event: Any, hint: str = "") -> None:
         self.problems.setdefault(self.key, []).append(Problem(message, self.at(event), hint))
 
+    def hush(self, name: str, before: int) -> None:
+        """Have the problems behind the first ones say nothing of the value that they are about: it is a secret."""
+        said = self.problems.get(self.key, [])
+        said[before:] = [
+            Problem(f"the value of `{name}` cannot be read as it stands", one.where) for one in said[before:]
+        ]
+
     def document(self) -> Node:
         self.events.get_event()
         if isinstance(self.events.peek_event(), yaml.StreamEndEvent):
@@ -226,7 +234,10 @@ class _Composer:
             if not depth:  # the key's own faults are its entry's
                 self.key = _UNSEEN.sub("", getattr(key_event, "value", ""))
             key = self.node(depth + 1)
+            before = len(self.problems.get(self.key, ()))
             child = self.node(depth + 1)
+            if isinstance(key.value, str) and names_secret(key.value):
+                self.hush(key.value, before)
             if not isinstance(key.value, str):
                 self.problem(f"a key must be text, not {describe(key.value)}", key_event, "put it in quotes")
             elif key.value == "<<" and not getattr(key_event, "style", None):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from orchestrator.cli.run_folders import chosen_runs
 from orchestrator.cli.stages_on_disk import running_jobs
-from orchestrator.cli.table import counted, wrapped
+from orchestrator.cli.table import counted, tell, wrapped
 from orchestrator.errors import InputError, did_you_mean, listed
 from orchestrator.launch.slurm import client
 from orchestrator.launch.slurm.client import Queued
@@ -66,15 +66,15 @@ def cancel_run(run: str, jobs: Sequence[str], runs_dir: Path, *, yes: bool) -> i
     here = {} if jobs else {one.owner.pid: one for one in found if one.owner and _is_here(one.owner)}
     left = [one for one in found if one.owner and not (_is_here(one.owner) and one.owner.pid in here)]
     for one in left:
-        print(wrapped(_elsewhere(one, run), "note: "))
+        tell(wrapped(_elsewhere(one, run), "note: "))
     if not ours and not here:
-        print("nothing was cancelled" if left else f"nothing of {run} runs or waits")
+        tell("nothing was cancelled" if left else f"nothing of {run} runs or waits")
         return 1 if left else 0
     if not yes and not _agreed(ours, list(here.values())):
-        print("nothing was cancelled")
+        tell("nothing was cancelled")
         return 1
     ended = _end(ours, list(here.values()))
-    print(f"what is done stays; the same `run{' --on slurm' if ours else ''}` goes on from there")
+    tell(f"what is done stays; the same `run{' --on slurm' if ours else ''}` goes on from there")
     return 0 if ended and not left else 1
 
 
@@ -120,9 +120,9 @@ def _elsewhere(one: _Job, run: str) -> str:
 def _agreed(ours: Sequence[_Job], here: Sequence[_Job]) -> bool:
     """Whether the user wants what is shown ended."""
     for one in ours:
-        print(f"{one.name}: Slurm job {one.number}, {one.state}")
+        tell(f"{one.name}: Slurm job {one.number}, {one.state}")
     for one in here:
-        print(f"{one.owner}, with all that its command runs")
+        tell(f"{one.owner}, with all that its command runs")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise InputError("nobody can be asked here whether that is to end", hint="--yes ends it without asking")
     what = [counted(len(ours), "Slurm job")] if ours else []
@@ -130,7 +130,7 @@ def _agreed(ours: Sequence[_Job], here: Sequence[_Job]) -> bool:
     try:
         said = input(f"End {' and '.join(what)}? [y/N] ")
     except EOFError:
-        print()
+        tell()
         return False
     return said.strip().lower() in ("y", "yes")
 
@@ -141,13 +141,13 @@ def _end(ours: Sequence[_Job], here: Sequence[_Job]) -> bool:
     for what, some in (("waited", waited), ("ran", ran)):  # the other way round, one would begin where another ends
         if some:
             client.cancel([one.number for one in some])
-            print(f"cancelled, which {what}: {listed([f'{one.name} ({one.number})' for one in some], MOST_NAMED)}")
+            tell(f"cancelled, which {what}: {listed([f'{one.name} ({one.number})' for one in some], MOST_NAMED)}")
     for one in here:
-        print(f"{'told' if tell_to_end(one.file) else 'cannot be told'} to end: {one.owner}")
+        tell(f"{'told' if tell_to_end(one.file) else 'cannot be told'} to end: {one.owner}")
     try:
         return _wait(lambda: _left(ours, here))
     except KeyboardInterrupt:
-        print("not waited for any longer: it ends without that")
+        tell("not waited for any longer: it ends without that")
         return False
 
 
@@ -168,11 +168,11 @@ def _wait(left: Callable[[], Sequence[str]]) -> bool:
     while names := left():
         waited = time.monotonic() - begun
         if waited > WAIT_SECONDS:
-            print(f"not ended yet: {listed(names, MOST_NAMED)}; `status` tells when it has")
+            tell(f"not ended yet: {listed(names, MOST_NAMED)}; `status` tells when it has")
             return False
         if not told and waited > 2 * LOOK_SECONDS:
             told = True
-            print(f"waiting for {listed(names, MOST_NAMED)} to finish what it writes (Ctrl-C: without waiting)")
+            tell(f"waiting for {listed(names, MOST_NAMED)} to finish what it writes (Ctrl-C: without waiting)")
         time.sleep(LOOK_SECONDS)
-    print("all has ended")
+    tell("all has ended")
     return True

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.table import counted, wrapped
+from orchestrator.cli.table import counted, json_text, tell, wrapped
 from orchestrator.errors import listed
 from orchestrator.machine.meter import Meter
 from orchestrator.recipe.files import RecipeFiles
@@ -58,13 +57,13 @@ def clean_runs(files: RecipeFiles, runs_dir: Path, *, yes: bool, checkpoints: bo
             wanted += group
     removal = _remove(at_hand, wanted)
     if as_json:
-        print(json.dumps(_data(runs, removal), ensure_ascii=False, indent=2))
+        tell(json_text(_data(runs, removal)))
     else:
         _print_end(removal, [unled, weights], wanted, runs_dir)
         if not asks:
             _print_how(unled, weights, yes=yes, checkpoints=checkpoints)
     for problem in removal.problems:
-        print(f"error: {problem}", file=sys.stderr)
+        tell(f"error: {problem}", file=sys.stderr)
     return 1 if removal.problems else 0
 
 
@@ -83,40 +82,40 @@ def _print_stays(runs: Sequence[Run], runs_dir: Path) -> None:
     for run in runs:
         name = run.folder.name
         if run.note:
-            print(wrapped(f"{name} is left alone: {run.note}", "note: "))
+            tell(wrapped(f"{name} is left alone: {run.note}", "note: "))
         for why in dict.fromkeys(run.alone.values()):
             jobs = [job for job in run.alone if run.alone[job] == why]
-            print(wrapped(f"{name} {listed(jobs, MOST_NAMED)}: left alone: {why}", "note: "))
+            tell(wrapped(f"{name} {listed(jobs, MOST_NAMED)}: left alone: {why}", "note: "))
         for why in dict.fromkeys(one.why for one in run.stays):
             some = [one for one in run.stays if one.why == why]
             first, more = os.path.relpath(some[0].path, runs_dir), len(some) - 1
             what = f"{first} and {more:,} more stay" if more else f"{first} stays"
-            print(wrapped(f"{what} ({_size(some):.2f} GB): {why}", "note: "))
+            tell(wrapped(f"{what} ({_size(some):.2f} GB): {why}", "note: "))
 
 
 def _print_group(group: Sequence[Leftover], runs_dir: Path) -> None:
     """A line for each that takes room, below why it is there, which is said once of neighbours; then all others."""
-    print(_WEIGHTS if group[0].weights else _UNLED)
+    tell(_WEIGHTS if group[0].weights else _UNLED)
     small = [one for one in group if one.bytes < SMALL_BYTES]
     why = ""
     for one in group[: len(group) - len(small)] if len(small) > MOST_NAMED else group:
         if one.why != why:
             why = one.why
-            print(wrapped(f"{why}:", _INDENT))
-        print(f"{_size([one]):6.2f} GB  {os.path.relpath(one.path, runs_dir)}")
+            tell(wrapped(f"{why}:", _INDENT))
+        tell(f"{_size([one]):6.2f} GB  {os.path.relpath(one.path, runs_dir)}")
     if len(small) > MOST_NAMED:
         names = ", ".join(os.path.relpath(one.path, runs_dir) for one in small)
-        print(wrapped(f"{len(small):,} small ones (--json tells why): {names}", f"{_size(small):6.2f} GB  "))
-    print(f"{_size(group):6.2f} GB  in all, {counted(len(group), 'item')} in {runs_dir}")
+        tell(wrapped(f"{len(small):,} small ones (--json tells why): {names}", f"{_size(small):6.2f} GB  "))
+    tell(f"{_size(group):6.2f} GB  in all, {counted(len(group), 'item')} in {runs_dir}")
     if group[0].weights:
-        print(wrapped(_LOST, ""))
+        tell(wrapped(_LOST, ""))
 
 
 def _agreed(group: Sequence[Leftover]) -> bool:
     try:
         said = input(f"Remove {counted(len(group), 'item')}, {_size(group):.2f} GB? [y/N] ")
     except EOFError:
-        print()
+        tell()
         return False
     return said.strip().lower() in ("y", "yes")
 
@@ -138,21 +137,21 @@ def _print_end(
     removal: Removal, groups: Sequence[Sequence[Leftover]], wanted: Sequence[Leftover], runs_dir: Path
 ) -> None:
     if removal.ended:
-        print(wrapped(f"ended what killed runs left running: process {', '.join(removal.ended)}", "note: "))
+        tell(wrapped(f"ended what killed runs left running: process {', '.join(removal.ended)}", "note: "))
     for path, why in removal.left.items():
-        print(wrapped(f"{os.path.relpath(path, runs_dir)} stays: {why}", "note: "))
+        tell(wrapped(f"{os.path.relpath(path, runs_dir)} stays: {why}", "note: "))
     if wanted:
-        print(f"removed {counted(len(removal.gone), 'item')}: {removal.bytes / GB:.2f} GB are free again")
+        tell(f"removed {counted(len(removal.gone), 'item')}: {removal.bytes / GB:.2f} GB are free again")
     else:
-        print("nothing was removed" if any(groups) else f"nothing to remove in {runs_dir}")
+        tell("nothing was removed" if any(groups) else f"nothing to remove in {runs_dir}")
 
 
 def _print_how(unled: Sequence[Leftover], weights: Sequence[Leftover], *, yes: bool, checkpoints: bool) -> None:
     """Which options remove what was listed, where nobody could be asked."""
     if unled and not yes:
-        print("nobody can be asked here: --yes removes what no recipe leads to")
+        tell("nobody can be asked here: --yes removes what no recipe leads to")
     if weights and not (yes and checkpoints):
-        print("--yes --checkpoints also removes the trainings whose scores are done")
+        tell("--yes --checkpoints also removes the trainings whose scores are done")
 
 
 def _data(runs: Sequence[Run], removal: Removal) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli.options import (
+    AllowEnv,
     ArrayLimit,
     Columns,
     DataRoot,
@@ -51,7 +52,10 @@ def run(
     on: On = "local",
     site: Site = None,
     array_limit: ArrayLimit = None,
-    of_sweep: Annotated[str | None, typer.Option(hidden=True)] = None,  # in jobs of Slurm: `batches.py` writes it
+    allow_env: AllowEnv = None,
+    # in jobs of Slurm, `batches.py` writes these: what a recipe is of a sweep, and that it was checked
+    of_sweep: Annotated[str | None, typer.Option(hidden=True)] = None,
+    checked: Annotated[bool, typer.Option("--checked", hidden=True)] = False,
 ) -> None:
     """Run recipes: train, choose the checkpoint, answer, score, write the results CSV.
 
@@ -66,8 +70,11 @@ def run(
     On a cluster: python -m orchestrator run recipes/qwen2_7b_sft.yaml --on slurm --array-limit 3
     """
     from orchestrator.recipe.files import RecipeFiles
+    from orchestrator.recipe.trust import trust_of
 
-    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or (), _swept(of_sweep))
+    chosen = RecipeFiles(
+        recipes, set_ or (), task or (), limit, sweep or (), _swept(of_sweep), trust_of(allow_env or (), kept=checked)
+    )
     if on != "local" or site or array_limit:
         from orchestrator.cli import slurm
         from orchestrator.run.submission import Wanted
@@ -100,6 +107,7 @@ def plan(
     site: Site = None,
     array_limit: ArrayLimit = None,
     results_dir: ResultsDir = RESULTS,
+    allow_env: AllowEnv = None,
 ) -> None:
     """Show the stages of a recipe: their exact commands, what is done, GPU hours and disk of the rest. Starts nothing.
 
@@ -110,8 +118,9 @@ def plan(
     The scripts for a cluster: python -m orchestrator plan recipes/qwen2_7b_sft.yaml --on slurm
     """
     from orchestrator.recipe.files import RecipeFiles
+    from orchestrator.recipe.trust import trust_of
 
-    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ())
+    chosen = RecipeFiles(recipes, set_ or (), task or (), limit, sweep or (), trust=trust_of(allow_env or ()))
     if on != "local" or site or array_limit:
         from orchestrator.cli import slurm
         from orchestrator.run.submission import Wanted
@@ -133,6 +142,7 @@ def validate(
     sweep: Sweep = None,
     limit: Limit = None,
     runs_dir: RunsDir = RUNS,
+    allow_env: AllowEnv = None,
 ) -> None:
     """Check recipes, data, prompts and videos without running anything; shows one prompt per task.
 
@@ -140,8 +150,10 @@ def validate(
     """
     from orchestrator.cli.validate import validate_recipes
     from orchestrator.recipe.files import RecipeFiles
+    from orchestrator.recipe.trust import trust_of
 
-    validate_recipes(RecipeFiles(recipes, set_ or (), task or (), limit, sweep or ()), runs_dir)
+    trust = trust_of(allow_env or ())
+    validate_recipes(RecipeFiles(recipes, set_ or (), task or (), limit, sweep or (), trust=trust), runs_dir)
 
 
 def show(
@@ -151,14 +163,16 @@ def show(
         bool, typer.Option("--schema", help="Print the JSON Schema of recipe files, for editors.")
     ] = False,
     json: Json = False,
+    allow_env: AllowEnv = None,
 ) -> None:
     """Show a recipe fully resolved: bases merged, defaults filled in.
 
     Example: python -m orchestrator show recipes/qwen2_7b_sft.yaml
     """
     from orchestrator.cli.show import show_recipe
+    from orchestrator.recipe.trust import trust_of
 
-    show_recipe(recipe, set_ or (), schema=schema, as_json=json)
+    show_recipe(recipe, set_ or (), trust_of(allow_env or ()), schema=schema, as_json=json)
 
 
 def list_(

@@ -14,6 +14,7 @@ from orchestrator.benchmark.task import tasks
 from orchestrator.cli.compare_data import as_csv, as_json
 from orchestrator.cli.compare_tables import beside_table, flips_table, tables
 from orchestrator.cli.grid import Grid, latex, markdown, plain
+from orchestrator.cli.table import tell
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.recipe.sections import Data
 from orchestrator.scores.compare.beside import Beside, beside
@@ -80,11 +81,11 @@ def print_comparison(
         said += _about_published(comparison, published or [])
     found = flips(comparison) if show.flips else None
     if show.form == "json":
-        print(as_json(comparison, said, published, found))
+        tell(as_json(comparison, said, published, found))
     elif show.form == "csv":
-        print(as_csv(comparison))
+        tell(as_csv(comparison))
         for note in notes:
-            print(f"note: {note}", file=sys.stderr)
+            tell(f"note: {note}", file=sys.stderr)
     else:
         grids = tables(comparison) + ([beside_table(published)] if published else [])
         if found is not None:
@@ -149,17 +150,17 @@ def _mixed(group: Sequence[Flip]) -> list[Flip]:
 
 def _print(grids: Sequence[Grid], said: Sequence[str], form: Form) -> None:
     if form == "markdown":
-        print("\n\n".join([*map(markdown, grids), "\n".join(f"- {line}" for line in said)]))
+        tell("\n\n".join([*map(markdown, grids), "\n".join(f"- {line}" for line in said)]))
     elif form == "latex":
-        print("\n\n".join([*map(latex, grids), "\n".join(f"% {line}" for line in said)]))
+        tell("\n\n".join([*map(latex, grids), "\n".join(f"% {line}" for line in said)]))
     else:
         width, bold = shutil.get_terminal_size().columns, sys.stdout.isatty()
-        print("\n\n".join(plain(grid, width, bold=bold) for grid in grids))
-        print()
+        print("\n\n".join(plain(grid, width, bold=bold) for grid in grids))  # its cells show what is hidden
+        tell()
         if not bold and any(one.best for grid in grids for column in grid.columns for one in column.fields):
             said = ["* marks the best of a task.", *said]
         for line in said:
-            print(_filled(line, max(min(width, WIDEST), NARROWEST)))
+            tell(_filled(line, max(min(width, WIDEST), NARROWEST)))
 
 
 def _filled(line: str, width: int) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from orchestrator.cli.table import json_text
+from orchestrator.machine.files import cell
 from orchestrator.scores.compare.beside import Beside
 from orchestrator.scores.compare.comparison import Comparison
 from orchestrator.scores.compare.entry import KEYS, Entry
@@ -53,7 +54,7 @@ def as_json(
         value["published"] = [_named(one._asdict()) for one in published]
     if found is not None:
         value["flips"] = [_named(one._asdict()) for one in found]
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    return json_text(value)
 
 
 def as_csv(comparison: Comparison) -> str:
@@ -64,7 +65,7 @@ def as_csv(comparison: Comparison) -> str:
     for entry in comparison.entries.values():
         row = _row(entry)
         row["unlike"] = " ".join(row["unlike"])
-        writer.writerow(["" if value is None else value for value in row.values()])
+        writer.writerow(["" if value is None else cell(value) for value in row.values()])
     return text.getvalue().rstrip("\n")
 
 

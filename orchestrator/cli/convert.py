@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from orchestrator.benchmark.task import SPLITS, tasks
+from orchestrator.cli.table import tell
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.samples import read_split, split_file
 from orchestrator.errors import InputError, Problem, one_of
@@ -88,4 +89,4 @@ def convert_split(conversion: Conversion, out: str) -> None:
             rows = write(file)
     except OSError as error:
         raise InputError(Problem(str(error.strerror), str(Path(out)), "give another file with --out")) from None
-    print(f"{rows:,} rows: {Path(out)}", file=sys.stderr)
+    tell(f"{rows:,} rows: {Path(out)}", file=sys.stderr)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import OWN, tasks
-from orchestrator.cli.table import table
+from orchestrator.cli.table import json_text, table, tell
 from orchestrator.data.check import Report, check_videos_of, examine
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.leaks import Leak
@@ -47,7 +46,7 @@ def check_data(
     if videos:
         check_videos_of(report, root, clips, chosen, names, cache)
     if as_json:
-        print(json.dumps({"sound": not report.problems} | asdict(report), ensure_ascii=False, indent=2))
+        tell(json_text({"sound": not report.problems} | asdict(report)))
     else:
         _print(report, labels=bool(task_names))
     return 1 if report.problems else 0
@@ -56,19 +55,19 @@ def check_data(
 def _print(report: Report, *, labels: bool) -> None:
     """The report as plain text; ``labels``: with each split's label distribution."""
     videos = any("videos" in row for row in report.splits)
-    print(table([_line(row, videos=videos) for row in report.splits]))
+    tell(table([_line(row, videos=videos) for row in report.splits]))
     if labels:
-        print("\nlabels:")
+        tell("\nlabels:")
         for row in report.splits:
             shares = ", ".join(f"{label} {count:,} ({_share(count, row)}%)" for label, count in row["labels"].items())
-            print(f"  {row['task']} {row['split']}: {shares or 'none'}")
+            tell(f"  {row['task']} {row['split']}: {shares or 'none'}")
     if report.leaks:
-        print("\nleakage: rows of a split that stand in a training split")
-        print(table([_leak_line(leak) for leak in report.leaks]))
+        tell("\nleakage: rows of a split that stand in a training split")
+        tell(table([_leak_line(leak) for leak in report.leaks]))
     for title, lines in (("warnings", report.warnings), ("problems", list(map(str, report.problems)))):
         if lines:
-            print(f"\n{title}:", *(f"  {line}" for line in lines), sep="\n")
-    print("\nsound" if not report.problems else f"\n{len(report.problems)} problem(s)")
+            tell(f"\n{title}:", *(f"  {line}" for line in lines), sep="\n")
+    tell("\nsound" if not report.problems else f"\n{len(report.problems)} problem(s)")
 
 
 def _line(row: dict[str, Any], *, videos: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.cli.table import print_rows, wrapped
+from orchestrator.cli.table import print_rows, tell, wrapped
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
 from orchestrator.environments.gpus import look
@@ -27,7 +27,7 @@ def print_environments(*, as_json: bool) -> None:
             state = environment.state()
         except InputError as error:
             rows.append({"name": name, "state": "wrong", "version": "", "folder": ""})
-            print(f"note: {error}", file=sys.stderr)
+            tell(f"note: {error}", file=sys.stderr)
             continue
         version = environment.toolkit_version() if state == "ready" else ""
         rows.append({"name": environment.name, "state": state, "version": version, "folder": str(environment.folder)})
@@ -45,11 +45,11 @@ def build_environments(chosen: Sequence[str], *, force: bool, wheels: Path | Non
         raise InputError("there is no such folder of wheels", str(wheels), "docs/offline.md says how it is filled")
     for environment in list(map(Environment.load, chosen)):
         if environment.state() == "ready" and not force:
-            print(f"{environment.name}: up to date")
+            tell(f"{environment.name}: up to date")
             continue
-        print(f"{environment.name}: building ({environment.log})", flush=True)
+        tell(f"{environment.name}: building ({environment.log})", flush=True)
         build(environment, force=force, wheels=wheels)
-        print(f"{environment.name}: ready")
+        tell(f"{environment.name}: ready")
 
 
 def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
@@ -70,19 +70,19 @@ def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
         except InputError as error:
             if chosen:
                 raise
-            print(error, file=sys.stderr)  # and the others are checked
+            tell(error, file=sys.stderr)  # and the others are checked
             failed.append(name)
     _print_surroundings()
     built = [environment for environment in environments if chosen or environment.state() != "missing"]
     if not built:
-        print("no environment is built; build one with: python -m orchestrator env build NAME")
+        tell("no environment is built; build one with: python -m orchestrator env build NAME")
     if gpu:
         _need_gpus()
     unfit = []
     for environment in built:
         with Meter(f"importing what {environment.name} uses"):
             problem = environment.check()
-        print(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout, flush=True)
+        tell(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout, flush=True)
         if problem:
             failed.append(environment.name)
         elif gpu and not _fits_gpus(environment):
@@ -98,10 +98,10 @@ def _print_surroundings() -> None:
         found = list(surroundings())
     width = max(len(one.name) for one in found)
     for one in found:
-        print(wrapped(one.found, f"{one.name:{width}}  "))
+        tell(wrapped(one.found, f"{one.name:{width}}  "))
         if one.note:
-            print(wrapped(one.note, f"{'':{width}}  note: "))
-    print(flush=True)  # before what is imported, which may say something itself
+            tell(wrapped(one.note, f"{'':{width}}  note: "))
+    tell(flush=True)  # before what is imported, which may say something itself
 
 
 def _need_gpus() -> None:
@@ -118,15 +118,15 @@ def _need_gpus() -> None:
             f"{hidden}, so nothing was checked on one\n"
             "    run this on the machine with the GPUs; if this is it: see what nvidia-smi says"
         )
-    print(driver() or "nvidia-smi says nothing; the toolkits' own torch is asked", flush=True)
+    tell(driver() or "nvidia-smi says nothing; the toolkits' own torch is asked", flush=True)
 
 
 def _fits_gpus(environment: Environment) -> bool:
     with Meter(f"computing on each GPU with the torch of {environment.name}"):
         found = look(environment)
-    print(f"    {found.about}" if found.about else "    torch says nothing of itself")
+    tell(f"    {found.about}" if found.about else "    torch says nothing of itself")
     for note in found.notes:
-        print(f"    note: {note}")
+        tell(f"    note: {note}")
     for problem in found.problems:
-        print(f"    wrong: {problem}", file=sys.stderr)
+        tell(f"    wrong: {problem}", file=sys.stderr)
     return not found.problems

@@ -10,6 +10,7 @@ from orchestrator.cli.frame import Line, frame
 from orchestrator.cli.plain import View
 from orchestrator.cli.results import results_text
 from orchestrator.cli.table import cells_of
+from orchestrator.errors import harmless
 from orchestrator.plan.plan import Plan, Stage
 from orchestrator.run.listener import Places
 from orchestrator.scores.results import ResultsRow
@@ -46,6 +47,7 @@ class Screen:
         self._settle()
         self._set(lines)
         # long lines are the terminal's to break: paths stay whole for who copies them
+        text = harmless(text) if isinstance(text, str) else text
         self.console.print(text, style=style, soft_wrap=True)
 
     def draw(self, lines: Sequence[Line]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orchestrator.cli.frame import cut_middle
+from orchestrator.cli.table import tell
 
 STATE_SECONDS = 30.0  # how often a progress bar is told where it cannot move
 
@@ -32,14 +33,14 @@ class Printer:
         """Say something that is not of a log."""
         self._erase()
         sys.stdout.flush()
-        print(f"{label}: {text}" if label and at else text, file=sys.stderr, flush=True)
+        tell(f"{label}: {text}" if label and at else text, file=sys.stderr, flush=True)
 
     def lines(self, label: str, lines: Sequence[str]) -> None:
         """Print lines of a log."""
         if lines:
             self._erase()
             before = self._before(label)
-            print("\n".join(f"{before}{line}" for line in lines), flush=True)
+            tell("\n".join(f"{before}{line}" for line in lines), flush=True)
 
     def state(self, label: str, state: str) -> None:
         """Show a line that is not complete: a progress bar's state."""
@@ -49,7 +50,7 @@ class Printer:
         if self._moves:
             self._erase()
             width = shutil.get_terminal_size().columns - 1
-            print(cut_middle(state, width, "..."), end="", flush=True)
+            tell(cut_middle(state, width, "..."), end="", flush=True)
             self._drawn = bool(state)
         elif state and now - self._said.get(label, 0.0) < STATE_SECONDS:
             return
@@ -61,7 +62,7 @@ class Printer:
     def close(self) -> None:
         """Leave the last state where it stands."""
         if self._drawn:
-            print(flush=True)
+            tell(flush=True)
         self._drawn = False
 
     def _before(self, label: str) -> str:

@@ -14,6 +14,7 @@ from orchestrator.cli.log_places import JobPlace, places_of
 from orchestrator.cli.log_printer import Printer
 from orchestrator.cli.run_folders import chosen_runs
 from orchestrator.cli.stages_on_disk import state_of_run
+from orchestrator.cli.table import tell
 from orchestrator.errors import InputError, did_you_mean
 from orchestrator.launch.slurm.reasons import why
 from orchestrator.machine.growing import Growing
@@ -104,7 +105,7 @@ class _Follower:
         first = self.wanted.places()
         if not any(self._going(first).values()):
             _print_ends(self.wanted, self.count)
-            print(f"nothing of {self.wanted.name} runs", file=sys.stderr)
+            tell(f"nothing of {self.wanted.name} runs", file=sys.stderr)
             return
         printer = Printer(_labels(first).values())
         last = time.monotonic()

@@ -14,7 +14,7 @@ from orchestrator.benchmark.model import model_problems, models
 from orchestrator.benchmark.task import OWN, SPLITS, Tasks, tasks
 from orchestrator.cli.run_folders import run_folders
 from orchestrator.cli.stages_on_disk import stages_on_disk, state_of_run
-from orchestrator.cli.table import print_rows
+from orchestrator.cli.table import print_rows, tell
 from orchestrator.errors import InputError, one_of
 from orchestrator.machine.checkout import RECIPES
 from orchestrator.recipe.load import load_recipe
@@ -34,7 +34,7 @@ def print_list(what: str, runs_dir: Path, data_root: Path | None, *, as_json: bo
     lists["runs"] = partial(_runs, runs_dir)
     print_rows(lists[one_of("list", what, tuple(lists))](), as_json=as_json)
     for problem in {"tasks": known.problems, "models": model_problems}.get(what, list)():
-        print(f"note: {problem}", file=sys.stderr)
+        tell(f"note: {problem}", file=sys.stderr)
 
 
 def _tasks(known: Tasks) -> Rows:

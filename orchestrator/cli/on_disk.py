@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator.cli.in_queue import Queue, SubmittedJob, submitted_jobs
 from orchestrator.cli.planned import Planned
 from orchestrator.cli.stages_on_disk import StageOnDisk, StageRead, read_stages, running_jobs, state_of
+from orchestrator.cli.table import tell
 from orchestrator.cli.tally import Tally
 from orchestrator.cli.whole import Whole
 from orchestrator.launch.slurm.batches import width_of
@@ -108,7 +109,7 @@ class Reader:
         self._written[look.plan.folder] = len(look.done)
         for path in map(Path, sorted(written)):
             if path.stem == look.plan.recipe.name:  # a sweep's runs share theirs: its command writes it
-                write_missing(look.plan, path, lambda text: print(text, file=sys.stderr))
+                write_missing(look.plan, path, lambda text: tell(text, file=sys.stderr))
 
     def _look(self, folder: Path) -> _Look:
         owners, plan = running_jobs(folder), self.planned.plan(folder)

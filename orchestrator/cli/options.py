@@ -39,6 +39,13 @@ Only = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
+AllowEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-env", help="Let a recipe set this variable in resources.env: an address, a path (repeatable).",
+        metavar="NAME",
+    ),
+]  # fmt: skip
 RunsDir = Annotated[Path, typer.Option(help="Where stages keep their files.")]
 ResultsDir = Annotated[Path, typer.Option(help="Where results CSVs go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from orchestrator.cli.clock import about, clock
 from orchestrator.cli.frame import waiting_texts
 from orchestrator.cli.results import result_line, results_table
+from orchestrator.cli.table import tell
 from orchestrator.cli.tally import Running, Tally, amount, name_of, unit
 from orchestrator.cli.whole import Whole
 from orchestrator.errors import OrchestratorError
@@ -37,7 +38,7 @@ class View(Listener):
     def line(self, text: str) -> None:
         """Say one line."""
         with contextlib.suppress(OSError):  # the disk that it goes to may be full: the work goes on
-            print(text, flush=True)
+            tell(text, flush=True)
 
     def start(self, plans: Sequence[Plan]) -> None:
         """A run of these plans begins."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.plan_needs import figures, need_data, said, whole
-from orchestrator.cli.table import counted, table, wrapped
+from orchestrator.cli.table import counted, json_text, table, tell, wrapped
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
 from orchestrator.plan.forecast import Need, needs_of
@@ -44,21 +43,21 @@ def print_plans(
     needs = [needs_of(plan, known) for plan in plans]
     each = list(zip(plans, needs, strict=True))
     if as_json:
-        print(json.dumps([_plan_data(plan, need) for plan, need in each], ensure_ascii=False, indent=2))
+        tell(json_text([_plan_data(plan, need) for plan, need in each]))
     elif len(plans) > 1 and not with_files:
-        print(overview_table([row_of(plan, need) for plan, need in each]))
-        print("\n".join(whole(needs, runs_dir)))
+        tell(overview_table([row_of(plan, need) for plan, need in each]))
+        tell("\n".join(whole(needs, runs_dir)))
         for note in (note for plan in plans for note in notes(plan)):
-            print(wrapped(note, "note: "))
-        print("One recipe alone, or --files, shows the stages and their commands.")
+            tell(wrapped(note, "note: "))
+        tell("One recipe alone, or --files, shows the stages and their commands.")
     else:
         for plan, need in each:
             _print_plan(plan, need, with_files=with_files)
-        print("\n".join(whole(needs, runs_dir)))
+        tell("\n".join(whole(needs, runs_dir)))
     if not as_json:
         options = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
         for problem in unmet(plans, files, options):
-            print(f"note: {problem.message}\n    {problem.hint}")
+            tell(f"note: {problem.message}\n    {problem.hint}")
 
 
 def overview_table(rows: Sequence[PlanRow]) -> str:
@@ -99,33 +98,33 @@ def _before(plan: Plan, wanted: Set[Stage]) -> dict[Stage, Again]:
 def _print_plan(plan: Plan, needs: Sequence[Need], *, with_files: bool) -> None:
     recipe, device, stages = plan.recipe, device_of(plan), list(plan.stages)
     wanted = {need.stage: need for need in needs}
-    print(
+    tell(
         f"{recipe.name}: {recipe.method} of {recipe.model.name} ({recipe.model.toolkit}, {device}), "
         f"{counted(len(plan.jobs), 'job')}, {counted(len(stages), 'stage')} ({len(stages) - len(wanted)} done), "
         f"{counted(loads(plan), 'model load')}"
     )
     for note in version_notes(plan):
-        print(wrapped(note, "note: "))
+        tell(wrapped(note, "note: "))
     before = _before(plan, wanted.keys())
     for stage in stages:
-        print(f"  {'to do' if stage in wanted else 'done':5}  {stage.name:<28} {stage.folder}")
+        tell(f"  {'to do' if stage in wanted else 'done':5}  {stage.name:<28} {stage.folder}")
         if stage in before and before[stage].reasons:
-            print(wrapped("; ".join(before[stage].reasons), "         why: "))
+            tell(wrapped("; ".join(before[stage].reasons), "         why: "))
         if stage in wanted and (takes := said(wanted[stage])):
-            print(f"         takes {takes}")
+            tell(f"         takes {takes}")
         command = command_of(plan, stage, device) if stage in wanted else None
         if command is None:
             continue
         processes = inference_processes(recipe, device) if stage.kind == "infer" else 1
         if processes > 1:
-            print(f"         {processes} processes share the requests; the first of them:")
+            tell(f"         {processes} processes share the requests; the first of them:")
         if command.nodes > 1:
-            print(f"         srun starts it once on each of {command.nodes} nodes, and tells them where they meet:")
+            tell(f"         srun starts it once on each of {command.nodes} nodes, and tells them where they meet:")
         added = " ".join(f"{name}={shlex.quote(value)}" for name, value in command.env.items())
-        print(f"         cd {stage.folder} && {added} {shlex.join(command.argv)}")
+        tell(f"         cd {stage.folder} && {added} {shlex.join(command.argv)}")
         for name, text in command.files.items() if with_files else ():
-            print(f"         {name}:")
-            print("".join(f"           {line}\n" for line in text.splitlines()), end="")
+            tell(f"         {name}:")
+            tell("".join(f"           {line}\n" for line in text.splitlines()), end="")
 
 
 def _again_data(one: Again) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from orchestrator.plan.only import splits_of
 from orchestrator.plan.plan import Plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.trust import KEPT
 from orchestrator.run import RECIPE
 
 
@@ -56,7 +57,7 @@ class Planned:
     def _make(self, folder: Path) -> _Known:
         jobs: tuple[str, ...] = ()
         try:
-            recipe = load_recipe(folder / RECIPE)
+            recipe = load_recipe(folder / RECIPE, trust=KEPT)
             jobs = tuple(job_tasks(recipe))
             plan = make_plan(recipe, folder.parent, seen=self._seen)
         except (InputError, OSError) as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import Tasks, tasks
 from orchestrator.cli.report_folders import told
-from orchestrator.cli.table import counted
+from orchestrator.cli.table import counted, tell
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.leaks import Leak
 from orchestrator.errors import InputError, Problem, did_you_mean, listed
@@ -98,13 +98,13 @@ def write_report(out: Path, title: str, chosen: Chosen, texts: Texts, figures: P
         size = out.stat().st_size
     except OSError as error:
         raise InputError(Problem(f"the page cannot be written: {error.strerror}", str(out))) from error
-    print(f"{out}: {counted(len(runs), 'run')}, {size / 1e6:.1f} MB")
+    tell(f"{out}: {counted(len(runs), 'run')}, {size / 1e6:.1f} MB")
     if figures is not None:
         files, left_out = write_figures(figures, made)
         notes += left_out
-        print(f"{figures}: {counted(len(files) // 2, 'figure')}, each as SVG and PDF")
+        tell(f"{figures}: {counted(len(files) // 2, 'figure')}, each as SVG and PDF")
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}", file=sys.stderr)
 
 
 def _spare(out: Path, sources: Sequence[Source]) -> None:

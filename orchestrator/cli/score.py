@@ -10,6 +10,7 @@ from pathlib import Path
 from orchestrator.benchmark.task import SPLITS, tasks
 from orchestrator.cli.results import results_table
 from orchestrator.cli.score_report import report_text
+from orchestrator.cli.table import tell
 from orchestrator.errors import one_of, short
 from orchestrator.recipe.sections import Data
 from orchestrator.run.own_answers import read
@@ -42,25 +43,25 @@ def print_score(
     for scored in found:
         whose = f"{_name(scored)}: " if len(found) > 1 else ""
         for note in scored.notes:
-            print(f"note: {whose}{note}", file=sys.stderr)
+            tell(f"note: {whose}{note}", file=sys.stderr)
     if as_json:
         for scored in found:
             more = {"report": scored.report.as_json()} if report and scored.report else {}
-            print(json.dumps(scored.row | _read(scored) | {"notes": scored.notes} | more))
+            tell(json.dumps(scored.row | _read(scored) | {"notes": scored.notes} | more))
         return
     for recipe in dict.fromkeys(scored.row["recipe"] for scored in found):
         group = [scored for scored in found if scored.row["recipe"] == recipe]
         if recipe:
-            print(f"{recipe}:")
-        print(results_table([scored.row | {MAJORITY: scored.scores.majority} for scored in group]))
+            tell(f"{recipe}:")
+        tell(results_table([scored.row | {MAJORITY: scored.scores.majority} for scored in group]))
     for scored in found:
         if report and scored.report:
-            print(f"\n{report_text(_name(scored), scored.report)}")
+            tell(f"\n{report_text(_name(scored), scored.report)}")
     if report:
-        print()
+        tell()
     for line in dict.fromkeys(map(_source, found)):
         if line:
-            print(line)
+            tell(line)
 
 
 def _name(scored: Scored) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.table import counted, table, wrapped
+from orchestrator.cli.table import counted, json_text, table, tell, wrapped
 from orchestrator.errors import InputError, listed, one_of
 from orchestrator.launch.slurm import client
 from orchestrator.launch.slurm.script import Batch, script_of
@@ -44,11 +43,11 @@ def submit(wanted: Wanted, *, errors_again: bool) -> None:
     results = submit_recipes(wanted, print, errors_again=errors_again)
     for found, handed in results:
         for one in handed:
-            print(wrapped(_handed(one), f"{one.batch.recipe}: "))
+            tell(wrapped(_handed(one), f"{one.batch.recipe}: "))
         if rest := _rest(found):
-            print(wrapped(rest, f"{found.plan.recipe.name}: "))
+            tell(wrapped(rest, f"{found.plan.recipe.name}: "))
     if not any(handed for _, handed in results):
-        print("nothing to submit")
+        tell("nothing to submit")
     if waiting := [found.plan.recipe.name for found, handed in results if handed or found.queued]:
         _print_how(waiting[0] if len(waiting) == 1 else "RUN", wanted.runs_dir)
 
@@ -57,7 +56,7 @@ def _print_how(name: str, runs_dir: Path) -> None:
     """How what was submitted is followed."""
     folder = [] if runs_dir == RUNS else ["--runs-dir", str(runs_dir)]
     for command, what in (("status", "how far it is"), ("logs", "what it says"), ("cancel", "ends it")):
-        print(f"{what}: {shlex.join(['python', '-m', 'orchestrator', command, name, *folder])}")
+        tell(f"{what}: {shlex.join(['python', '-m', 'orchestrator', command, name, *folder])}")
 
 
 def _handed(one: Handed) -> str:
@@ -92,22 +91,22 @@ def print_submission(wanted: Wanted, *, as_json: bool) -> None:
     found = [standing(plan, shown, ask=ask) for plan, shown in wanted.plans(wanted.recipes())]
     each = [(one, one.batches(wanted.command)) for one in found]
     if as_json:
-        print(json.dumps([_data(one, batches) for one, batches in each], ensure_ascii=False, indent=2))
+        tell(json_text([_data(one, batches) for one, batches in each]))
         return
     if len(each) > 1:
-        print(_table(each))
-        print("One recipe alone shows its scripts.")
+        tell(_table(each))
+        tell("One recipe alone shows its scripts.")
     else:
         for one, batches in each:
             for batch in batches:
-                print(f"# {batch.recipe}: sbatch --parsable, {counted(len(batch.jobs), 'job')}")
-                print(script_of(batch))
+                tell(f"# {batch.recipe}: sbatch --parsable, {counted(len(batch.jobs), 'job')}")
+                tell(script_of(batch))
             if rest := _rest(one):
-                print(wrapped(rest, f"{one.plan.recipe.name}: "))
+                tell(wrapped(rest, f"{one.plan.recipe.name}: "))
             if not batches:
-                print(f"{one.plan.recipe.name}: nothing to submit")
+                tell(f"{one.plan.recipe.name}: nothing to submit")
     if not ask and any(one.left for one in found):
-        print("note: no Slurm on this machine: what waits or runs is not known here")
+        tell("note: no Slurm on this machine: what waits or runs is not known here")
 
 
 def _table(each: Sequence[tuple[Standing, Sequence[Batch]]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from orchestrator.cli.on_disk import Reader
 from orchestrator.cli.run_folders import chosen_runs
 from orchestrator.cli.stages_on_disk import STAGE_ROW
-from orchestrator.cli.table import table, wrapped
+from orchestrator.cli.table import json_text, table, tell, wrapped
 from orchestrator.cli.watch import EVERY_SECONDS, about_run, watch_runs
 from orchestrator.errors import InputError, listed
 from orchestrator.machine.leases import Lease, died_here, take
@@ -42,28 +41,28 @@ def print_status(
     folders = chosen_runs(run, runs_dir)
     for folder in folders.values():
         if left := _ended(folder):
-            print(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
+            tell(f"{folder.name}: ended what a killed run left: process {', '.join(left)}", file=sys.stderr)
     reader = Reader()
     if watch:
         watch_runs(lambda: reader.read(chosen_runs(run, runs_dir)), every)
         return
     found = reader.read(folders)
     if as_json:
-        print(json.dumps({name: one.as_json for name, one in found.items()}, indent=2, ensure_ascii=False))
+        tell(json_text({name: one.as_json for name, one in found.items()}))
         return
     for name, one in found.items():
-        print(f"{name}: {one.state}")
+        tell(f"{name}: {one.state}")
         for line in about_run(one):
-            print(line)
+            tell(line)
         waiting = [dict.fromkeys(STAGE_ROW) | {"stage": name, "state": "waiting"} for name in one.waiting]
-        print(table([*(stage.row for stage in one.stages), *waiting]))
+        tell(table([*(stage.row for stage in one.stages), *waiting]))
         if one.submitted:
-            print(f"\n{table([job.row for job in one.submitted])}")
+            tell(f"\n{table([job.row for job in one.submitted])}")
         for note in (*([one.note] if one.note else []), *_of_other_versions(folders[name])):
-            print(wrapped(note, "note: "))
-        print()
+            tell(wrapped(note, "note: "))
+        tell()
     if not folders:
-        print(f"no runs in {runs_dir}")
+        tell(f"no runs in {runs_dir}")
 
 
 def _ended(folder: Path) -> list[str]:

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, TextIO
 
+from orchestrator.errors import harmless
+
+_IN_JSON = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")  # json escapes the other controls
 WIDTH = 80  # of what is text; paths and commands are as long as they are
+
+
+def tell(*texts: object, file: TextIO | None = None, sep: str = " ", end: str = "\n", flush: bool = False) -> None:
+    """Print what people read. What a terminal would obey is shown: answers, names and logs are others' texts.
+
+    All of the command line's output passes here, but for what moves on a terminal.
+    """
+    print(*(harmless(str(text)) for text in texts), file=file, sep=sep, end=end, flush=flush)
+
+
+def json_text(value: object) -> str:
+    """A value as indented JSON for programs, which says the same and holds nothing that a terminal would obey."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str:
@@ -20,7 +38,7 @@ def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str
     """
     if not rows:
         return "nothing"
-    cells = [list(rows[0]), *(["" if value is None else str(value) for value in row.values()] for row in rows)]
+    cells = [list(rows[0]), *(list(map(_cell, row.values())) for row in rows)]
     columns = []
     for column in zip(*cells, strict=True):
         width = max(map(cells_of, column))
@@ -28,6 +46,10 @@ def table(rows: Sequence[Mapping[str, Any]], right: Collection[str] = ()) -> str
         ends = column[0] in right
         columns.append([gap + cell if ends else cell + gap for cell, gap in zip(column, gaps, strict=True)])
     return "\n".join("  ".join(line).rstrip() for line in zip(*columns, strict=True))
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else harmless(str(value))
 
 
 def cells_of(text: str) -> int:
@@ -42,7 +64,7 @@ def cells_of(text: str) -> int:
 
 def print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Print rows as a table, or as JSON for programs."""
-    print(json.dumps(rows, ensure_ascii=False, indent=2) if as_json else table(rows))
+    tell(json_text(rows) if as_json else table(rows))
 
 
 def counted(number: int, what: str) -> str:

@@ -42,8 +42,9 @@ def clean(
     """
     from orchestrator.cli.clean import clean_runs
     from orchestrator.recipe.files import RecipeFiles
+    from orchestrator.recipe.trust import KEPT
 
-    chosen = RecipeFiles(recipes or (), set_ or (), task or (), limit, sweep or ())
+    chosen = RecipeFiles(recipes or (), set_ or (), task or (), limit, sweep or (), trust=KEPT)
     raise typer.Exit(clean_runs(chosen, runs_dir, yes=yes, checkpoints=checkpoints, as_json=json))
 
 

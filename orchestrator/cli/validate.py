@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
-from orchestrator.cli.table import counted
+from orchestrator.cli.table import counted, tell
 from orchestrator.errors import InputError, Problem
 from orchestrator.plan.devices import machine_problems
 from orchestrator.plan.make import make_plan
@@ -32,7 +32,7 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
 
     def note(text: str) -> None:  # the same is said of all combinations of a sweep
         if text not in said:
-            print(f"note: {text}")
+            tell(f"note: {text}")
         said.add(text)
 
     rows: Rows = {}
@@ -57,11 +57,11 @@ def validate_recipes(files: RecipeFiles, runs_dir: Path) -> None:
                 text = _text(example, history)
                 if (title, text) not in shown:
                     shown.add((title, text))
-                    print(f"--- {title}, {example.sample.id}\n{text}\n")
+                    tell(f"--- {title}, {example.sample.id}\n{text}\n")
         if recipe.released and recipe.released.note:
             note(recipe.released.note)
         what = f"{recipe.source}, {recipe.name}" if recipe.swept else recipe.source
-        print(f"{what}: good ({counted(len(plan.jobs), 'job')}, {counted(len(recipe.tasks), 'task')})")
+        tell(f"{what}: good ({counted(len(plan.jobs), 'job')}, {counted(len(recipe.tasks), 'task')})")
     try:
         refuse_same(plans)
     except InputError as error:

@@ -12,6 +12,7 @@ from orchestrator.cli.in_queue import SubmittedJob
 from orchestrator.cli.live import Screen
 from orchestrator.cli.on_disk import RunOnDisk
 from orchestrator.cli.stages_on_disk import StageOnDisk
+from orchestrator.cli.table import tell
 from orchestrator.cli.view import lines_can_move
 from orchestrator.errors import listed
 
@@ -77,7 +78,7 @@ def _states(run: RunOnDisk) -> object:
 
 def _print(runs: Runs) -> None:
     if runs:
-        print("\n".join(text for name, run in runs.items() for text, _ in lines(name, run)) + "\n", flush=True)
+        tell("\n".join(text for name, run in runs.items() for text, _ in lines(name, run)) + "\n", flush=True)
 
 
 def about_run(run: RunOnDisk) -> Iterator[str]:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from orchestrator.benchmark.task import Task
+from orchestrator.data.members import members_of, refused
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.files import read_json, write_json
 from orchestrator.machine.locks import waiting_lock
@@ -27,7 +28,7 @@ from orchestrator.machine.meter import Count
 STAMP = ".unpacked.json"
 # videos are compressed already: an archive that grows more than this is no archive of videos
 MOST_GROWTH, GROWTH_FREE = 4, 1 << 30
-MOST_FILES = 1_000_000
+MOST_OVERHEAD = 2 << 30  # of headers, and of what fills members up to blocks
 KEPT_FREE = 1 << 28  # bytes of the disk that are left to others
 _CHUNK = 1 << 20
 _NAME = re.compile(r".+_videos?\.(?:tar\.gz|tgz)", re.IGNORECASE)
@@ -143,25 +144,17 @@ def _extract(archive: Path, size: int, folder: Path, progress: Count | None) -> 
     room, sane = shutil.disk_usage(folder).free - KEPT_FREE, size * MOST_GROWTH + GROWTH_FREE
     allowed, limit = min((room, "the disk has no more room"), (sane, "that is no archive of videos"))
     files: list[PurePosixPath] = []
-    taken: set[PurePosixPath] = set()
     written = 0
     with (
         archive.open("rb") as raw,
         # not tarfile's own gzip: it takes a file that was cut between two members for a whole one
-        gzip.GzipFile(fileobj=cast("BinaryIO", _Counted(raw, size, progress))) as stream,
-        tarfile.open(fileobj=stream, mode="r|") as tar,
+        gzip.GzipFile(fileobj=cast("BinaryIO", _Counted(raw, size, progress))) as packed,
     ):
-        for count, member in enumerate(tar):
-            path = _inside(archive, member)
-            if count > MOST_FILES:
-                raise _refused(archive, f"holds more than {MOST_FILES:,} files")
-            if member.isdir() or path.name.startswith("._") or "__MACOSX" in path.parts:  # a Mac's notes on files
-                continue
-            if path in taken:
-                raise _refused(archive, f"holds `{path}` twice")
+        stream = cast("BinaryIO", _Limited(packed, archive, sane + MOST_OVERHEAD))
+        for tar, member, path in members_of(archive, stream):
             written += member.size
             if written > allowed:
-                raise _refused(archive, f"grows beyond {allowed / 1e9:,.1f} GB: {limit}")
+                raise refused(archive, f"grows beyond {allowed / 1e9:,.1f} GB: {limit}")
             source = tar.extractfile(member)
             assert source is not None
             destination = folder / path
@@ -170,28 +163,11 @@ def _extract(archive: Path, size: int, folder: Path, progress: Count | None) -> 
             with destination.open("xb") as file:
                 shutil.copyfileobj(source, file, _CHUNK)
             files.append(path)
-            taken.add(path)
         while stream.read(_CHUNK):  # up to the checksum
             pass
     if not files:
-        raise _refused(archive, "holds no files")
+        raise refused(archive, "holds no files")
     return files
-
-
-def _inside(archive: Path, member: tarfile.TarInfo) -> PurePosixPath:
-    """A member's path, if it is a file or a folder that stays beneath where the archive is unpacked."""
-    path = PurePosixPath(member.name)
-    if path.is_absolute() or ".." in path.parts or "\0" in member.name or "\\" in member.name:
-        raise _refused(archive, f"holds `{member.name}`, which leads out of the folder")
-    if not member.isreg() and not member.isdir():
-        kind = "a link" if member.issym() or member.islnk() else "neither a file nor a folder"
-        raise _refused(archive, f"holds `{member.name}`, {kind}")
-    return path
-
-
-def _refused(archive: Path, message: str) -> InputError:
-    hint = "nothing of it was kept; unpack it by hand into a folder `video` beside it if you trust it"
-    return InputError(message, str(archive), hint)
 
 
 def _below_common(folder: Path, files: list[PurePosixPath]) -> Path:
@@ -212,6 +188,20 @@ def _put_back(content: Path, files: Iterable[Path], target: Path) -> None:
         if not place.exists():
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(file, place)  # the folder may be a link to another disk
+
+
+class _Limited:
+    """What an archive comes to, up to a limit: a few megabytes of zeros, packed, are gigabytes."""
+
+    def __init__(self, file: BinaryIO | gzip.GzipFile, archive: Path, most: int):
+        self.file, self.archive, self.most = file, archive, most
+
+    def read(self, count: int = -1) -> bytes:
+        data = self.file.read(count)
+        self.most -= len(data)
+        if self.most < 0:
+            raise refused(self.archive, "is not as large as what it comes to: that is no archive of videos")
+        return data
 
 
 class _Counted:

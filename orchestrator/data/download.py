@@ -15,7 +15,7 @@ from orchestrator.data.archives import KEPT_FREE, ensure_videos
 from orchestrator.data.remote import Remote, fetch, hash_like, look_up, partial_file, partial_size
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.machine.files import read_json, write_json
-from orchestrator.machine.hub import errors_explained
+from orchestrator.machine.hub import errors_explained, tell_token
 from orchestrator.machine.locks import without, work_lock
 from orchestrator.machine.meter import Meter
 
@@ -38,6 +38,7 @@ def download(
         OrchestratorError: the hub cannot be reached, or a file came damaged.
     """
     revision = revision or _read_manifest(out, repository).get("commit") or "main"
+    tell_token(lambda text: print(text, file=sys.stderr))
     with errors_explained(repository, revision), Meter(f"asking the hub for the files of {repository}"):
         commit, remote = look_up(repository, revision)
     chosen = _choose(names, remote, videos=videos)

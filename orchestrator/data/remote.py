@@ -14,7 +14,7 @@ import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, obeyed, short
 from orchestrator.machine.hub import endpoint, hub
 from orchestrator.machine.meter import Count, Meter
 
@@ -56,6 +56,9 @@ def look_up(repository: str, revision: str) -> tuple[str, list[Remote]]:
             continue
         if path.is_absolute() or ".." in path.parts or "\\" in entry.path or path.parts[0].startswith("."):
             raise OrchestratorError(f"{repository}: the hub names a file `{entry.path}`, which leads out of the folder")
+        if obeyed(entry.path) or "\n" in entry.path or "\t" in entry.path:
+            message = f"the hub names a file `{short(entry.path)}`, a name with characters that cannot be seen"
+            raise OrchestratorError(f"{repository}: {message}")
         checksum = f"sha256:{entry.lfs.sha256}" if entry.lfs else f"git:{entry.blob_id}"
         found.append(Remote(entry.path, int(entry.size), checksum))
     return commit, sorted(found, key=lambda file: (file.is_archive, file.path))

@@ -80,6 +80,11 @@ def build(environment: Environment, *, force: bool = False, wheels: Path | None 
         environment.unfinished.unlink()
 
 
+def _indexes() -> frozenset[str]:
+    """The variables of uv and pip: they hold the keys of private indexes."""
+    return frozenset(name for name in os.environ if name.startswith(("UV_", "PIP_")))
+
+
 class _Build:
     """The steps of one build."""
 
@@ -141,7 +146,9 @@ class _Build:
             file.write(f"$ {' '.join(argv)}\n".encode())
             file.flush()
             start = file.tell()
-            env = clean_environment() | {"GIT_TERMINAL_PROMPT": "0"}  # git would ask, and wait, for a password
+            env = clean_environment(needed=_indexes()) | {
+                "GIT_TERMINAL_PROMPT": "0"
+            }  # git would ask, and wait, for a password
             if self.wheels:
                 env["UV_OFFLINE"] = "1"
             # not in the user's folder, whose pyproject.toml or uv.toml uv would heed

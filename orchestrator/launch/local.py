@@ -11,12 +11,12 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.environments.environment import Environment
-from orchestrator.errors import OrchestratorError, StageError
+from orchestrator.errors import OrchestratorError, StageError, harmless, masked
 from orchestrator.launch import diagnose
 from orchestrator.launch.slurm import nodes
 from orchestrator.machine import processes
@@ -25,6 +25,7 @@ from orchestrator.machine.files import atomic_write
 from orchestrator.machine.logs import LOG, last_lines
 from orchestrator.machine.signals import NEVER, Stop
 from orchestrator.toolkits.base import Command, Say, ignore
+from orchestrator.toolkits.services import addresses, variables_of
 
 POLL_SECONDS = 0.1
 REPORT_SECONDS = 0.5
@@ -44,6 +45,7 @@ class Launcher:
         self._grace = grace
         self._watching = threading.Lock()
         self._watchdog: subprocess.Popen[bytes] | None = None
+        self._told: set[str] = set()
 
     def __enter__(self) -> Launcher:
         return self
@@ -67,10 +69,20 @@ class Launcher:
             ) from None
 
     def variables(self, folder: Path, command: Command, bin_folder: Path) -> dict[str, str]:
-        """The environment of a stage's process: the user's, the toolkit's programs first, and our marks."""
-        env = clean_environment(*command.unset)
+        """The environment of a stage's process: the user's, the toolkit's programs first, and our marks.
+
+        Of the user's secrets those of the services that it speaks to.
+        """
+        env = clean_environment(*command.unset, needed=variables_of(command.services))
         env["PATH"] = f"{bin_folder}{os.pathsep}{env.get('PATH', os.defpath)}"
         return env | dict(command.env) | {processes.RUN_MARK: self.run_id, processes.STAGE_MARK: str(folder.resolve())}
+
+    def _tell_addresses(self, command: Command, env: Mapping[str, str], say: Say) -> None:
+        """Say where the user's keys go, before anything is asked there; once in a run."""
+        for line in addresses(command.services, env):
+            if line not in self._told:
+                self._told.add(line)
+                say(line)
 
     def end_leftovers(
         self,
@@ -127,7 +139,7 @@ class Launcher:
             gpus: the GPUs that the processes may see, as many for each; none change nothing.
             extensions: where torch compiles extensions.
             report: called about twice a second, to show progress.
-            say: told when the end of processes is waited for.
+            say: told when the end of processes is waited for, and which addresses get keys.
             stop: asked to, it ends the processes.
             timeout_seconds: after which the processes are ended.
             grace: seconds that a process which is ended has to finish what it writes.
@@ -155,6 +167,7 @@ class Launcher:
                     if command.nodes > 1:
                         command = nodes.spread(command, folder, gpus, extensions, grace)
                     env = self.variables(folder, command, environment.bin)
+                    self._tell_addresses(command, env, say)
                     if gpus:
                         env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus[number * share : (number + 1) * share])
                     if extensions:
@@ -225,8 +238,8 @@ def _failure(log: Path, begin: int, code: int | None, toolkit: str, what: str) -
     # the real error of a child stands above the launcher's own traceback, so look further up
     searched = last_lines(log, SEARCHED_LINES, begin)
     hint = diagnose.advice(searched, code, toolkit)
-    shown = [f"    | {line}" for line in text.splitlines()]
-    above = [f"    | {line}" for line in diagnose.errors(searched, text)]
+    shown = [f"    | {harmless(masked(line))}" for line in text.splitlines()]
+    above = [f"    | {harmless(masked(line))}" for line in diagnose.errors(searched, text)]
     parts = [f"{what}; the end of its log:", *shown, *(["    and above that:", *above] if above else [])]
     parts.append(f"    whole log: {log}")
     return "\n".join(parts + ([f"    what to do: {hint}"] if hint else []))

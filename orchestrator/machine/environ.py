@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
+
+from orchestrator.machine.secrets import without_secrets
 
 # they would lead a toolkit's interpreter, or uv, out of its own environment, or a launcher into somebody else's job
 FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "UV_PROJECT_ENVIRONMENT", "RANK", "LOCAL_RANK",
@@ -16,13 +18,14 @@ FOREIGN = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP", "UV_PROJE
 LAUNCHERS = ("SLURM_", "SLURMD_", "SRUN_", "SBATCH_", "SALLOC_", "PMI_", "PMI2_", "PMIX_", "OMPI_", "PET_")
 
 
-def clean_environment(*others: str) -> dict[str, str]:
+def clean_environment(*others: str, needed: Container[str] = ()) -> dict[str, str]:
     """The user's environment without what points to another Python or job, and without the other names given.
 
-    Python writes UTF-8 there, whatever the terminal can show: so are logs read.
+    Nor does it hold secrets (`machine.secrets`), but for the variables that are ``needed``. Python writes UTF-8 there,
+    whatever the terminal can show: so are logs read.
     """
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN and name not in others}
-    return without_launchers(kept) | {"PYTHONUTF8": "1"}
+    return without_secrets(without_launchers(kept), needed) | {"PYTHONUTF8": "1"}
 
 
 def without_launchers(env: Mapping[str, str]) -> dict[str, str]:

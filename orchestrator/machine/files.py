@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -68,12 +69,33 @@ def atomic_write(path: Path, data: str | bytes) -> None:
             file.buffer.write(data)
 
 
+# what spreadsheets take for a formula, at the beginning of a cell
+_FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def cell(value: object) -> object:
+    """A value for a cell of a table that spreadsheets open: a text that they would run gets an apostrophe before it."""
+    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
+
+
+def text_of_cell(cell: str) -> str:
+    """The text that was written so."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 def write_csv(path: Path, rows: Iterable[Sequence[object]]) -> None:
-    """Write rows as CSV, atomically: comma, ``\\n``, ``None`` as an empty field; every text reads back as it was."""
+    """Write rows as CSV, atomically: comma, ``\\n``, ``None`` as an empty field.
+
+    Every text reads back as it was (`text_of_cell`), and runs in no spreadsheet.
+    """
     text = io.StringIO()
     plain = csv.writer(text, lineterminator="\n")
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    for row in rows:
+    for values in rows:
+        row = [cell(value) for value in values]
         # the module does not quote a carriage return, at which readers end the row
         (quoted if any(isinstance(field, str) and "\r" in field for field in row) else plain).writerow(row)
     atomic_write(path, text.getvalue())

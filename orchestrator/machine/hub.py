@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from orchestrator.errors import InputError, OrchestratorError
+from orchestrator.errors import InputError, OrchestratorError, masked
 from orchestrator.machine.optional import optional
+
+USUAL = "https://huggingface.co"
+_told: set[str | None] = set()
 
 
 def hub() -> Any:
@@ -26,6 +29,14 @@ def hub() -> Any:
 def endpoint() -> str | None:
     """The address in HF_ENDPOINT; ``None`` for the library's own."""
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+
+
+def tell_token(say: Callable[[str], None]) -> None:
+    """Say where the token in HF_TOKEN goes, before anything is asked there; an address is told once."""
+    given = endpoint()
+    if os.environ.get("HF_TOKEN") and given not in _told:
+        _told.add(given)
+        say(f"HF_TOKEN goes to {masked(given or USUAL)}{' (HF_ENDPOINT)' if given else ''}")
 
 
 @contextlib.contextmanager

@@ -112,8 +112,9 @@ def _is_damaged(plan: Plan) -> bool:
 
 def _asked(repository: str, revision: str, say: Say) -> str | None:
     """The commit of a model's revision; ``None`` where it cannot be known, which is said."""
-    from orchestrator.machine.hub import endpoint, errors_explained, hub
+    from orchestrator.machine.hub import endpoint, errors_explained, hub, tell_token
 
+    tell_token(say)
     try:
         api = hub().HfApi(endpoint=endpoint())
         with errors_explained(repository, revision, "model"), Meter(f"asking the hub for {repository}"):

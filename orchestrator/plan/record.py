@@ -26,7 +26,7 @@ SEALED: Mapping[str, tuple[str, ...]] = {
     "init": ("model/*",),
     "convert": ("train.*", "dev.*", "dataset_info.json"),
     "infer": ("requests.jsonl", "predictions.jsonl"),
-    "score": ("scores.json", "*.csv"),
+    "score": ("scores.json", "*.answers.jsonl.gz", "*.csv"),
 }
 SMALL_BYTES = 1 << 18  # a file of this size is read to see whether a stage is done; of larger ones the length counts
 

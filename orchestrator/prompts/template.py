@@ -7,6 +7,7 @@ speaker says is a value, never a template.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.benchmark.task import Task
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.machine.checkout import PROMPTS
+from orchestrator.recipe.paths import within_prompts
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template, nodes
@@ -26,6 +28,9 @@ VARIABLES = {
     "dimension": "the dimension's name (dialogue_act)",
     "language": "en or zh",
 }
+
+_COPY = "copy that file here, or name the file itself on the command line: --set prompt.template=FILE"
+MOST_BYTES = 1_000_000
 
 # two texts that differ in every word and letter, and in nothing else that a template could go by
 _UNLIKE = ("we all saw him go", "no one let her in")
@@ -79,14 +84,17 @@ def load(template: str) -> Prompt:
     """
     try:
         shipped = PROMPTS / template
-        path = shipped if shipped.is_file() else Path(template).absolute()
-        found, changed = path.is_file(), path.stat().st_mtime_ns
+        path = shipped if within_prompts(template) and shipped.is_file() else Path(template).absolute()
+        found, state = path.is_file(), path.stat()
+        changed, size = state.st_mtime_ns, state.st_size
     except (OSError, ValueError):
-        found, changed = False, 0
+        found, changed, size = False, 0, 0
     if not found:
         known = sorted(str(file.relative_to(PROMPTS)) for file in PROMPTS.rglob("*.j2"))
         hint = did_you_mean(template, known) or f"in {PROMPTS}: {', '.join(known)}; or give the path of a file"
         raise InputError(f"no prompt template `{template}`", hint=hint)
+    if size > MOST_BYTES:
+        raise InputError(f"this is no prompt template: it holds {size:,} bytes", str(path))
     return _load(path, changed)
 
 
@@ -100,8 +108,10 @@ def _load(path: Path, _changed: int) -> Prompt:
         undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False,
         loader=jinja2.FileSystemLoader([path.parent, PROMPTS]), auto_reload=False,
     )  # fmt: skip
+    # a link that leads elsewhere would send a text that its author has never seen
+    homes = [path.parent.resolve(), PROMPTS.resolve()]
     problems: list[Problem] = []
-    sources = _sources(environment, path, problems)
+    sources = _sources(environment, path, homes, problems)
     if problems:
         raise InputError(problems)
     for name in sources:  # now, and never again: what is rendered is what the digest was made of
@@ -110,8 +120,11 @@ def _load(path: Path, _changed: int) -> Prompt:
     return Prompt(path, digest, environment.get_template(path.name))
 
 
-def _sources(environment: Environment, path: Path, problems: list[Problem]) -> dict[str, str]:
-    """The text of a template and of all it includes by name, in the order found; adds what is wrong with each."""
+def _sources(environment: Environment, path: Path, homes: Sequence[Path], problems: list[Problem]) -> dict[str, str]:
+    """The text of a template and of all it includes by name, in the order found; adds what is wrong with each.
+
+    None may lie outside the folders ``homes``, wherever links lead.
+    """
     import jinja2
     from jinja2 import meta, nodes
 
@@ -126,6 +139,9 @@ def _sources(environment: Environment, path: Path, problems: list[Problem]) -> d
         try:
             assert environment.loader is not None
             source, file, _ = environment.loader.get_source(environment, name)
+            if not any(Path(file or name).resolve().is_relative_to(home) for home in homes):
+                problems.append(Problem("is a link to a file of another folder", str(file or name), _COPY))
+                continue
             tree = environment.parse(source, name)
             environment.compile(source, name)  # some errors (an unknown filter) show only here
         except jinja2.TemplateNotFound:

@@ -19,7 +19,10 @@ from orchestrator.errors import InputError, Problem, unknown
 from orchestrator.recipe.paths import find_files
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Data, Resources
+from orchestrator.recipe.shared import secret_problems
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
+from orchestrator.recipe.trust import NONE, Trust
+from orchestrator.recipe.variables import variable_problems
 
 SCHEMA = Schema(
     Recipe,
@@ -30,8 +33,10 @@ SCHEMA = Schema(
 )
 
 
-def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
+def validate(root: Node, path: Path, problems: list[Problem], trust: Trust = NONE) -> Recipe:
     """The recipe that a merged tree stands for; ``path`` is its file, ``problems`` are those of reading it.
+
+    ``trust``: what the command allows of it.
 
     Raises:
         InputError: ``problems`` and all that is wrong with the values, in the order of the file.
@@ -43,7 +48,10 @@ def validate(root: Node, path: Path, problems: list[Problem]) -> Recipe:
     data: dict[str, Any] = plain(root)
     data.setdefault("name", path.stem)
     _drop_empty_sections(data, Recipe)
-    find_files(data, root, path)
+    problems += secret_problems(root)
+    if not trust.kept:
+        problems += variable_problems(root, _toolkit(data), trust.variables)
+    problems += find_files(data, root, path, trust)
     if "source" in data:  # a field of Recipe, but no key of a file
         del data["source"]
         problems.append(SCHEMA.unknown_key(("source",), root.value["source"].named_at))
@@ -107,6 +115,12 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
         where = catalogue().place(str(name.value), "toolkit") if theirs else toolkit.where
         problems.append(unknown("toolkit", toolkit.value, toolkit_names(), where))
     return Node({**root.value, "model": model}, root.where), problems
+
+
+def _toolkit(data: dict[str, Any]) -> str | None:
+    model = data.get("model")
+    name = model.get("toolkit") if isinstance(model, dict) else None
+    return name if name in toolkit_names() else None
 
 
 def _lacking(own: dict[str, Node]) -> list[str]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from orchestrator.errors import InputError, Problem
 from orchestrator.recipe.load import load_sweep
 from orchestrator.recipe.recipe import Recipe, Swept
+from orchestrator.recipe.trust import NONE, Trust
 
 
 @dataclass(frozen=True)
 class RecipeFiles:
     """Recipe files with what a command line changes of each: see `load_sweep`.
 
-    ``swept``: what the only recipe is of a sweep, of which its file says nothing.
+    ``swept``: what the only recipe is of a sweep, of which its file says nothing; ``trust``: what is allowed of all.
     """
 
     files: Sequence[Path]
@@ -24,6 +25,7 @@ class RecipeFiles:
     limit: int | None = None
     sweep: Sequence[str] = ()
     swept: Swept | None = None
+    trust: Trust = NONE
     _whole: dict[Path, dict[str, Recipe]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def options(self) -> list[str]:
@@ -31,6 +33,7 @@ class RecipeFiles:
         words = [word for text in self.overrides for word in ("--set", text)]
         words += [word for text in self.sweep for word in ("--sweep", text)]
         words += [word for name in self.tasks for word in ("--task", name)]
+        words += self.trust.options()
         return words + (["--limit", str(self.limit)] if self.limit is not None else [])
 
     def load(self) -> list[Recipe]:
@@ -72,5 +75,5 @@ class RecipeFiles:
         return self._whole[file][recipe.name]
 
     def _of(self, file: Path, tasks: Sequence[str]) -> list[Recipe]:
-        found = load_sweep(file, self.overrides, tasks, self.limit, self.sweep)
+        found = load_sweep(file, self.overrides, tasks, self.limit, self.sweep, self.trust)
         return [one.of_sweep(self.swept) for one in found] if self.swept else found

@@ -13,15 +13,20 @@ from orchestrator.checked_yaml.nodes import Node, find, merge, plain, tree
 from orchestrator.checked_yaml.reader import Document, read_file, require
 from orchestrator.errors import InputError, Problem, did_you_mean
 from orchestrator.recipe.check import validate
-from orchestrator.recipe.overrides import override
+from orchestrator.recipe.overrides import option_of, override
 from orchestrator.recipe.paths import beside
 from orchestrator.recipe.recipe import NAME, Recipe, Swept
 from orchestrator.recipe.sweep import SECTION, Sweep, without_sweep
 from orchestrator.recipe.sweep_names import results_name, run_name
+from orchestrator.recipe.trust import NONE, Trust
 
 
 def load_recipe(
-    path: Path, overrides: Sequence[str] = (), tasks: Sequence[str] = (), limit: int | None = None
+    path: Path,
+    overrides: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    limit: int | None = None,
+    trust: Trust = NONE,
 ) -> Recipe:
     """Read a recipe file, without its sweep.
 
@@ -30,13 +35,14 @@ def load_recipe(
         overrides: ``key.sub_key=value`` texts (``--set``), each over the file and the ones before it.
         tasks: task names in place of the recipe's own (``--task``); empty leaves those.
         limit: in place of ``data.limit`` (``--limit``).
+        trust: what the command allows of the recipe.
 
     Raises:
         InputError: all problems of the file, of those it extends and of the overrides.
     """
     root, section, problems = _read(path, overrides, tasks, limit)
     Sweep(section, (), problems)
-    return validate(root, path, problems)
+    return validate(root, path, problems, trust)
 
 
 def load_sweep(
@@ -45,6 +51,7 @@ def load_sweep(
     tasks: Sequence[str] = (),
     limit: int | None = None,
     sweep: Sequence[str] = (),
+    trust: Trust = NONE,
 ) -> list[Recipe]:
     """Read a recipe file with its sweep.
 
@@ -54,6 +61,7 @@ def load_sweep(
         tasks: for all combinations.
         limit: for all combinations.
         sweep: ``key=value,value`` texts (``--sweep``), in place of what the file says of a key, or more keys.
+        trust: for all combinations.
 
     Returns:
         A recipe for each combination, the last key's values change fastest; the recipe alone where nothing is swept.
@@ -66,7 +74,7 @@ def load_sweep(
     problems += chosen.conflict("tasks", "--task") if tasks else []
     problems += chosen.conflict("data.limit", "--limit") if limit is not None else []
     if not chosen.axes:
-        return [validate(root, path, problems)]
+        return [validate(root, path, problems, trust)]
     assert isinstance(root.value, dict)
     name = root.value.get("name") or Node(path.stem, str(path))
     found, lost = [], set[str]()
@@ -79,13 +87,13 @@ def load_sweep(
             own = replace(name, value=run_name(name.value, one.values, chosen.labels))
             combined = merge(combined, tree(["name"], own))
         try:
-            recipe = validate(combined, path, [])
+            recipe = validate(combined, path, [], trust)
         except InputError as error:
             problems += error.problems
             continue
         found.append(recipe.of_sweep(Swept(results_name(str(name.value), chosen.labels), one.values)))
     hint = "leave one of them out; one value of a recipe's sweep alone is --sweep KEY=VALUE"
-    said = (f"--set {text}" for text in overrides)
+    said = map(option_of, overrides)
     problems += [Problem("the sweep says otherwise of the same key", where, hint) for where in said if where in lost]
     if problems:
         raise InputError(in_order(problems))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from orchestrator.checked_yaml.nodes import Node, height, tree
 from orchestrator.checked_yaml.reader import read
 from orchestrator.errors import InputError, Problem
+from orchestrator.machine.secrets import names_secret, shown_option
 from orchestrator.recipe.check import SCHEMA
 
 _OPEN, _CLOSE = "[{", "]}"
@@ -18,7 +19,7 @@ _QUOTED = re.compile(r"""\s*("(\\.|[^"\\])*"|'(''|[^'])*')\s*""")
 
 def override(text: str, problems: list[Problem]) -> Node:
     """``train.epochs=1`` as a tree to merge; one without values where it cannot be read, with ``problems`` said."""
-    where = f"--set {text}"
+    where = option_of(text)
     name, equals, raw = text.partition("=")
     path = key_path(name, raw)
     if not equals or not all(path):
@@ -28,14 +29,19 @@ def override(text: str, problems: list[Problem]) -> Node:
     return Node({}, where) if value is None else tree(path, value)
 
 
+def option_of(text: str) -> str:
+    """``--set KEY=VALUE`` as messages name it; of a value that looks like a secret nothing is shown."""
+    return shown_option("--set", text.partition("=")[0].strip(), text)
+
+
 def swept(text: str, problems: list[Problem]) -> tuple[str, Node] | None:
     """``seed=1,2,3`` as a dotted key and the list of its values; ``None`` where it cannot be read.
 
     Commas inside brackets, braces and quotes part nothing. A list in brackets alone is that of the values, unless the
     key takes a list itself: ``tasks=[MELD],[MIntRec]``.
     """
-    where = f"--sweep {text}"
     name, equals, raw = text.partition("=")
+    where = shown_option("--sweep", name.strip(), text)
     name = name.strip()
     path = key_path(name, "")
     if not equals or not all(path):
@@ -93,10 +99,17 @@ def _typed(path: list[str], raw: str, where: str, problems: list[Problem], *, as
     try:
         document = read(raw, lambda _line, _column: where)
     except InputError as error:
-        problems += error.problems
+        problems += _hushed(path, error.problems)
         return None
-    problems += document.all_problems
+    problems += _hushed(path, document.all_problems)
     return document.root
+
+
+def _hushed(path: list[str], found: Sequence[Problem]) -> list[Problem]:
+    """Problems of reading a value, without what they say of it where that is a secret."""
+    if not names_secret(path[-1]):
+        return [*found]
+    return [Problem("the value cannot be read as it stands", one.where) for one in found]
 
 
 def _row(keys: list[str], raw: str) -> list[str]:

@@ -9,7 +9,9 @@ from typing import Any
 
 from orchestrator.checked_yaml.nodes import Node, find, plain
 from orchestrator.environments.places import deepspeed_names
+from orchestrator.errors import Problem
 from orchestrator.machine.checkout import PROMPTS
+from orchestrator.recipe.trust import NONE, Trust
 
 _COMMAND_LINE = "--"
 _POSITION = re.compile(r":\d+:\d+$")
@@ -26,16 +28,22 @@ def beside(path: Path, name: str) -> Path:
     return Path(*parts)
 
 
-def find_files(data: dict[str, Any], root: Node, recipe: Path) -> None:
+def find_files(data: dict[str, Any], root: Node, recipe: Path, trust: Trust = NONE) -> list[Problem]:
     """Put in place of a relative path the file or folder that lies beside the recipe.
 
     Looked for from the file in which the path stands, then from the recipe that extends it; what is there in neither
     stays as it is: relative to the folder where the command runs, a hub id, or a name. A path on the command line is
     relative to that folder first.
+
+    Returns:
+        What a recipe may not name: a template, or another file whose text goes into what is shown or sent, that lies
+        neither beside the recipe nor is shipped, unless the command line names it. Links count as where they lead.
     """
+    problems: list[Problem] = []
     wanted: list[tuple[tuple[str, ...], Callable[[Path], bool]]] = [
         (("prompt", "template"), _is_template),
         (("train", "deepspeed"), Path.is_file),
+        (("slurm", "template"), Path.is_file),
     ]
     model, depth = find(root, ("model",))
     if depth and isinstance(model.value, dict) and plain(model).get("gpus") != 0:  # a hosted model's is no path
@@ -47,11 +55,40 @@ def find_files(data: dict[str, Any], root: Node, recipe: Path) -> None:
         node, depth = find(root, key)
         if depth != len(key) or not isinstance(node.value, str) or shipped(key, node.value):
             continue
-        if found := _found(node, recipe, is_one):
+        found = _found(node, recipe, is_one)
+        if key[-1] == "template" and not trust.kept:
+            problems += _strays(key, node, recipe, found or Path(node.value).expanduser())
+        if found:
             section = data
             for name in key[:-1]:
                 section = section[name]
             section[key[-1]] = str(found)
+    return problems
+
+
+def _strays(key: tuple[str, ...], node: Node, recipe: Path, path: Path) -> list[Problem]:
+    """What is wrong with a file that a recipe names, if that leads out of the recipe's folders."""
+    if node.where.startswith(_COMMAND_LINE):
+        return []
+    folders = [Path(_POSITION.sub("", node.where)).parent, recipe.parent, PROMPTS]
+    try:
+        homes = [folder.resolve() for folder in folders]
+        # of a name with a place holder: both kinds of texts, and the folder of whichever form
+        places = [Path(str(path).replace("{modality}", modality)) for modality in ("text", "video")]
+        places += [place.parent for place in places]
+        if not any(_outside(place, homes) for place in places) and "{" not in str(places[-1]):
+            return []
+    except (OSError, ValueError, RuntimeError):  # a name that is too long, a loop of links
+        return []
+    name = ".".join(key)
+    message = f"`{name}` leads out of the recipe's folder, and a recipe may name files beside it only"
+    hint = f"if you mean that file, name it yourself: --set {name}=FILE; or copy it to where the recipe is"
+    return [Problem(message, node.where, hint)]
+
+
+def _outside(place: Path, homes: list[Path]) -> bool:
+    """Whether something is there, and in none of some folders."""
+    return place.exists() and not any(place.resolve().is_relative_to(home) for home in homes)
 
 
 def _found(node: Node, recipe: Path, is_one: Callable[[Path], bool]) -> Path | None:
@@ -71,8 +108,13 @@ def _found(node: Node, recipe: Path, is_one: Callable[[Path], bool]) -> Path | N
 
 def shipped(key: tuple[str, ...], name: str) -> bool:
     """Whether a name is that of something shipped, which wins over a file of that name."""
-    is_template = key == ("prompt", "template") and "\0" not in name and _is_template(PROMPTS / name)
-    return is_template or name in deepspeed_names()
+    is_template = key == ("prompt", "template") and within_prompts(name)
+    return (is_template and _is_template(PROMPTS / name)) or name in deepspeed_names()
+
+
+def within_prompts(name: str) -> bool:
+    """Whether a name could be that of a shipped template: it leads out of their folder by no ``..``, nor by a root."""
+    return "\0" not in name and not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def _is_template(path: Path) -> bool:

@@ -65,6 +65,8 @@ def _paths(found: dict[str, Any], recipe: Recipe) -> Iterator[tuple[dict[str, An
     yield found["prompt"], "template", not shipped(("prompt", "template"), recipe.prompt.template)
     if recipe.train and recipe.train.deepspeed:
         yield found["train"], "deepspeed", not shipped(("train", "deepspeed"), recipe.train.deepspeed)
+    if found["slurm"].get("template"):
+        yield found["slurm"], "template", True
 
 
 def _there(name: str) -> bool:

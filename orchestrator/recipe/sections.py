@@ -11,8 +11,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
+from orchestrator.machine.secrets import holds_secret
 from orchestrator.machine.slurm_job import in_slurm_job
-from orchestrator.recipe.train import Precision, holds_secret
+from orchestrator.recipe.train import Precision
 
 Modality = Literal["text", "video"]
 Split = Literal["train", "dev", "test"]
@@ -225,6 +226,6 @@ class Resources(Section):
                 hint = "export it in the shell: a run uses the first of the GPUs that it names"
                 raise refuse(name, "the GPUs are not chosen in a recipe", hint)
             if holds_secret(name, text):
-                hint = f"remove it here and type `export {name}=...` in the shell: the toolkit inherits it"
+                hint = f"remove it here and type `export {name}=...` in the shell: what needs it inherits it"
                 raise refuse(name, f"`{name}` looks like a secret, and recipes are shared", hint)
         return value

@@ -11,7 +11,8 @@ from itertools import chain, product
 from math import prod
 
 from orchestrator.checked_yaml.nodes import Node, describe, tree
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError, Problem, masked
+from orchestrator.machine.secrets import names_secret
 from orchestrator.recipe.check import SCHEMA
 from orchestrator.recipe.overrides import key_path, swept
 from orchestrator.recipe.sweep_names import labels, value_text
@@ -131,6 +132,7 @@ def _twice(key: str, node: Node) -> Iterator[Problem]:
         text = value_text(value)
         if text in seen:
             at = f" (also at {seen[text].where})" if seen[text].where != value.where else ""
-            message = f"two combinations come to the same run: `{key}` is {text} twice{at}"
+            shown = "the same" if names_secret(key.rpartition(".")[2]) else masked(text)
+            message = f"two combinations come to the same run: `{key}` is {shown} twice{at}"
             yield Problem(message, value.where, "leave one out")
         seen.setdefault(text, value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,19 +16,13 @@ from pydantic import (
 from orchestrator.checked_yaml.section import Fields, Section, expand_home, refuse
 from orchestrator.environments.places import deepspeed_names
 from orchestrator.errors import did_you_mean
+from orchestrator.machine.secrets import holds_secret
 
 Precision = Literal["bf16", "fp16", "fp32"]
 
 # where the numbers of a batch stand: `locate` names the first of these that a file holds
 BATCH_FIELDS = (("train", "batch_size"), ("train", "micro_batch_size"), ("resources", "processes"))
 _NAMES = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}]}
-_SECRET = re.compile(r"(^|_)(token|pass(word|wd|phrase)?|pwd|secret|credentials?|pat|(api_?|ssh)?key)$", re.IGNORECASE)
-_LOGIN = re.compile(r"://[^/\s@]+@")  # in an address
-
-
-def holds_secret(name: str, value: object) -> bool:
-    """Whether an option looks like one that must not stand in a file which people share."""
-    return bool(_SECRET.search(name) or _LOGIN.search(str(value)))
 
 
 def batch_fields(task: str | None) -> Fields:

@@ -16,6 +16,7 @@ from orchestrator.recipe.files import RecipeFiles
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sweep_names import is_of_sweep
+from orchestrator.recipe.trust import KEPT
 from orchestrator.run import RECIPE
 
 _FROM = ", from: "  # in the head of a kept recipe, before the file that it was made from and the words that changed it
@@ -91,7 +92,7 @@ def _plain(files: Sequence[Path]) -> Iterator[Recipe]:
     """Recipe files as they are, without a command's options; one that takes these to be right leads nowhere."""
     for file in files:
         with contextlib.suppress(InputError):
-            yield from RecipeFiles([file]).load()
+            yield from RecipeFiles([file], trust=KEPT).load()
 
 
 def _shipped(*, strict: bool) -> Iterator[Recipe]:
@@ -115,7 +116,7 @@ def _kept(run: Path) -> list[Recipe]:
         InputError: it cannot be read.
     """
     kept = run / RECIPE
-    found = [load_recipe(kept)] if kept.is_file() else []
+    found = [load_recipe(kept, trust=KEPT)] if kept.is_file() else []
     return [recipe for recipe in found if recipe.name == run.name]
 
 

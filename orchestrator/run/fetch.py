@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.errors import OrchestratorError
 from orchestrator.inside.hub_pins import cache_folder
-from orchestrator.machine.hub import endpoint, errors_explained, hub
+from orchestrator.machine.hub import endpoint, errors_explained, hub, tell_token
 from orchestrator.plan.pins import repositories
 from orchestrator.plan.plan import Plan
 from orchestrator.toolkits.base import Say
@@ -51,6 +51,7 @@ def _fetch(repository: str, revision: str | None, cache: str, say: Say) -> None:
         if not sys.stderr.isatty():
             library.utils.disable_progress_bars()
         say(f"seeing that the weights of {repository} are here, all of them")
+        tell_token(say)
         with errors_explained(repository, revision or "main", "model"):
             # it asks for nothing that is there, and goes on with what is there in part
             library.snapshot_download(

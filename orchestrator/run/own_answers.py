@@ -15,6 +15,7 @@ from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.record import read as read_stage
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.trust import KEPT
 from orchestrator.run import RECIPE
 from orchestrator.run.journals import predictions_in
 from orchestrator.scores.records import Origin, Record, Records, read_records
@@ -40,7 +41,7 @@ def read(path: Path) -> Records:
     if run is None:
         hint = f"give a run's folder, or a stage's with {PREDICTIONS} in it; or files with labels and answers"
         raise InputError("holds no answers of a run", str(path), hint)
-    recipe = load_recipe(run / RECIPE)
+    recipe = load_recipe(run / RECIPE, trust=KEPT)
     stages.sort(key=lambda stage: [*recipe.tasks, stage.parent.name].index(stage.parent.name))
     rows: list[Record] = []
     for stage in stages:
@@ -109,7 +110,6 @@ def _labelled(stage: Path, recipe: Recipe, notes: list[str]) -> Iterator[dict[st
                 }
     if left:
         message = f"{len(left):,} answers, the first to {min(left)}, are to samples that the {split} data does not have"
-        hint = (
-            f"the data in {recipe.data.root} is not what was asked; the score stage's TASK.csv has the labels of then"
-        )
+        then = "the score stage's TASK.answers.jsonl.gz has the labels of then"
+        hint = f"the data in {recipe.data.root} is not what was asked; {then}"
         raise InputError(Problem(message, str(stage / PREDICTIONS), hint))

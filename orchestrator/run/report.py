@@ -15,6 +15,7 @@ from orchestrator.machine.leases import Busy, alone
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.files import RecipeFiles
+from orchestrator.run.answer_tables import task_of
 from orchestrator.run.answers import answers_of, are_written
 from orchestrator.run.aside import Found, drop_copies, holds, move_aside
 from orchestrator.run.listener import Listener, Places
@@ -54,7 +55,7 @@ def report(plans: Sequence[Plan], results_dir: Path, listener: Listener) -> None
             listener.line(f"note: {note}")
         for table in written.lost:
             listener.line(
-                f"note: the answers of {table.stem} are not in {answers_path(path)}: {table} cannot be read; "
+                f"note: the answers of {task_of(table)} are not in {answers_path(path)}: {table} cannot be read; "
                 f"to have it written again: rm -r {table.parent}, and run the same command again"
             )
 

@@ -51,7 +51,7 @@ class Wanted:
     def command(self) -> Command:
         """What the jobs' commands say beside their recipes."""
         runs_dir, results_dir = self.runs_dir.expanduser().absolute(), self.results_dir.expanduser().absolute()
-        return Command(runs_dir, results_dir, Path.cwd(), self.merge)
+        return Command(runs_dir, results_dir, Path.cwd(), self.merge, tuple(self.files.trust.options()))
 
     def recipes(self) -> list[Recipe]:
         """The recipes, with what their site asks for.

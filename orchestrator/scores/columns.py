@@ -119,7 +119,7 @@ def _unsound(records: Records, kind: str, columns: Sequence[str], read: Callable
             also = (
                 " (a run's predictions have no labels: give them where they lie in the run's folder, which says where "
             )
-            also += "its data is; or the score stage's TASK.csv, which has both)"
+            also += "its data is; or the score stage's TASK.answers.jsonl.gz, which has both)"
         hint = f"name it: {option} NAME{also}. {_shown(records)}"
         return [Problem(f"cannot tell which column holds the {kind}", path, hint)]
     problems = []

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import InputError, Problem, listed
-from orchestrator.machine.files import write_csv
+from orchestrator.machine.files import text_of_cell, write_csv
 from orchestrator.scores.metrics import COLUMNS as SCORES
 from orchestrator.scores.metrics import Scores
 
@@ -127,7 +127,7 @@ def read_results(path: Path) -> list[ResultsRow]:
             problems.append(Problem(f"{len(fields)} fields, the header has {len(header)}", where=f"{path}:{line}"))
             continue
         row: ResultsRow = dict.fromkeys(COLUMNS)
-        for name, value in zip(header, fields, strict=True):
+        for name, value in zip(header, map(text_of_cell, fields), strict=True):
             try:
                 # columns of one's own are left out
                 if name in COLUMNS and value != "":

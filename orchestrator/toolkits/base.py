@@ -15,6 +15,7 @@ from typing import Any, Protocol, TextIO
 from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.services import Service
 
 Say = Callable[[str], None]  # told what a user should know, a sentence at a time
 
@@ -33,6 +34,7 @@ class Command:
         files: text by name, written before it starts.
         unset: names taken from the user's environment.
         nodes: how many machines of an allocation start it, each once.
+        services: what it speaks to; it gets their keys, and no other secret of the user's environment.
     """
 
     argv: tuple[str, ...]
@@ -40,6 +42,7 @@ class Command:
     files: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     nodes: int = 1
+    services: tuple[Service, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from orchestrator.machine.meaning import imports
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Resources
 from orchestrator.toolkits.base import Command
+from orchestrator.toolkits.reporting import reporting_services
+from orchestrator.toolkits.services import HUB, services_of, speaks_to_hub
 
 # several processes on a CPU, which DeepSpeed does not find by itself
 ON_CPU = {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1"}
@@ -105,10 +107,26 @@ class Programs:
         return self.command(self.line(program, name), env, {name: text})
 
     def command(
-        self, line: Sequence[str], env: Mapping[str, str], files: Mapping[str, str] | None = None, nodes: int = 1
+        self,
+        line: Sequence[str],
+        env: Mapping[str, str],
+        files: Mapping[str, str] | None = None,
+        nodes: int = 1,
+        reports: Sequence[str] = (),
     ) -> Command:
-        """The command of a line for the environment's Python, which each of so many machines is to start."""
-        return Command((str(self.environment.python), *line), env, files or {}, self.unset, nodes)
+        """The command of a line for the environment's Python.
+
+        Args:
+            line: what Python is given.
+            env: added to the user's environment.
+            files: text by name.
+            nodes: how many machines are to start it.
+            reports: whom it reports to (`train.report_to`).
+        """
+        known = services_of(self.inside.parent).items()
+        speaking = tuple(service for name, service in known if name != HUB or speaks_to_hub(env))
+        speaking += reporting_services(reports)
+        return Command((str(self.environment.python), *line), env, files or {}, self.unset, nodes, speaking)
 
     def sources(self, kind: str) -> Sequence[Path]:
         """See `Part.sources`: the program that a kind of stage starts with, and what that imports."""

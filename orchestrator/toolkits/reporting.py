@@ -8,25 +8,31 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.checked_yaml.files import load
-from orchestrator.checked_yaml.section import Section
 from orchestrator.environments.environment import Environment
 from orchestrator.errors import did_you_mean
+from orchestrator.toolkits.services import Service
 
 FILE = Path(__file__).with_suffix(".yaml")
 NAMES = "report_to"  # of a toolkit's `names.yaml`
 
 
-class Client(Section):
-    """A package that takes reports."""
+class Client(Service):
+    """A package that takes reports, and the service that it sends them to."""
 
     package: str
     install: str
+    why: str = "reports of the training"
 
 
 @cache
 def clients() -> dict[str, Client]:
     """The packages by the name that `train.report_to` has for them."""
     return load(FILE, dict[str, Client], "a file of packages that take reports")
+
+
+def reporting_services(names: Sequence[str]) -> tuple[Service, ...]:
+    """What a training that reports to these speaks to."""
+    return tuple(client for name, client in clients().items() if name in names)
 
 
 def reporting_problems(names: Sequence[str], environment: Environment) -> list[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from orchestrator.environments.environment import Environment
 from orchestrator.errors import did_you_mean, hidden_hint
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.deepspeed import configuration_problems
+from orchestrator.toolkits.options import option_problems, value_problems
 from orchestrator.toolkits.reporting import reporting_problems
 from orchestrator.toolkits.whole import weights_problems
 
@@ -54,12 +55,14 @@ def parts_problems(parts: Mapping[str, str], roles: Sequence[str], toolkit: str)
     return found
 
 
-def refused_options(
-    recipe: Recipe, owned: Mapping[str, Any], refused: Mapping[str, str], environment: Environment
-) -> list[str]:
+def training_problems(recipe: Recipe, owned: Collection[str], environment: Environment, toolkit: Path) -> list[str]:
     """What is wrong with `train.extra`, `train.deepspeed` and `train.report_to`.
 
-    ``owned``: the options that the orchestrator sets itself; ``refused``: others, with the reason.
+    Args:
+        recipe: what is to run; of one that trains nothing, nothing is wrong.
+        owned: the options that the orchestrator sets itself.
+        environment: the toolkit's.
+        toolkit: the folder with the toolkit's ``options.yaml``.
     """
     train = recipe.train
     if train is None:
@@ -67,18 +70,22 @@ def refused_options(
     found = reporting_problems(train.report_to, environment)
     if train.deepspeed:
         found += environment.missing_needs()
-        file = environment.deepspeed_file(train.deepspeed)
-        if file is not None and not isinstance(read_json(file), dict):
-            found.append(f"train.deepspeed: {file} holds no JSON object, as a configuration of DeepSpeed is one")
-        if file is None:
-            known = sorted(file.stem for file in (environment.folder / "deepspeed").glob("*.json"))
-            near = did_you_mean(Path(train.deepspeed).stem, known)
-            found.append(
-                f"train.deepspeed: `{train.deepspeed}` is neither a file nor one of the configurations "
-                f"{', '.join(known)}" + (f"; {near}" if near else "")
-            )
-    found += [f"train.extra.{key}: {refused[key]}" for key in sorted(refused.keys() & set(train.extra))]
-    return found + [
-        f"train.extra.{key}: the orchestrator sets `{key}` itself; use the recipe's own key"
-        for key in sorted(set(owned) & set(train.extra))
-    ]
+        found += _deepspeed_problems(train.deepspeed, environment)
+    return [*found, *value_problems(recipe), *option_problems(recipe, toolkit, owned)]
+
+
+def _deepspeed_problems(name: str, environment: Environment) -> list[str]:
+    """What is wrong with the configuration of DeepSpeed that a recipe names, or brings."""
+    file = environment.deepspeed_file(name)
+    known = sorted(environment.folder.glob("deepspeed/*.json"))
+    if file is None:
+        names = [one.stem for one in known]
+        near = did_you_mean(Path(name).stem, names)
+        of = f"`{name}` is neither a file nor one of the configurations {', '.join(names)}"
+        return [f"train.deepspeed: {of}" + (f"; {near}" if near else "")]
+    config = read_json(file)
+    if not isinstance(config, dict):
+        return [f"train.deepspeed: {file} holds no JSON object, as a configuration of DeepSpeed is one"]
+    if file in [one.resolve() for one in known]:
+        return []
+    return [f"train.deepspeed: {problem} ({file})" for problem in configuration_problems(config)]

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 
+from orchestrator.scores.answer_file import read_answers, write_answers
 from tests.chaos.surroundings import quoted
 from tests.chaos.table import add
 from tests.chaos.world import Lab, understandable
@@ -76,13 +77,13 @@ def columns_said(lab: Lab) -> None:
 def own_output(lab: Lab) -> None:
     """What a run keeps beside its scores can be scored again, whatever the answers are."""
     world = lab.at("done")
-    file = world.stage("score") / "demo.csv"
+    file = world.stage("score") / "demo.answers.jsonl.gz"
     code, said = attempt("score", file, "--task", "demo")
     assert code == 0, said
     acc = f"{float(world.calm['rows'][0]['acc']):.2f}"
     assert acc in said, said
-    lines = file.read_text().splitlines()
-    file.write_text("\n".join([*lines, f"x,question,{'y' * 10_000_000},unknown,unknown,"]) + "\n")
+    last = read_answers(file)[-1] | {"id": "x", "answer": "y" * 10_000_000, "parsed": None, "outcome": "unknown"}
+    write_answers(file, [*read_answers(file), last])  # type: ignore[list-item]
     code, said = attempt("score", file, "--task", "demo")
     assert code == 0, said[:2000]
 

@@ -41,7 +41,7 @@ def test_one_recipe_shows_its_script_and_writes_nothing(tmp_path: Path) -> None:
     assert said.startswith("# qwen2_7b_sft: sbatch --parsable, 12 jobs\n#!/bin/bash\n#SBATCH --job-name=qwen2_7b_sft\n")
     assert "#SBATCH --array=0-11%3\n" in said
     assert "#SBATCH --gres=gpu:1\n" in said
-    assert f"--runs-dir {tmp_path}/runs --results-dir {tmp_path} --only" in said
+    assert f"--runs-dir {tmp_path}/runs --results-dir {tmp_path} --checked --only" in said
     assert "note: no Slurm on this machine: what waits or runs is not known here\n" in said
     assert not (tmp_path / "runs").exists()
 

@@ -21,6 +21,7 @@ from orchestrator.machine.files import (
     digest,
     read_json,
     read_jsonl,
+    text_of_cell,
     write_csv,
     write_json,
 )
@@ -50,7 +51,8 @@ def test_any_text_can_be_written(tmp_path: Path, text: str) -> None:
     assert (tmp_path / "a.txt").read_bytes().decode() == proper
     write_csv(tmp_path / "a.csv", [["id", text, None], [text]])
     with (tmp_path / "a.csv").open(encoding="utf-8", newline="") as file:
-        assert list(csv.reader(file, strict=True)) == [["id", proper, ""], [proper]]
+        read = list(csv.reader(file, strict=True))
+    assert [list(map(text_of_cell, row)) for row in read] == [["id", proper, ""], [proper]]
     value = {text: [text]}
     write_json(tmp_path / "a.json", value)
     # of two halves in a row JSON makes the whole

@@ -64,7 +64,7 @@ CHANGES: dict[str, tuple[str, set[str], tuple[str, ...]]] = {
     **{f"video.training.{name}": ("999", TRAINING, (*VIDEO, "video.training={frames: 9}"))
        for name in ("fps", "frames", "max_pixels")},
     # all that may change what a program computes
-    "resources.env": ("{A: b}", ALL - {"convert"}, ()),
+    "resources.env": ("{PYTHONHASHSEED: b}", ALL - {"convert"}, ()),
 }  # fmt: skip
 # what no key holds: that it may not, is said beside it
 NONE: set[str] = set()

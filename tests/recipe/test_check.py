@@ -67,9 +67,10 @@ BAD: list[tuple[str, str]] = [
      "set a temperature above 0, or remove top_p"),
     ("inference: {split: tset}", "4:20: `inference.split` must be one of train, dev, test, not the text 'tset'\n    "
      "did you mean `test`?"),
-    ("resources: {env: {A: 1}}", "4:22: `resources.env.A` must be text, not the number 1\n    put it in quotes"),
+    ("resources: {env: {LOGLEVEL: 1}}",
+     "4:29: `resources.env.LOGLEVEL` must be text, not the number 1\n    put it in quotes"),
     ("resources: {env: {HF_TOKEN: x}}", "4:29: `HF_TOKEN` looks like a secret, and recipes are shared\n    "
-     "remove it here and type `export HF_TOKEN=...` in the shell: the toolkit inherits it"),
+     "remove it here and type `export HF_TOKEN=...` in the shell: what needs it inherits it"),
     ("resources: {stage_timeout_hours: 1:30}", "4:34: `resources.stage_timeout_hours` must be a number, "
      "not the text '1:30'"),
     ("resources: {seconds_per_step: 0}", "4:31: `resources.seconds_per_step` must be greater than 0, not 0"),

@@ -16,6 +16,7 @@ from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.resolved import as_yaml, written
+from orchestrator.recipe.trust import KEPT
 from tests.shared import RECIPES
 
 
@@ -23,7 +24,7 @@ def again(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe in the file that is written of it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.yaml").write_text(written(recipe, folder), encoding="utf-8")
-    return load_recipe(folder / "recipe.yaml")
+    return load_recipe(folder / "recipe.yaml", trust=KEPT)
 
 
 def keys(recipe: Recipe) -> list[tuple[str, str]]:
@@ -49,7 +50,7 @@ protocol: mmla
 data: {{root: sets, video_root: 'clips/{{dataset}}', columns: {{text: '5', MELD.label: 'no'}}}}
 prompt: {{template: 'prompts/own-{{modality}}.j2', system: '1e-5', history: [['1:30', '~']]}}
 train: {{deepspeed: ds.json, learning_rate: 1e-5, max_grad_norm: 0, extra: {{a: '1e5', '012': null, '1e5': [1, x, 2.0]}}{rows}}}
-resources: {{env: {{ODD: 'null', 'N': '-0', E: '', T: 'true', Q: "it's \\"so\\""}}}}
+resources: {{env: {{LOG_LEVEL: 'null', 'LOGLEVEL': '-0', WANDB_TAGS: '', WANDB_NAME: 'true', WANDB_NOTES: "it's \\"so\\""}}}}
 """  # noqa: E501
 
 
@@ -72,7 +73,7 @@ def test_odd_values_and_paths_of_ones_own(tmp_path: Path, method: str, monkeypat
     assert other.data.video_root == str(tmp_path / "clips/{dataset}")
     # and from another folder: the same files
     monkeypatch.chdir(tmp_path / "models")
-    elsewhere = load_recipe(tmp_path / "runs/odd/recipe.yaml")
+    elsewhere = load_recipe(tmp_path / "runs/odd/recipe.yaml", trust=KEPT)
     assert keys(elsewhere) == before
     assert Path(elsewhere.model.path or "").resolve() == tmp_path / "models" / "own"
 
@@ -93,7 +94,7 @@ def test_a_folder_of_runs_behind_a_link(tmp_path: Path, monkeypatch: pytest.Monk
     assert keys(again(recipe, Path("runs/r"))) == before
     monkeypatch.chdir("/")
     for folder in ("runs", "disk/of/runs"):
-        assert keys(load_recipe(tmp_path / folder / "r" / "recipe.yaml")) == before
+        assert keys(load_recipe(tmp_path / folder / "r" / "recipe.yaml", trust=KEPT)) == before
 
 
 def test_released_values_are_written_out(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_other_data_than_was_asked_is_refused(copied: Path, tmp_path: Path, calm
     file.write_text(file.read_text().replace("demo_test_00003", "new"))
     said = refused(copied)
     assert "1 answers, the first to demo/demo_test_00003, are to samples that the test data does not have" in said
-    assert "the score stage's TASK.csv has the labels of then" in said
+    assert "the score stage's TASK.answers.jsonl.gz has the labels of then" in said
 
 
 def test_files_and_folders_that_are_no_runs(tmp_path: Path, calm: Place) -> None:

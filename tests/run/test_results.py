@@ -18,15 +18,19 @@ from typing import Any
 import pytest
 
 from orchestrator.cli.plain import View
+from orchestrator.machine.files import write_csv
 from orchestrator.machine.leases import Lease, take
 from orchestrator.plan.record import read, write
 from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import answers, report
+from orchestrator.run.answer_tables import EARLIER
 from orchestrator.run.run import run_recipes
 from orchestrator.scores.answer_file import read_answers
 from orchestrator.scores.results import COLUMNS, FIRST, read_results
 from tests.run.place import Place
 from tests.running import stage_folder, wait_until
+
+TABLE = "demo.answers.jsonl.gz"  # of a score stage
 
 
 def answers_file(place: Place) -> Path:
@@ -224,11 +228,12 @@ def test_answers_go_where_their_table_goes(place: Place) -> None:
 
 def test_a_table_of_answers_that_was_lost_or_edited_is_made_again(place: Place) -> None:
     place.run()
-    table, before = stage_folder(place.folder, "score") / "demo.csv", answers_file(place).read_bytes()
-    for damage in (table.unlink, lambda: table.write_text(table.read_text().replace("statement", "question"))):
+    table, before = stage_folder(place.folder, "score") / TABLE, answers_file(place).read_bytes()
+    edited = gzip.decompress(before).replace(b"statement", b"question")
+    for damage in (table.unlink, lambda: table.write_bytes(gzip.compress(edited))):
         damage()
         said = place.run()
-        assert "demo/score: is mended: demo.csv not as it left it" in said
+        assert f"demo/score: is mended: {TABLE} not as it left it" in said
         assert answers_file(place).read_bytes() == before
         assert list(place.folder.glob("*.csv")) == [place.results], "the same results, found once more"
 
@@ -262,10 +267,10 @@ def test_what_an_earlier_version_scored_has_answers_unless_they_were_lost(place:
     folder = stage_folder(place.folder, "score")
     record = read(folder)
     assert record is not None
-    assert set(record.files) == {"scores.json", "demo.csv"}
-    del record.files["demo.csv"]
+    assert set(record.files) == {"scores.json", TABLE}
+    del record.files[TABLE]
     write(folder, record)
-    (folder / "demo.csv").unlink()
+    (folder / TABLE).unlink()
     said = place.run()
     assert "everything is done already" in said
     assert f"note: the answers of demo are not in {answers_file(place)}" in said
@@ -273,6 +278,21 @@ def test_what_an_earlier_version_scored_has_answers_unless_they_were_lost(place:
     shutil.rmtree(folder)
     assert "note: the answers" not in place.run()
     assert len(read_answers(answers_file(place))) == 16
+
+
+def test_a_table_of_an_earlier_version_is_read(place: Place) -> None:
+    place.run()
+    folder, before = stage_folder(place.folder, "score"), answers_file(place).read_bytes()
+    rows = [[row[name] for name in EARLIER] for row in read_answers(folder / TABLE)]
+    write_csv(folder / "demo.csv", [EARLIER, *rows])
+    (folder / TABLE).unlink()
+    record = read(folder)
+    assert record is not None
+    record.seal(folder)
+    write(folder, record)
+    answers_file(place).unlink()
+    assert "everything is done already" in place.run()
+    assert answers_file(place).read_bytes() == before
 
 
 # several tasks, one after the other
@@ -323,7 +343,7 @@ def test_answers_that_stand_are_not_packed_again_and_those_that_do_not_are(
         file.write_bytes(damaged)
         place.run()
         assert file.read_bytes() == whole
-    (table,) = place.folder.glob("runs/*/demo/score-*/demo.csv")
+    (table,) = place.folder.glob("runs/*/demo/score-*/demo.answers.jsonl.gz")
     os.utime(file, ns=(0, table.stat().st_mtime_ns - 1))
     file.write_bytes(gzip.compress(gzip.decompress(whole).upper()))
     os.utime(file, ns=(0, table.stat().st_mtime_ns - 1))

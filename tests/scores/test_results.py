@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import InputError
+from orchestrator.machine.files import text_of_cell
 from orchestrator.scores.answers import UNKNOWN, Answer
 from orchestrator.scores.metrics import overall, score
 from orchestrator.scores.results import (
@@ -104,7 +105,7 @@ def test_round_trip(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
     assert read_results(path) == [dict.fromkeys(COLUMNS) | entry for entry in rows]
     table = pd.read_csv(path, keep_default_na=False, dtype=str)
     for entry, (_, read) in zip(rows, table.iterrows(), strict=True):
-        assert all(read[name] == str(value) for name, value in entry.items())
+        assert all(text_of_cell(read[name]) == str(value) for name, value in entry.items())
 
 
 def test_unknown_columns_and_damaged_files(tmp_path: Path) -> None:

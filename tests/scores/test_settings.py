@@ -36,7 +36,7 @@ def more(name: str, *overrides: str) -> dict[str, Any]:
         ("inference.precision=fp32", {"inference.precision": "fp32"}),
         ("model.attention=eager", {"model.attention": "eager"}),
         ("model.path=/models/mine", {"model.path": "mine"}),
-        ("resources.env.SWIFT_FLAG=1", {"resources.env.SWIFT_FLAG": "1"}),
+        ("resources.env.PYTHONHASHSEED=1", {"resources.env.PYTHONHASHSEED": "1"}),
         # where things are, how fast they go, what they are called
         ("data.root=/elsewhere", {}),
         ("resources.processes=2", {}),

@@ -29,7 +29,7 @@ def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
     assert "|frames:4x151200|" in first
     assert signed("inference.batch_size=1", "resources.env.NCCL_DEBUG=INFO") == first
     assert signed("video.max_pixels=1600") != first
-    assert signed("resources.env.VIDEO_MIN_PIXELS=9") != first
+    assert signed("resources.env.DECORD_NUM_THREADS=9") != first
     assert signed("data.columns={text: id}") != first
     table(root, "Demo", "test", ("b", "It is.", "statement"), ("a", "Is it?", "question"))
     assert signed() == first, "the order of the rows is no matter"

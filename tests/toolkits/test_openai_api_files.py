@@ -14,6 +14,7 @@ from orchestrator.plan.devices import device_of
 from orchestrator.plan.make import make_plan
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.trust import trust_of
 from orchestrator.toolkits.openai_api.inside.frames import spread
 from orchestrator.toolkits.registry import engine
 
@@ -37,7 +38,8 @@ def write_recipe(folder: Path, text: str = MODEL + "method: zero_shot\n") -> Pat
 
 
 def api_recipe(folder: Path, *overrides: str) -> Recipe:
-    return load_recipe(write_recipe(folder), overrides, (), None)
+    allowed = trust_of(["OPENAI_BASE_URL", "OPENAI_CUSTOM_HEADERS", "OPENAI_LOG"])
+    return load_recipe(write_recipe(folder), overrides, trust=allowed)
 
 
 def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +63,7 @@ def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.Monke
         ("model.revision=main", "model.revision"),
         ("model.gpus=1", "set it to 0"),
         ("resources.env={OPENAI_BASE_URL: 'localhost:8000'}", "is no address"),
-        ("resources.env={OPENAI_CUSTOM_HEADERS: 'Authorization: x'}", "resources.env.OPENAI_CUSTOM_HEADERS"),
+        ("resources.env={OPENAI_CUSTOM_HEADERS: 'X-Team: x'}", "resources.env.OPENAI_CUSTOM_HEADERS"),
         ("resources.env={OPENAI_LOG: debug}", "resources.env.OPENAI_LOG"),
         ("resources.env={MMLA_API_RETRIES: '1.5'}", "MMLA_API_RETRIES must be"),
         ("resources.env={MMLA_API_TIMEOUT_SECONDS: 'long'}", "MMLA_API_TIMEOUT_SECONDS must be"),

@@ -88,7 +88,7 @@ def test_a_sound_recipe_has_no_problems() -> None:
         ({"video__frames": 64}, "takes 32 at most"),
         ({"train__extra": {"bits": 4}}, "bitsandbytes"),
         ({"train__extra": {"output_dir": "x"}}, "the orchestrator sets `output_dir` itself"),
-        ({"train__extra": {"max_steps": 4}}, "use train.max_steps"),
+        ({"train__extra": {"max_steps": 4}}, "own key train.max_steps"),
     ],
 )
 def test_problems(changes: dict[str, Any], said: str) -> None:

@@ -28,12 +28,14 @@ class Command:
         results_dir: absolute.
         cwd: where jobs run.
         merge: also write merged weights.
+        options: what else the command that submits says.
     """
 
     runs_dir: Path
     results_dir: Path
     cwd: Path
     merge: bool = False
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def _argv(plan: Plan, recipe: Path, command: Command) -> list[str]:
     # not from the working directory: a json.py of the user's is not what is meant
     program = [sys.executable, "-P", "-m", "orchestrator.launch.slurm.job"]
     start = [*program, str(plan.folder.absolute()), str(plan.recipe.slurm.requeues), "run", str(recipe)]
-    return [*start, *folders, *swept, *(["--merge"] if command.merge else [])]
+    return [*start, *folders, *swept, *(["--merge"] if command.merge else []), *command.options, "--checked"]
 
 
 def _checkout() -> Path | None:

@@ -88,8 +88,10 @@ def script_of(batch: Batch) -> str:
 @lru_cache(maxsize=8)
 def _template(path: Path, _changed: int) -> Template:
     import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-    environment = jinja2.Environment(
+    # a recipe's template is a stranger's: it makes a text, and nothing of this program
+    environment = ImmutableSandboxedEnvironment(
         undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True, trim_blocks=True,
         lstrip_blocks=True, loader=jinja2.FileSystemLoader([path.parent, TEMPLATE.parent]),
     )  # fmt: skip

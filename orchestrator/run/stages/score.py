@@ -13,16 +13,17 @@ from orchestrator.data.bad_videos import SKIPPED
 from orchestrator.data.samples import Sample
 from orchestrator.errors import StageError
 from orchestrator.machine.checkout import git_commit
-from orchestrator.machine.files import write_csv
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
 from orchestrator.plan.outputs import InferOutputs, ScoreOutputs
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import reopen
 from orchestrator.prompts.examples import samples_of
 from orchestrator.run import journals
+from orchestrator.run.answer_tables import write_table
 from orchestrator.run.entries import Entry, Provenance, Scoring, read_entries, write_entries
 from orchestrator.run.stages.context import AGAIN, Context
 from orchestrator.scores import metrics
+from orchestrator.scores.answer_file import AnswerRow
 from orchestrator.scores.answers import Parser
 from orchestrator.scores.oddities import oddities
 from orchestrator.scores.signature import utterances_digest
@@ -44,7 +45,7 @@ def score(context: Context, stage: Stage) -> ScoreOutputs:
     for task in context.job.tasks:
         samples = samples_of(recipe, task, recipe.inference.split)
         _need_asked(asked, task, samples, predictions, answered.bad_videos.get(task.name, 0))
-        found = score_task(stage.folder, task, samples, predictions)
+        found = score_task(stage.folder, task, samples, predictions, recipe.name)
         row = Scoring(
             run_id=context.launcher.run_id,
             git_commit=git_commit(),
@@ -104,9 +105,6 @@ def _need_asked(
         raise StageError(f"{count}, but {skipped:,} have a bad video that was skipped\n{AGAIN}it asks the others")
 
 
-TABLE = ("id", "label", "answer", "parsed", "outcome", "error")  # columns of ``<task>.csv``
-
-
 class Scored(NamedTuple):
     """What came of scoring a task's answers; ``notes``: what is odd about them.
 
@@ -119,9 +117,9 @@ class Scored(NamedTuple):
 
 
 def score_task(
-    folder: Path, task: Task, samples: Sequence[Sample], predictions: Mapping[str, Mapping[str, Any]]
+    folder: Path, task: Task, samples: Sequence[Sample], predictions: Mapping[str, Mapping[str, Any]], recipe: str = ""
 ) -> Scored:
-    """Score one task's answers and keep each beside its label in ``<task>.csv``.
+    """Score one task's answers and keep each beside its label, see `answer_tables`.
 
     Args:
         folder: the score stage's, which is written to.
@@ -129,11 +127,12 @@ def score_task(
         samples: what was asked, with the labels.
         predictions: by ``<task>/<sample id>``: ``text`` and ``seconds``, or ``error`` where there is no answer. What
             was not asked was skipped, see `BadVideos.usable`.
+        recipe: whose answers they are.
     """
     parser = Parser(task.labels)
     parsed, texts = [], []
     seconds = 0.0
-    table: list[list[Any]] = [list(TABLE)]
+    table: list[AnswerRow] = []
     for sample in samples:
         given = predictions.get(f"{task.name}/{sample.id}", {"error": SKIPPED})
         text = given.get("text")
@@ -141,8 +140,19 @@ def score_task(
         parsed.append(answer)
         texts.append(text)
         seconds += given.get("seconds", 0.0)
-        table.append([sample.id, sample.label, text, answer.label, answer.outcome, given.get("error")])
-    write_csv(folder / f"{task.name}.csv", table)
+        table.append(
+            {
+                "recipe": recipe,
+                "task": task.name,
+                "id": sample.id,
+                "label": sample.label,
+                "answer": text,
+                "parsed": answer.label,
+                "outcome": answer.outcome,
+                "error": given.get("error"),
+            }
+        )
+    write_table(folder, task.name, table)
     truth = [sample.label for sample in samples]
     scores = metrics.score(truth, parsed, task.labels)
     return Scored(scores, seconds, oddities(truth, parsed, texts))

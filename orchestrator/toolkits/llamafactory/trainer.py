@@ -23,15 +23,9 @@ from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 from orchestrator.toolkits.llamafactory.released import LAYOUTS
 from orchestrator.toolkits.llamafactory.settings import CACHE, UNSET, model_problems, process_environment
 from orchestrator.toolkits.programs import ON_CPU, torchrun
-from orchestrator.toolkits.settings import refused_options
+from orchestrator.toolkits.settings import training_problems
 
-# options under which the rows or the prompts of training are no longer those that were converted
-REFUSED = {
-    "packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
-    "neat_packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
-    "max_samples": "use data.limit, which inference and the results know of",
-    "default_system": "use prompt.system, which inference knows of",
-}
+HERE = Path(__file__).parent
 # Qwen2-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames
 PIXELS_PER_TOKEN = 28 * 28
 
@@ -62,7 +56,7 @@ class Trainer(HfTrainer):
                     "raise it, or lower video.frames or video.max_pixels"
                 )
             owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
-            found += refused_options(recipe, owned, REFUSED, self.environment)
+            found += training_problems(recipe, owned, self.environment, HERE)
         return found
 
     # data
@@ -130,7 +124,7 @@ class Trainer(HfTrainer):
                 env = ON_CPU | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         line = (*launcher, *self.line("train", "train.yaml"))
-        return self.command(line, env, {"train.yaml": text}, resources.nodes)
+        return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

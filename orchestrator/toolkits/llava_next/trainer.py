@@ -28,25 +28,13 @@ from orchestrator.toolkits.llava_next.settings import (
 )
 from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.reporting import single_problems
-from orchestrator.toolkits.settings import refused_options
+from orchestrator.toolkits.settings import training_problems
 
 # what LLaVA-Video's configuration says; LLaVA-OneVision's frames have fewer tokens. For a model that is not here yet
 GRID = {"mm_patch_merge_type": "spatial_unpad", "mm_newline_position": "grid"}
 # of prompt, answer and chat format; the longest label list of the benchmark takes some 200
 ROOM = 256
-DECIDED = "the checkpoint's own configuration decides it; leave it out"
-REFUSED = {
-    "mm_tunable_parts": "with LoRA it would train all base weights, which are not saved; leave it out, or write "
-    "train.finetuning: full",
-    "tune_mm_mlp_adapter": "its checkpoints hold the projector only, and inference cannot load them; leave it out",
-    "tune_mm_vision_resampler": "its checkpoints cannot be loaded in inference; leave it out",
-    "add_time_instruction": "it changes the prompt of training alone; put it into prompt.template",
-    "bits": "quantised training needs a package that the environment lacks; leave it out",
-    "video_fps": "video.frames decides how many frames are taken, whatever the rate; leave it out",
-    "resume_from_checkpoint": "a stopped training goes on by itself; leave it out",
-} | dict.fromkeys(
-    ("mm_patch_merge_type", "mm_newline_position", "mm_spatial_pool_mode", "mm_spatial_pool_stride", "add_faster_video",
-     "mm_projector_type", "mm_use_im_start_end", "mm_use_im_patch_token"), DECIDED)  # fmt: skip
+HERE = Path(__file__).parent
 # worth having where there are cores to spare; `train.extra` may change it
 WORKERS = 4
 SCRATCH = "training from scratch"
@@ -92,11 +80,8 @@ class Trainer(HfTrainer):
             found.append("train.deepspeed: LLaVA-NeXT trains in several processes with DeepSpeed; write zero2")
         found += self._too_long(recipe)
         owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
-        refused = REFUSED
-        if train.finetuning == "full":
-            refused = {key: reason for key, reason in REFUSED.items() if key != "mm_tunable_parts"}
         found += single_problems(train.report_to)
-        return found + refused_options(recipe, owned, refused, self.environment)
+        return found + training_problems(recipe, owned, self.environment, HERE)
 
     def _too_long(self, recipe: Recipe) -> list[str]:
         train, frames = recipe.train, recipe.video.frames
@@ -145,7 +130,7 @@ class Trainer(HfTrainer):
                 # LOCAL_SIZE: else DeepSpeed counts the CPUs with the program numactl
                 env = ON_CPU | {"LOCAL_SIZE": str(resources.processes_per_node)} | env
         line = (*launcher, *self.line("train", *flags(arguments)))
-        return self.command(line, env, nodes=resources.nodes)
+        return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

@@ -22,7 +22,7 @@ from orchestrator.toolkits.base import Command, Progress, TrainInputs
 from orchestrator.toolkits.hf_output import OUTPUT
 from orchestrator.toolkits.hf_trainer import HfTrainer
 from orchestrator.toolkits.programs import ON_CPU, torchrun
-from orchestrator.toolkits.settings import refused_options
+from orchestrator.toolkits.settings import training_problems
 from orchestrator.toolkits.swift.arguments import ACCURACY, command_line, loader_defaults, train_arguments
 from orchestrator.toolkits.swift.inside.utterance import neutralise
 from orchestrator.toolkits.swift.output import broken, history, progress
@@ -32,23 +32,7 @@ from orchestrator.toolkits.swift.settings import UNSET, model_problems, model_ty
 CACHE = "cache"
 # what swift says when it goes on without a sample (dataset/utils.py, dataset/preprocessor/core.py)
 REPLACED = re.compile("another piece of data will be randomly selected|the data will be deleted")
-# options under which the rows or the prompts of training are no longer those that were converted, or that inference
-# would not know of
-_UNKNOWN = "inference would not know of it"
-REFUSED = {
-    "use_chat_template": _UNKNOWN,
-    "agent_template": _UNKNOWN,
-    "response_prefix": _UNKNOWN,
-    "new_special_tokens": _UNKNOWN,
-    "model_kwargs": "use resources.env, which inference knows of",
-    "max_pixels": "use video.max_pixels, which inference knows of",
-    "system": "use prompt.system, which inference knows of",
-    "packing": "several samples in one sequence would not be counted as the samples they are; leave it out",
-    "split_dataset_ratio": "the dev split is given",
-    "streaming": "the number of samples would not be known",
-    "predict_with_generate": "evaluation would measure something else; use select.strategy: dev_accuracy",
-    "resume_only_model": "a stopped training would not go on where it was",
-}
+HERE = Path(__file__).parent
 
 
 class Trainer(HfTrainer):
@@ -67,7 +51,7 @@ class Trainer(HfTrainer):
         found, train = model_problems(recipe, self.environment), recipe.train
         if train:
             owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
-            found += refused_options(recipe, owned, REFUSED, self.environment)
+            found += training_problems(recipe, owned, self.environment, HERE)
             if recipe.resources.device == "cpu" and (train.deepspeed or "").startswith("zero3"):
                 found.append("train.deepspeed: swift loads no model under ZeRO-3 on a CPU; use zero2")
         return found
@@ -112,7 +96,7 @@ class Trainer(HfTrainer):
             if inputs.device == "cpu":
                 env = ON_CPU | env
         line = (*launcher, *self.line("train", *command_line(arguments)))
-        return self.command(line, env, nodes=resources.nodes)
+        return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

@@ -9,7 +9,7 @@ from orchestrator.prompts.examples import system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import TrainInputs
 from orchestrator.toolkits.reporting import single_problems
-from orchestrator.toolkits.settings import attention_problems, parts_problems, refused_options
+from orchestrator.toolkits.settings import attention_problems, parts_problems, training_problems
 from orchestrator.toolkits.videollama2.arguments import train_arguments
 from orchestrator.toolkits.whole import file_problem
 
@@ -20,17 +20,7 @@ ROLES = {
     "vision_tower": "openai/clip-vit-large-patch14-336",
     "projector": "DAMO-NLP-SG/VideoLLaMA2-7B-Base",
 }
-REFUSED = {
-    "bits": "quantised training needs bitsandbytes, which is not in the environment",
-    "tune_mm_mlp_adapter": "it trains the projector alone, without an adapter",
-    "freeze_mm_mlp_adapter": "a checkpoint without a trained projector cannot be told from a damaged one",
-    "max_steps": "use train.max_steps",
-    "save_steps": "use train.save_steps",
-    "save_total_limit": "use train.keep_checkpoints",
-    "save_only_model": "a stopped training could not go on",
-    "lora_bias": "inference loads adapters without biases",
-    "deepspeed": "use train.deepspeed",
-}
+HERE = Path(__file__).parent
 
 
 def recipe_problems(recipe: Recipe, environment: Environment) -> list[str]:
@@ -105,6 +95,5 @@ def _training(recipe: Recipe, environment: Environment) -> list[str]:
         found.append("train.precision: VideoLLaMA2 cannot train in fp16 on a CPU: choose bf16")
     known = recipe.model_copy(update={"model": recipe.model.model_copy(update={"parts": ROLES})})
     owned = train_arguments(known, TrainInputs(model="", data="", device="cpu"), environment)
-    refused = {name: why for name, why in REFUSED.items() if name not in owned}
     found += single_problems(train.report_to)
-    return found + refused_options(recipe, owned, refused, environment)
+    return found + training_problems(recipe, owned, environment, HERE)

@@ -67,7 +67,7 @@ class Trainer(HfTrainer):
         line = self.line("train", recipe.model.attention, *flags(arguments))
         if train.deepspeed or resources.processes > 1:
             line = (*torchrun(resources), *line)
-        return self.command(line, env, nodes=resources.nodes)
+        return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`: a complete model that `model.path` of a zero_shot recipe can name."""

@@ -26,12 +26,12 @@ texts = st.lists(st.sampled_from(PIECES) | st.characters(codec=None), max_size=6
 predictions = st.one_of(texts.map(lambda text: {"text": text}), texts.map(lambda text: {"error": f"failed: {text}"}))
 
 
-def scored(folder: Path, given: list[dict[str, Any]]) -> tuple[Scored, list[dict[str, str]]]:
+def scored(folder: Path, given: list[dict[str, Any]]) -> tuple[Scored, list[dict[str, Any]]]:
     """What the stage says of these answers to MELD, whose truth is always joy, and what its table says."""
     samples = [Sample(str(at), "MELD", "test", "?", "joy", None) for at in range(len(given))]
     answers = {f"MELD/{at}": prediction for at, prediction in enumerate(given)}
     return score_task(folder, MELD, samples, answers), [
-        dict(row.fields) for row in read_records(folder / "MELD.csv").rows
+        dict(row.fields) for row in read_records(folder / "MELD.answers.jsonl.gz").rows
     ]
 
 
@@ -41,10 +41,9 @@ def test_any_answer_reads_back_as_it_was_scored(tmp_path: Path, given: list[dict
     entry, table = scored(tmp_path, given)
     assert len(table) == len(given)
     for prediction, row in zip(given, table, strict=True):
-        text = prediction.get("text", "")
-        proper = "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in text)
-        assert row["answer"] == proper
-    (again,) = score_file(tmp_path / "MELD.csv", MELD)
+        # of two halves in a row JSON makes the whole
+        assert row["answer"] == json.loads(json.dumps(prediction.get("text")))
+    (again,) = score_file(tmp_path / "MELD.answers.jsonl.gz", MELD)
     assert again.scores == entry.scores
     json.loads(json.dumps(entry.notes))
 
@@ -53,15 +52,15 @@ def test_any_answer_reads_back_as_it_was_scored(tmp_path: Path, given: list[dict
 def test_texts_that_crashed_or_were_lost(tmp_path: Path, text: str) -> None:
     entry, table = scored(tmp_path, [{"text": text}, {"text": "joy"}])
     assert [row["id"] for row in table[1:]] == ["1"]
-    assert table[0]["parsed"] == ("" if "fear" in text else "joy")
-    (again,) = score_file(tmp_path / "MELD.csv", MELD)
+    assert table[0]["parsed"] == (None if "fear" in text else "joy")
+    (again,) = score_file(tmp_path / "MELD.answers.jsonl.gz", MELD)
     assert again.row["acc"] == entry.scores.acc == (50 if "fear" in text else 100)
 
 
 def test_pandas_reads_the_table(tmp_path: Path) -> None:
     scored(tmp_path, [{"text": "a\rjoy"}, {"text": "\ud800joy\u2028"}, {"error": "gone"}])
-    table = pd.read_csv(tmp_path / "MELD.csv")
-    assert table["answer"].tolist()[:2] == ["a\rjoy", "\ufffdjoy\u2028"]
+    table = pd.read_json(tmp_path / "MELD.answers.jsonl.gz", lines=True)
+    assert table["answer"].tolist()[:2] == ["a\rjoy", "joy\u2028"], "pandas has no half pairs"
     assert table["outcome"].tolist() == ["label", "label", "error"]
 
 

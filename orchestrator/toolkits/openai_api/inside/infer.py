@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from orchestrator.inside import loop
+from orchestrator.inside.masking import masked
 from orchestrator.toolkits.openai_api.inside.frames import frames_of
 
 # the client waits 0.5, 1, 2, 4, 8, 8, ... seconds between tries, or as long as the server's Retry-After says
@@ -218,8 +219,7 @@ class ApiAnswerer:
 
     def _clean(self, said: object) -> str:
         """Text of the server or the client on one line, without the key: it goes into files that are shared."""
-        text = " ".join(str(said).split())
-        return (text.replace(self.key, "***") if len(self.key) > 7 else text)[:600]
+        return masked(" ".join(str(said).split()), self.key)[:600]
 
     def _tell(self, line: str) -> None:
         """Print a line once."""
