@@ -31,7 +31,7 @@ Only = Annotated[
         help="Only this job, or this stage of it; what it needs must be done (repeatable).", metavar="JOB[/STAGE]"
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only N samples of every split, to try things out.")]
 RunsDir = Annotated[Path, typer.Option(help="Where stages keep their files.")]
 ResultsDir = Annotated[Path, typer.Option(help="Where results CSVs go.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

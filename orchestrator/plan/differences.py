@@ -92,6 +92,8 @@ def _told(name: str, then: Values, now: Values) -> Iterator[str]:
             yield from data_differences(old, new, splits=SPLITS if len(splits) == 1 else ())
     elif name in _SECTIONS:
         yield from _values(*_SECTIONS[name], old or {}, new or {})
+    elif name == "drawn":
+        yield from _draws(old, new) if "limit" in then and "limit" in now else ()  # else the limit is told
     elif name in _SETTINGS:
         if not (name in _FOLLOWS and None in (old, new)):
             yield _from_to(_SETTINGS[name], old, new)
@@ -141,6 +143,15 @@ def _values(place: str, section: type[BaseModel] | None, then: Values, now: Valu
         elif old != new:
             given_null = ... in (old, new) and None in (old, new)  # a toolkit's own option, set to nothing
             yield f"{place}.{name}" if given_null else _from_to(f"{place}.{name}", old, new)
+
+
+def _draws(then: Values | None, now: Values | None) -> Iterator[str]:
+    """What differs in how a limit draws its samples; before it drew any it took the first rows."""
+    old, new = then or {}, now or {}
+    if old.get("version") != new.get("version"):
+        yield "how data.limit chooses its samples"
+    elif old.get("seed") != new.get("seed"):
+        yield _from_to("data.limit_seed", old.get("seed"), new.get("seed"))
 
 
 def _within(section: type[BaseModel] | None, name: str) -> type[BaseModel] | None:

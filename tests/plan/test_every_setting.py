@@ -40,6 +40,7 @@ CHANGES: dict[str, tuple[str, set[str], tuple[str, ...]]] = {
     "data.modality": ("text", DATA, VIDEO[:1]),
     "data.on_bad_video": ("skip", DATA, VIDEO),
     "data.limit": ("5", ALL, ()),
+    "data.limit_seed": ("5", ALL, ("data.limit=5",)),
     "data.columns": ("{text: Words}", ALL, ()),
     "prompt.template": ("released/infer.j2", ALL, ()),
     "prompt.system": ("Answer.", ALL, ()),
