@@ -8,13 +8,14 @@ takes the other's key into its own, so a change runs again exactly what depends 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.forms import ALIASES, ColumnNames
 from orchestrator.data.leaks import HELD_OUT
+from orchestrator.data.same_text import VERSION as TEXT_VERSION
 from orchestrator.data.samples import LIMIT_VERSION, file_digest, split_file
 from orchestrator.machine.files import digest, read_json
 from orchestrator.machine.meaning import meaning
@@ -124,6 +125,7 @@ class Inputs:
 
     def convert(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """Training files: data, prompt, layout and, where tasks are mixed, the seed."""
+        text = self.recipe.it.leak_texts
         return {
             "conversion": CONVERSION_VERSION,
             "toolkit": self.part("convert").name,
@@ -131,6 +133,7 @@ class Inputs:
             "limit": self.recipe.data.limit,
             "drawn": self._drawn(),
             "exclude_leaks": self._files(group, *HELD_OUT, videos=False) if self.recipe.it.exclude_leaks else None,
+            "same_text": {**asdict(text), "version": TEXT_VERSION} if text else None,
             # only mixing several tasks uses the seed
             "seed": self.recipe.seed if len(group) > 1 else None,
             "layout": LAYOUT_VERSION if self.recipe.released else None,

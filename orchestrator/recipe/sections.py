@@ -78,14 +78,6 @@ class Data(Section):
         return value
 
 
-class InstructionTuning(Section):
-    """Method `it`: one adapter for all tasks."""
-
-    exclude_leaks: bool = Field(
-        False, description="train without the utterances that any of the tasks holds out (dev and test)"
-    )
-
-
 class Prompt(Section):
     """What the model is asked, the same in training and inference unless said otherwise."""
 

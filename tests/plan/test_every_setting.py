@@ -47,6 +47,8 @@ CHANGES: dict[str, tuple[str, set[str], tuple[str, ...]]] = {
     "prompt.train_system": ("Answer.", ALL, ()),
     "prompt.history": ("[[a, b]]", ANSWERS, ()),
     "it.exclude_leaks": ("true", DATA, ("method=it",)),
+    "it.leak_words": ("5", DATA, ("method=it", "it.exclude_leaks=text")),
+    "it.leak_characters": ("5", DATA, ("method=it", "it.exclude_leaks=text")),
     **{f"train.{name}": (value, TRAINING, ()) for name, value in {
         "finetuning": "full", "epochs": "2", "max_steps": "9", "learning_rate": "2e-5", "batch_size": "32",
         "micro_batch_size": "2", "scheduler": "linear", "warmup_ratio": "0.2", "weight_decay": "0.3",

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.leaks import leaked_ids
+from orchestrator.data.leaks import leaked
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.machine.files import atomic_write
 from orchestrator.plan.outputs import ConvertOutputs
@@ -33,11 +33,14 @@ def convert(context: Context, stage: Stage) -> ConvertOutputs:
     root = Path(recipe.data.root)
     bad: dict[str, dict[str, int]] = {split: {} for split in TRAIN_SPLITS}
     outputs = ConvertOutputs(rows={}, videos=video_folder(recipe), bad_videos=bad, leaks=0)
+    leaks = _leaks(recipe, context.job.tasks)
     for split in TRAIN_SPLITS:
         tasks = [task for task in context.job.tasks if split_file(task, split, root)]
         if not tasks:
             continue
-        examples: Iterable[Example] = chain.from_iterable(_examples(context, task, split, outputs) for task in tasks)
+        examples: Iterable[Example] = chain.from_iterable(
+            _examples(context, task, split, leaks.get(task, set()), outputs) for task in tasks
+        )
         if len(tasks) > 1:
             mixed = list(examples)
             random.Random(recipe.seed).shuffle(mixed)
@@ -59,15 +62,22 @@ def convert(context: Context, stage: Stage) -> ConvertOutputs:
     return outputs
 
 
-def _examples(context: Context, task: Task, split: str, outputs: ConvertOutputs) -> Iterator[Example]:
+def _leaks(recipe: Recipe, tasks: Sequence[Task]) -> dict[Task, set[str]]:
+    """By task, the ids of the training samples that `it.exclude_leaks` leaves out."""
+    data, it = recipe.data, recipe.it
+    if not it.exclude_leaks:
+        return {}
+    found = leaked(tasks, tasks, Path(data.root), columns=data.columns, text=it.leak_texts)
+    return {task: one.ids for task, one in found.items()}
+
+
+def _examples(context: Context, task: Task, split: str, leaks: set[str], outputs: ConvertOutputs) -> Iterator[Example]:
     """A task's examples to train on; what is left out or changed of them is counted in the outputs."""
     recipe = context.recipe
     bad = context.plan.bad_videos
 
     def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
-        if recipe.it.exclude_leaks and split == "train":
-            data = recipe.data
-            leaks = leaked_ids(task, context.job.tasks, Path(data.root), columns=data.columns)
+        if split == "train":
             kept = [sample for sample in samples if sample.id not in leaks]
             outputs.leaks += len(samples) - len(kept)
             samples = kept
