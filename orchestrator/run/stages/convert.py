@@ -14,7 +14,7 @@ from orchestrator.data.samples import Sample, split_file
 from orchestrator.machine.files import atomic_write
 from orchestrator.plan.outputs import ConvertOutputs
 from orchestrator.plan.plan import TRAIN_SPLITS, Stage
-from orchestrator.prompts.examples import Example, examples_of, system_of
+from orchestrator.prompts.examples import Example, examples_of, samples_of, system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.stages.context import Context
 from orchestrator.toolkits.released import layout_of, write_released
@@ -85,6 +85,21 @@ def _examples(context: Context, task: Task, split: str, leaks: set[str], outputs
         return bad.usable(samples)
 
     return examples_of(recipe, task, split, chosen, training=True)
+
+
+def order_of(context: Context, split: str) -> list[str]:
+    """What stands in each row of a converted split, as ``<task>/<sample id>``."""
+    recipe, root = context.recipe, Path(context.recipe.data.root)
+    tasks = [task for task in context.job.tasks if split_file(task, split, root)]
+    leaks = _leaks(recipe, context.job.tasks) if split == "train" else {}
+    names = []
+    for task in tasks:
+        out = leaks.get(task, set())
+        samples = [sample for sample in samples_of(recipe, task, split) if sample.id not in out]
+        names += [f"{task.name}/{sample.id}" for sample in context.plan.bad_videos.usable(samples)]
+    if len(tasks) > 1:
+        random.Random(recipe.seed).shuffle(names)
+    return names
 
 
 def video_folder(recipe: Recipe) -> str | None:
