@@ -23,7 +23,7 @@ from orchestrator.plan.plan import Stage
 from orchestrator.prompts.examples import examples_of
 from orchestrator.run.stages.context import AGAIN, Context
 from orchestrator.run.stages.convert import order_of
-from orchestrator.toolkits.base import MeasureInputs
+from orchestrator.toolkits.base import Command, MeasureInputs
 from orchestrator.toolkits.formats import without_rows
 
 FOLDER, OUT, MEASURED = "lengths", "out.json", "measured.json"
@@ -40,6 +40,8 @@ def training_too_long(context: Context, stage: Stage, converted: Stage, splits: 
         StageError: something is too long and `train.on_too_long` is fail, or nothing is left to train on.
     """
     recipe, suffix = context.recipe, context.plan.trainer.suffix
+    if not _measures(context):
+        return {}
     names = {split: order_of(context, split) for split in splits}
     files = {split: converted.folder / f"{split}{suffix}" for split in splits}
     clips = {}
@@ -54,7 +56,7 @@ def training_too_long(context: Context, stage: Stage, converted: Stage, splits: 
         if tokens and len(tokens) == len(names[split]):
             message = f"not one of {len(tokens):,} samples of {_words(split)} is within train.max_length"
             raise StageError(f"{message} ({recipe.training.max_length:,} tokens)\n    raise it")
-    return {split: tokens for split, tokens in found.items() if split in splits}
+    return {split: tokens for split, tokens in found.items() if tokens and split in splits}
 
 
 def asked_too_long(context: Context, stage: Stage, folder: Path, split: str) -> Tokens:
@@ -63,7 +65,7 @@ def asked_too_long(context: Context, stage: Stage, folder: Path, split: str) -> 
     Raises:
         StageError: something is, and `train.on_too_long` is fail.
     """
-    if context.recipe.train is None:
+    if context.recipe.train is None or not _measures(context):
         return {}
     name = f"{ASKED}{split}"
     names, file, clips = _asked(context, folder, split)
@@ -87,6 +89,11 @@ def keep_the_rest(context: Context, stage: Stage, converted: Stage, too_long: Ma
             names = order_of(context, path.stem)
             text = without_rows(text, suffix, {at for at, name in enumerate(names) if name in left_out})
         atomic_write(folder / path.name, text)
+
+
+def _measures(context: Context) -> Command | None:
+    """How the toolkit measures samples, with no file to measure; ``None`` where it cuts none."""
+    return context.plan.trainer.lengths(context.recipe, MeasureInputs("", {}, OUT))
 
 
 def _asked(context: Context, folder: Path, split: str) -> tuple[list[str], Path, list[int]]:
@@ -113,20 +120,18 @@ def _too_long(
     names: Mapping[str, Sequence[str]],
     clips: Mapping[str, Sequence[int]],
 ) -> dict[str, Tokens]:
-    """By file, the samples over `train.max_length`; empty where the toolkit cuts nothing.
+    """By file, the samples over `train.max_length`.
 
     Raises:
         StageError: the program that measures failed.
     """
     own = folder / FOLDER
     own.mkdir(parents=True, exist_ok=True)
-    trainer, limit = context.plan.trainer, context.recipe.training.max_length
+    limit = context.recipe.training.max_length
     model = model_path(context.plan, stage, own)
     paths = {name: (os.path.relpath(path, own), not name.startswith(ASKED)) for name, path in files.items()}
-    if trainer.lengths(context.recipe, MeasureInputs(model, paths, OUT)) is None:
-        return {}
     # whatever files there are, and wherever they and the model lie
-    plain = trainer.lengths(context.recipe, MeasureInputs("", {}, OUT))
+    plain = _measures(context)
     how = digest([dict(plain.files), dict(plain.env)] if plain else [])
     marks = {
         name: digest([how, file_digest(path), paths[name][1], list(clips.get(name, ()))])
@@ -178,22 +183,23 @@ def _measure(
 def _judge(context: Context, folder: Path, found: Mapping[str, Tokens], names: Mapping[str, Sequence[str]]) -> None:
     """Say what is too long; refuse it where `train.on_too_long` is fail."""
     train = context.recipe.training
-    # what a split says of samples that another one names already is no news
     counts = [
         f"{len(tokens):,} of {len(names[split]):,} of {_words(split)}" for split, tokens in found.items() if tokens
     ]
     everything = {f"{name} ({_words(split)})": size for split, tokens in found.items() for name, size in tokens.items()}
     if not everything:
         return
-    write_json(folder / FOLDER / "too_long.json", {split: tokens for split, tokens in found.items() if tokens})
+    listing = folder / FOLDER / "too_long.json"
+    write_json(listing, {split: tokens for split, tokens in found.items() if tokens})
     longest = max(everything.values())
+    first = sorted(everything.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_NAMED]
     what = f"samples are longer than train.max_length ({train.max_length:,} tokens): {', '.join(counts)}"
     if train.on_too_long == "skip":
-        context.say(f"{what}; train.on_too_long: skip. All of them: {folder / FOLDER / 'too_long.json'}")
+        named = ", ".join(f"{name} {size:,}" for name, size in first)
+        context.say(f"{what}; they are left out (train.on_too_long: skip), the longest {named}; all of them: {listing}")
         return
-    first = sorted(everything.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_NAMED]
     listed = "".join(f"\n    - {name}: {size:,} tokens" for name, size in first)
-    more = f"\n    and {len(everything) - len(first):,} more: {folder / FOLDER / 'too_long.json'}"
+    more = f"\n    and {len(everything) - len(first):,} more: {listing}"
     lower = ", lower video.frames or video.max_pixels" if context.recipe.modality == "video" else ""
     raise StageError(
         f"{what}{listed}{more if len(everything) > len(first) else ''}\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from orchestrator.data.samples import split_file
 from orchestrator.errors import StageError
@@ -36,11 +37,12 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     used = [split for split in outputs.rows if split == "train" or context.recipe.select.strategy == "best_eval"]
     too_long = training_too_long(context, stage, converted, used)
     rows = outputs.rows.get("train", 0) - len(too_long.get("train", {}))
+    told: dict[str, Any] = {"too_long": too_long} if too_long else {}
     log = stage.folder / LOG
     if log.exists() and not trainer.train_problems(stage.folder, since(log), rows):
         # it was stopped between its last step and its exit
         context.goes_on_from("its last step")
-        return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from="its last step", too_long=too_long)
+        return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from="its last step", **told)
     keep_the_rest(context, stage, converted, too_long)
     videos = list(_videos(context))
     context.need_unchanged(converted)
@@ -59,7 +61,7 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     if problems := trainer.train_problems(stage.folder, since(log, before), rows):
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
-    return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from=resume, too_long=too_long)
+    return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from=resume, **told)
 
 
 def _convert_again(context: Context, converted: Stage) -> None:

@@ -112,11 +112,11 @@ def test_what_is_too_long_is_refused_before_a_training(
 def test_the_limit_itself_is_not_too_long(tmp_path: Path, root: Path, launcher: Launcher, said: list[str]) -> None:
     plan = plan_of(tmp_path, root, "train.max_length=241")
     context, _, train, splits = converted(plan, launcher, said)
-    assert training_too_long(context, train, train.input("convert"), splits) == {"train": {}, "dev": {}}
+    assert training_too_long(context, train, train.input("convert"), splits) == {}
     plan = plan_of(tmp_path, root, "train.max_length=240", "train.on_too_long=skip", "data.limit_seed=1")
     context = Context(plan, plan.jobs[0], launcher, "cpu")
     found = training_too_long(context, plan.jobs[0].stage("train"), plan.jobs[0].stage("convert"), splits)
-    assert found == {"train": {"MELD/train4": 241}, "dev": {}}
+    assert found == {"train": {"MELD/train4": 241}}
 
 
 def test_it_is_left_out(tmp_path: Path, root: Path, launcher: Launcher, said: list[str]) -> None:
