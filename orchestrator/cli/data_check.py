@@ -12,6 +12,7 @@ from orchestrator.cli.table import json_text, table, tell
 from orchestrator.data.check import Report, check_videos_of, examine
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.leaks import Leak
+from orchestrator.data.same_text import CHARACTERS, WORDS, TextLeak
 from orchestrator.recipe.sections import Data
 
 
@@ -64,6 +65,9 @@ def _print(report: Report, *, labels: bool) -> None:
     if report.leaks:
         tell("\nleakage: rows of a split that stand in a training split")
         tell(table([_leak_line(leak) for leak in report.leaks]))
+    if report.text_leaks:
+        tell(f"\nthe same text in a training split, from {WORDS} words on ({CHARACTERS} characters in Chinese)")
+        tell(table([_text_line(leak) for leak in report.text_leaks]))
     for title, lines in (("warnings", report.warnings), ("problems", list(map(str, report.problems)))):
         if lines:
             tell(f"\n{title}:", *(f"  {line}" for line in lines), sep="\n")
@@ -90,6 +94,17 @@ def _share(count: int, row: dict[str, Any]) -> str:
     return f"{100 * count / max(1, sum(row['labels'].values())):.2f}"
 
 
+def _text_line(leak: TextLeak) -> dict[str, Any]:
+    return {
+        "task": leak.task,
+        "split": leak.split,
+        "rows": f"{leak.rows:,}",
+        "in train of": leak.train,
+        "same text": f"{leak.text:,} ({100 * leak.text / leak.rows:.1f}%)",
+        "left out by": "(one source)" if leak.within else "text",
+    }
+
+
 def _leak_line(leak: Leak) -> dict[str, Any]:
     return {
         "task": leak.task,
@@ -97,5 +112,5 @@ def _leak_line(leak: Leak) -> dict[str, Any]:
         "rows": f"{leak.rows:,}",
         "in train of": leak.train,
         "same utterance": f"{leak.utterance:,} ({100 * leak.utterance / leak.rows:.1f}%)",
-        "same text+label": "" if leak.text_label is None else f"{leak.text_label:,}",
+        "text+label": "" if leak.text_label is None else f"{leak.text_label:,}",
     }

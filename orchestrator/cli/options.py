@@ -38,7 +38,7 @@ Only = Annotated[
         help="Only this job, or this stage of it; what it needs must be done (repeatable).", metavar="JOB[/STAGE]"
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N rows of every split, to try things out.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only N samples of every split, to try things out.")]
 AllowEnv = Annotated[
     list[str] | None,
     typer.Option(

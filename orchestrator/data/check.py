@@ -12,8 +12,9 @@ from typing import Any
 from orchestrator.benchmark.task import OWN, SPLITS, Task, tasks
 from orchestrator.data.archives import ensure_videos
 from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
-from orchestrator.data.leaks import Leak, leakage, shared_ids, source_dataset
+from orchestrator.data.leaks import HELD_OUT, Leak, leakage, shared_ids, source_dataset
 from orchestrator.data.roots import has_data, no_data
+from orchestrator.data.same_text import LongEnough, TextLeak, text_leakage
 from orchestrator.data.samples import Sample, Scan, scan_split, split_file
 from orchestrator.data.videos import check_videos
 from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped
@@ -26,19 +27,21 @@ class Report:
 
     Attributes:
         splits: one row for each, with its numbers by name.
-        leaks: held-out utterances in training splits.
+        leaks: held-out utterances in training splits, by id.
+        text_leaks: the same by text, which different data sets may have in common.
         problems: what is wrong.
         warnings: what is only to be known.
     """
 
     splits: list[dict[str, Any]] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
+    text_leaks: list[TextLeak] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
 def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: ColumnNames = None) -> Report:
-    """Read all splits of some tasks, and the training splits of others that share their source.
+    """Read all splits of some tasks, and the training splits of all others, which may hold what they hold out.
 
     Raises:
         InputError: there is no data for any of the tasks.
@@ -59,12 +62,18 @@ def examine(root: Path, chosen: Sequence[Task], video_root: str, columns: Column
         if len({file.parent for file in files}) > 1:
             listed = ", ".join(str(file.relative_to(root)) for file in files)
             report.warnings.append(f"{task.name}: its splits come from two folders: {listed}")
-    sources = {source_dataset(task) for task in chosen}
     known = tasks(root)
     for task in (task for task in known.values() if task.benchmark in ("mmla", OWN)):
-        if (task.name, "train") not in kept and source_dataset(task) in sources and split_file(task, "train", root):
+        if (task.name, "train") not in kept and split_file(task, "train", root):
             kept[task.name, "train"] = scan_split(task, "train", root, video_root, columns=columns).samples
-    report.leaks = leakage(chosen, {key: samples for key, samples in kept.items() if samples}, known)
+    found = {key: samples for key, samples in kept.items() if samples}
+    report.leaks = leakage(chosen, found, known)
+    held = {
+        (task, split): found[task.name, split] for task in chosen for split in HELD_OUT if (task.name, split) in found
+    }
+    trained = {known[name]: samples for (name, split), samples in found.items() if split == "train"}
+    sources = {task: source_dataset(task) for task in (*chosen, *trained)}
+    report.text_leaks = text_leakage(held, trained, sources, LongEnough())
     return report
 
 

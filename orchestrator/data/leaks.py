@@ -1,12 +1,14 @@
 """Leakage: utterances of one task's test (or dev) split that stand in another's, or its own, training split.
 
 Instruction tuning mixes the training splits of all tasks, and some data sets label the same utterances: MELD-DA those
-of MELD, IEMOCAP-DA those of IEMOCAP. They are told apart by their source's id, which both keep behind a prefix.
+of MELD, IEMOCAP-DA those of IEMOCAP. They are told apart by their source's id, which both keep behind a prefix. What
+different data sets cut from the same recordings has its text in common alone (`same_text`).
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +17,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
+from orchestrator.data.same_text import LongEnough
 from orchestrator.data.samples import Sample, read_split, split_file
 from orchestrator.errors import Problem
 
@@ -96,25 +99,62 @@ def leakage(chosen: Iterable[Task], splits: Splits, known: Mapping[str, Task]) -
     return found
 
 
-def leaked_ids(task: Task, others: Iterable[Task], root: Path, *, columns: ColumnNames = None) -> set[str]:
-    """The ids of a task's training samples to leave out, for none of the others' held-out utterances to be trained on.
+@dataclass(frozen=True)
+class Leaked:
+    """The ids of a task's training samples that some tasks hold out.
 
-    Utterances are the same by their source's id, which only tasks of one source share; equal short texts ("Yeah.") in
-    different dialogues are no leak. A task among the ``others`` without the split, or of another source, adds none.
+    Attributes:
+        by_id: those of its own source, by their source's id: equal texts in different dialogues are no leak.
+        by_text: those of other sources, by their text, without those in ``by_id``.
+        told: those that have a text in common with what its own source holds out, and are in neither.
+    """
+
+    by_id: set[str]
+    by_text: set[str]
+    told: set[str]
+
+    @property
+    def ids(self) -> set[str]:
+        """Those to leave out, for nothing that is held out to be trained on."""
+        return self.by_id | self.by_text
+
+
+def leaked(
+    chosen: Iterable[Task],
+    others: Iterable[Task],
+    root: Path,
+    *,
+    columns: ColumnNames = None,
+    text: LongEnough | None = None,
+) -> dict[Task, Leaked]:
+    """By task, what of its training split any of the others holds out, or itself; every split is read once.
+
+    A task among the ``others`` without the split holds nothing out. Without ``text`` texts do not count.
 
     Raises:
-        InputError: the data is wrong, or the task has no training split.
+        InputError: the data is wrong, or a task has no training split.
     """
-    held: set[str] = set()
+    ids, keys = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    chosen = list(chosen)
+    sources = set(map(source_dataset, chosen))
     for other in others:
-        if source_dataset(other) == source_dataset(task):
-            for split in HELD_OUT:
-                if split_file(other, split, root):
-                    held.update(map(source_id(other), _ids(_read(other, split, root, columns))))
-    if not held:
-        return set()
-    strip = source_id(task)
-    return {name for name in _ids(_read(task, "train", root, columns)) if strip(name) in held}
+        source = source_dataset(other)
+        for split in HELD_OUT if text or source in sources else ():
+            if split_file(other, split, root):
+                samples = _read(other, split, root, columns)
+                ids[source].update(map(source_id(other), _ids(samples)))
+                keys[source] |= text.keys(samples) if text else set()
+    found = {}
+    for task in chosen:
+        source, strip = source_dataset(task), source_id(task)
+        held, own = ids[source], keys[source]
+        elsewhere = set[str]().union(*(those for name, those in keys.items() if name != source))
+        trained = _read(task, "train", root, columns) if held or elsewhere else []
+        by_id = {sample.id for sample in trained if strip(sample.id) in held}
+        texts = {sample.id: text.key(sample.text) for sample in trained if sample.id not in by_id} if text else {}
+        by_text = {name for name, key in texts.items() if key in elsewhere}
+        found[task] = Leaked(by_id, by_text, {name for name, key in texts.items() if key in own} - by_text)
+    return found
 
 
 def shared_ids(task: Task, splits: Mapping[str, Sequence[Sample]]) -> list[Problem]:
@@ -129,7 +169,7 @@ def shared_ids(task: Task, splits: Mapping[str, Sequence[Sample]]) -> list[Probl
 
 
 def id_problems(chosen: Sequence[Task], root: Path, columns: ColumnNames = None) -> list[Problem]:
-    """Why `leaked_ids` could not tell utterances apart by the ids of some tasks' files; empty where it can.
+    """Why `leaked` could not tell utterances apart by the ids of some tasks' files; empty where it can.
 
     Raises:
         InputError: the data is wrong.

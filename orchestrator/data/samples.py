@@ -6,6 +6,7 @@ A split is ``<folder>/{train,dev,test}.tsv``, or one of the other files that ``f
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
 import re
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from orchestrator.errors import InputError, Problem, capped
 # what a dot in a name may start, and which of the files beside a clip (subtitles, sound) is the clip
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".f4v", ".m4v", ".mpg", ".mpeg", ".ts", ".mts",
                   ".m2ts", ".vob", ".wmv", ".3gp", ".ogv", ".gif")  # fmt: skip
+# of the samples that a limit leaves, where nothing else is said
+LIMIT_SEED = 0
+# raised when the same limit and seed leave other samples
+LIMIT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,14 @@ def split_file(task: Task, split: str, root: Path) -> Path | None:
 
 
 def read_split(
-    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
+    task: Task,
+    split: str,
+    root: Path,
+    video_root: str,
+    *,
+    limit: int | None = None,
+    seed: int = LIMIT_SEED,
+    columns: ColumnNames = None,
 ) -> list[Sample]:
     """The samples of one split, in the file's order.
 
@@ -77,22 +89,36 @@ def read_split(
             in. A video's path must stay beneath it, judged by its text: symbolic links are followed, as the owner of
             the data made them (the files of a hub's cache are links out of their folder). That the videos exist and
             can be decoded is for `check_videos`.
-        limit: only the first rows, so many, are read and checked.
+        limit, seed: only so many of them, see `drawn`; all rows are read and checked.
         columns: the recipe's ``data.columns``: names for columns that are called otherwise, or the columns of files
             without a header.
 
     Raises:
         InputError: there is no file, or rows are wrong; all problems at once, with file:line.
     """
-    scan = scan_split(task, split, root, video_root, limit=limit, columns=columns)
+    scan = scan_split(task, split, root, video_root, columns=columns)
     if scan.problems:
         raise InputError(capped(scan.problems, str(scan.path)))
-    return scan.samples
+    return drawn(scan.samples, limit, seed)
 
 
-def scan_split(
-    task: Task, split: str, root: Path, video_root: str, *, limit: int | None = None, columns: ColumnNames = None
-) -> Scan:
+def drawn(samples: list[Sample], limit: int | None, seed: int = LIMIT_SEED) -> list[Sample]:
+    """A sample of a split: those ``limit`` whose ids have the smallest hashes, in the order in which they stood.
+
+    The first rows would be a few dialogues. Which are drawn depends on the seed and on the ids alone, neither on the
+    order of the rows nor on what else a recipe says, and a smaller draw is part of a larger one.
+    """
+    if limit is None or limit >= len(samples):
+        return samples
+
+    def rank(sample: Sample) -> bytes:
+        return hashlib.blake2b(f"{seed} {sample.id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+    chosen = {sample.id for sample in heapq.nsmallest(limit, samples, key=rank)}
+    return [sample for sample in samples if sample.id in chosen]
+
+
+def scan_split(task: Task, split: str, root: Path, video_root: str, *, columns: ColumnNames = None) -> Scan:
     """As `read_split`, but what is wrong with rows is returned beside what is sound.
 
     Raises:
@@ -113,8 +139,6 @@ def scan_split(
     samples: list[Sample] = []
     clips = cache(_clips)
     for row in rows:
-        if count == limit:
-            break
         count += 1
         if row is None:
             continue

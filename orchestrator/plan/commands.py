@@ -16,6 +16,7 @@ from orchestrator.toolkits.base import Command, TrainInputs
 from orchestrator.toolkits.programs import saving_between
 
 REQUESTS, PREDICTIONS = "requests.jsonl", "predictions.jsonl"
+KEPT = "data"  # in a training's folder: the converted files without the samples that are too long
 
 
 def command_of(plan: Plan, stage: Stage, device: str) -> Command | None:
@@ -72,14 +73,14 @@ def init_command(plan: Plan) -> Command:
 
 def train_command(plan: Plan, stage: Stage, device: str, resume: str | None = None) -> Command:
     """Trains, from a checkpoint where one is given."""
-    data = stage.input("convert")
+    data, recipe = stage.input("convert"), plan.recipe_of(stage)
+    kept = recipe.training.on_too_long == "skip"
     inputs = TrainInputs(
         model=model_path(plan, stage, stage.folder),
-        data=os.path.relpath(data.folder, stage.folder),
+        data=KEPT if kept else os.path.relpath(data.folder, stage.folder),
         device=device,
         resume=resume,
     )
-    recipe = plan.recipe_of(stage)
     command = plan.trainer.train(recipe, inputs)
     minutes = recipe.training.save_minutes
     if not plan.trainer.saves_between or not (minutes or in_slurm_job()):

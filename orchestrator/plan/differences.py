@@ -85,13 +85,17 @@ def _told(name: str, then: Values, now: Values) -> Iterator[str]:
     old, new = then.get(name), now.get(name)
     if name in DATA:
         if name == "exclude_leaks" and not (old and new):
-            yield _from_to("it.exclude_leaks", bool(old), bool(new))
+            yield _from_to("it.exclude_leaks", _leaks(then), _leaks(now))
         else:
             splits = {then.get("split"), now.get("split")}
             # where another split is asked for, that is told
             yield from data_differences(old, new, splits=SPLITS if len(splits) == 1 else ())
     elif name in _SECTIONS:
         yield from _values(*_SECTIONS[name], old or {}, new or {})
+    elif name == "drawn":
+        yield from _draws(old, new) if "limit" in then and "limit" in now else ()  # else the limit is told
+    elif name == "same_text":
+        yield from _same_text(then, now) if then.get("exclude_leaks") and now.get("exclude_leaks") else ()
     elif name in _SETTINGS:
         if not (name in _FOLLOWS and None in (old, new)):
             yield _from_to(_SETTINGS[name], old, new)
@@ -141,6 +145,32 @@ def _values(place: str, section: type[BaseModel] | None, then: Values, now: Valu
         elif old != new:
             given_null = ... in (old, new) and None in (old, new)  # a toolkit's own option, set to nothing
             yield f"{place}.{name}" if given_null else _from_to(f"{place}.{name}", old, new)
+
+
+def _leaks(inputs: Values) -> bool | str:
+    """What `it.exclude_leaks` was."""
+    return "text" if inputs.get("same_text") else bool(inputs.get("exclude_leaks"))
+
+
+def _same_text(then: Values, now: Values) -> Iterator[str]:
+    """What differs in which texts count as leaks."""
+    if _leaks(then) != _leaks(now):
+        yield _from_to("it.exclude_leaks", _leaks(then), _leaks(now))
+        return
+    old, new = then["same_text"], now["same_text"]
+    yield from (_from_to(f"it.leak_{name}", old.get(name), new.get(name)) for name in ("words", "characters")
+                if old.get(name) != new.get(name))  # fmt: skip
+    if old.get("version") != new.get("version"):
+        yield "which texts count as the same"
+
+
+def _draws(then: Values | None, now: Values | None) -> Iterator[str]:
+    """What differs in how a limit draws its samples; before it drew any it took the first rows."""
+    old, new = then or {}, now or {}
+    if old.get("version") != new.get("version"):
+        yield "how data.limit chooses its samples"
+    elif old.get("seed") != new.get("seed"):
+        yield _from_to("data.limit_seed", old.get("seed"), new.get("seed"))
 
 
 def _within(section: type[BaseModel] | None, name: str) -> type[BaseModel] | None:

@@ -8,14 +8,15 @@ takes the other's key into its own, so a change runs again exactly what depends 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.forms import ALIASES, ColumnNames
 from orchestrator.data.leaks import HELD_OUT
-from orchestrator.data.samples import file_digest, split_file
+from orchestrator.data.same_text import VERSION as TEXT_VERSION
+from orchestrator.data.samples import LIMIT_VERSION, file_digest, split_file
 from orchestrator.machine.files import digest, read_json
 from orchestrator.machine.meaning import meaning
 from orchestrator.plan import identity
@@ -95,6 +96,11 @@ class Inputs:
             found.append(_filled(entry))
         return found
 
+    def _drawn(self) -> dict[str, int] | None:
+        """How a limit draws its samples."""
+        data = self.recipe.data
+        return None if data.limit is None else {"seed": data.limit_seed, "version": LIMIT_VERSION}
+
     def rows(self, group: tuple[Task, ...]) -> list[dict[str, Any]]:
         """The files of the inference split, without what lies beside them."""
         return self._files(group, self.recipe.inference.split, videos=False)
@@ -111,6 +117,7 @@ class Inputs:
             "seed": self.recipe.seed,
             "corpus": [entry for entries in corpus for entry in entries],
             "limit": self.recipe.data.limit,
+            "drawn": self._drawn(),
             "env": self.recipe.resources.decisive_env,
             **wording_inputs(self.recipe, group, ("train",), training=True),
             **self._programs("init"),
@@ -118,12 +125,15 @@ class Inputs:
 
     def convert(self, group: tuple[Task, ...]) -> dict[str, Any]:
         """Training files: data, prompt, layout and, where tasks are mixed, the seed."""
+        text = self.recipe.it.leak_texts
         return {
             "conversion": CONVERSION_VERSION,
             "toolkit": self.part("convert").name,
             "data": self._files(group, *TRAIN_SPLITS),
             "limit": self.recipe.data.limit,
+            "drawn": self._drawn(),
             "exclude_leaks": self._files(group, *HELD_OUT, videos=False) if self.recipe.it.exclude_leaks else None,
+            "same_text": {**asdict(text), "version": TEXT_VERSION} if text else None,
             # only mixing several tasks uses the seed
             "seed": self.recipe.seed if len(group) > 1 else None,
             "layout": LAYOUT_VERSION if self.recipe.released else None,
@@ -180,6 +190,7 @@ class Inputs:
             "data": self._files(group, split),
             "split": split,
             "limit": recipe.data.limit,
+            "drawn": self._drawn(),
             "inference": given(recipe.inference, ("split", "batch_size")),
             # samples are drawn by batch; greedy answers do not depend on how they are batched
             "batch_size": recipe.inference.batch_size if sampled else None,

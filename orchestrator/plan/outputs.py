@@ -49,10 +49,17 @@ class ConvertOutputs(Outputs):
 
 
 class TrainOutputs(Outputs):
-    """A training. ``steps``: of the optimizer, in all attempts; ``resumed_from``: what the last one went on from."""
+    """A training.
+
+    Attributes:
+        steps: of the optimizer, in all attempts.
+        resumed_from: what the last one went on from.
+        too_long: the samples that were left out as too long, with their tokens, by split and then ``<task>/<id>``.
+    """
 
     steps: int
     resumed_from: str | None = None
+    too_long: dict[str, dict[str, int]] = {}
 
 
 class SelectOutputs(Outputs):
@@ -90,6 +97,7 @@ class InferOutputs(Outputs):
         errors: how many of them ended in an error.
         processes: how many shared them.
         bad_videos: how many samples had a bad video, by task.
+        too_long: the samples that were not asked as they are too long, with their tokens, by ``<task>/<id>``.
         prompts: `signature.prompt_label` of what was asked, by task.
         checkpoint: the name of the one that answered; ``None`` for the model as it came.
     """
@@ -99,6 +107,7 @@ class InferOutputs(Outputs):
     errors: int = 0
     processes: int = 1
     bad_videos: dict[str, int] = {}
+    too_long: dict[str, int] = {}
     prompts: dict[str, str] = {}
     checkpoint: str | None = None
 

@@ -9,7 +9,8 @@ from itertools import chain, product
 from pathlib import Path
 
 from orchestrator.benchmark.model import models
-from orchestrator.data.leaks import id_problems, leaked_ids, shared_ids
+from orchestrator.benchmark.task import Task
+from orchestrator.data.leaks import Leaked, id_problems, leaked, shared_ids
 from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import split_file
 from orchestrator.errors import InputError, Problem, capped, did_you_mean
@@ -175,11 +176,24 @@ def _leaks(survey: Survey) -> Iterator[Problem | Note]:
     try:
         found = id_problems(chosen, Path(data.root), data.columns)
         yield from found
-        for task in chosen if not found else ():
-            if count := len(leaked_ids(task, chosen, Path(data.root), columns=data.columns)):
-                yield Note(f"{task.name}: it.exclude_leaks leaves out {count:,} of its training samples")
+        if not found:
+            those = leaked(chosen, chosen, Path(data.root), columns=data.columns, text=survey.recipe.it.leak_texts)
+            for task, one in those.items():
+                yield from _left_out(survey, task, one)
     except InputError:
         return  # the data is wrong, and that was said
+
+
+def _left_out(survey: Survey, task: Task, those: Leaked) -> Iterator[Note]:
+    """How many of a task's training samples `it.exclude_leaks` leaves out, and which it does not."""
+    used = {sample.id for sample in survey.samples[task].get("train", ())}
+    if leaks := those.ids & used:
+        more = len(those.by_text & used)
+        shown = f", {more:,} of them by text" if more else ""
+        yield Note(f"{task.name}: it.exclude_leaks leaves out {len(leaks):,} of its training samples{shown}")
+    if stay := those.told & used:
+        what = f"{len(stay):,} of its training samples have the text of one that it, or a task of its source, holds out"
+        yield Note(f"{task.name}: {what}; within one data set they stay")
 
 
 def _shared_ids(survey: Survey) -> Iterator[Note]:

@@ -100,7 +100,8 @@ def samples_of(recipe: Recipe, task: Task, split: str) -> list[Sample]:
         InputError: the file is missing, or rows are wrong; all of them at once.
     """
     data = recipe.data
-    return read_split(task, split, Path(data.root), data.video_root, limit=data.limit, columns=data.columns)
+    root, videos = Path(data.root), data.video_root
+    return read_split(task, split, root, videos, limit=data.limit, seed=data.limit_seed, columns=data.columns)
 
 
 def template_name(recipe: Recipe) -> str:

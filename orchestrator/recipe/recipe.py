@@ -18,7 +18,8 @@ from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.machine.files import digest
 from orchestrator.recipe import released
 from orchestrator.recipe.given import given
-from orchestrator.recipe.sections import Data, Inference, InstructionTuning, Modality, Prompt, Resources, Select, Video
+from orchestrator.recipe.it import InstructionTuning
+from orchestrator.recipe.sections import Data, Inference, Modality, Prompt, Resources, Select, Video
 from orchestrator.recipe.slurm import Slurm
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 

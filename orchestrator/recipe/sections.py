@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from orchestrator.checked_yaml.section import Section, expand_home, refuse
 from orchestrator.data.forms import VIDEO_ROOT, columns_conflict
+from orchestrator.data.samples import LIMIT_SEED
 from orchestrator.machine.secrets import holds_secret
 from orchestrator.machine.slurm_job import in_slurm_job
 from orchestrator.recipe.train import Precision
@@ -43,7 +44,8 @@ class Data(Section):
         description="missing or undecodable video: fail before anything starts; skip: no training with it, and its "
         "answer counts as an error; text_only: the sample without its video",
     )
-    limit: int | None = Field(None, ge=1, description="only the first N rows of every split")
+    limit: int | None = Field(None, ge=1, description="only N samples of every split, drawn by their ids")
+    limit_seed: int = Field(LIMIT_SEED, ge=0, description="which samples `limit` draws; `seed` draws no others")
     columns: dict[str, str] | list[str] | None = Field(
         None,
         description="other names of columns, {text: Utterance}, for one task {MELD.text: Utterance}; "
@@ -75,14 +77,6 @@ class Data(Section):
         if wrong := columns_conflict(value, Path(root) if root else None):
             raise refuse("", *wrong)
         return value
-
-
-class InstructionTuning(Section):
-    """Method `it`: one adapter for all tasks."""
-
-    exclude_leaks: bool = Field(
-        False, description="train without the utterances that any of the tasks holds out (dev and test)"
-    )
 
 
 class Prompt(Section):

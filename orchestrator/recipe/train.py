@@ -76,6 +76,11 @@ class _Training(Section):
     weight_decay: float = Field(0.0, ge=0, description="weight decay of the optimizer")
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping norm; 0 clips nothing")
     max_length: int = Field(1024, ge=16, description="tokens of a sample, prompt and answer together")
+    on_too_long: Literal["fail", "skip"] = Field(
+        "fail",
+        description="a sample of more than `max_length` tokens, prompt and answer: fail before training; skip: no "
+        "training with it, and its answer counts as an error",
+    )
     precision: Precision = Field("bf16", description="number format in training")
     save_steps: int | None = Field(None, ge=1, description="steps between checkpoints (default: one epoch)")
     save_minutes: float | None = Field(

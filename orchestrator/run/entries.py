@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from orchestrator.benchmark.task import Task
 from orchestrator.errors import StageError
 from orchestrator.machine.files import read_json, write_json
-from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, SelectOutputs
+from orchestrator.plan.outputs import ConvertOutputs, InferOutputs, SelectOutputs, TrainOutputs
 from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import read
 from orchestrator.plan.times import times
@@ -33,6 +33,7 @@ class Provenance:
         train_rows: how many rows were trained on; here and below ``None`` where an earlier version scored.
         startup_seconds: `Times.startup` of training and inference together.
         aborted_seconds: `Times.aborted` of both.
+        too_long: how many of the task's samples were left out as too long, by split.
     """
 
     checkpoint: str | None
@@ -42,6 +43,7 @@ class Provenance:
     train_rows: int | None = None
     startup_seconds: float | None = None
     aborted_seconds: float | None = None
+    too_long: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, recipe: Recipe, stage: Stage, task: Task) -> Provenance:
@@ -60,6 +62,10 @@ class Provenance:
         training = converted.outputs_as(ConvertOutputs) if converted else None
         bad = {split: tasks.get(task.name, 0) for split, tasks in training.bad_videos.items()} if training else {}
         bad[recipe.inference.split] = outputs.bad_videos.get(task.name, 0)
+        told = trained.outputs_as(TrainOutputs) if trained else None
+        left_out = dict(told.too_long) if told else {}
+        rows = training.rows.get("train", 0) - len(left_out.get("train", {})) if training else None
+        left_out[recipe.inference.split] = outputs.too_long
         training_times = times(trained.attempts if trained else ())
         both = (training_times, times(inferred.attempts if inferred else ()))
         return cls(
@@ -67,9 +73,14 @@ class Provenance:
             train_seconds=round(training_times.work, 1) if trained else None,
             gpus=max(used),
             bad_videos=bad,
-            train_rows=training.rows.get("train", 0) if training else None,
+            train_rows=rows,
             startup_seconds=round(sum(one.startup for one in both), 1),
             aborted_seconds=round(sum(one.aborted for one in both), 1),
+            too_long={
+                split: count
+                for split, those in left_out.items()
+                if (count := sum(name.startswith(f"{task.name}/") for name in those))
+            },
         )
 
 

@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.benchmark.task import tasks
-from orchestrator.data.bad_videos import SKIPPED
-from orchestrator.data.samples import read_split
+from orchestrator.data.samples import drawn, read_split
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.files import read_jsonl
 from orchestrator.plan.commands import PREDICTIONS, REQUESTS
+from orchestrator.plan.outputs import InferOutputs
 from orchestrator.plan.record import read as read_stage
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.trust import KEPT
 from orchestrator.run import RECIPE
 from orchestrator.run.journals import predictions_in
+from orchestrator.run.skipped import not_asked
 from orchestrator.scores.records import Origin, Record, Records, read_records
 
 COLUMNS = ("task", "id", "label", "answer", "error")
@@ -79,6 +80,13 @@ def _inputs(stage: Path) -> Mapping[str, Any]:
     return record.inputs if record else {}
 
 
+def _too_long(stage: Path) -> Mapping[str, int]:
+    """What was not asked as it is too long, with its tokens."""
+    record = read_stage(stage)
+    outputs = record.outputs_as(InferOutputs) if record else None
+    return outputs.too_long if outputs else {}
+
+
 def _split(stage: Path, recipe: Recipe) -> str:
     inputs = _inputs(stage)
     return str(inputs.get("split") or ("dev" if inputs.get("stage") == "select" else recipe.inference.split))
@@ -86,7 +94,7 @@ def _split(stage: Path, recipe: Recipe) -> str:
 
 def _labelled(stage: Path, recipe: Recipe, notes: list[str]) -> Iterator[dict[str, Any]]:
     """A stage's answers as rows of `COLUMNS`, in the order of the data."""
-    inputs, split = _inputs(stage), _split(stage, recipe)
+    inputs, split, too_long = _inputs(stage), _split(stage, recipe), _too_long(stage)
     found = predictions_in(stage)
     asked = [request["id"] for request in read_jsonl(stage / REQUESTS)] if (stage / REQUESTS).is_file() else [*found]
     known = tasks(Path(recipe.data.root))
@@ -95,16 +103,16 @@ def _labelled(stage: Path, recipe: Recipe, notes: list[str]) -> Iterator[dict[st
         notes.append(f"{len(waiting):,} of {len(asked):,} requests of {stage} have no answer yet: they are left out")
     left = {*found}
     for name in names:
-        data, limit = recipe.data, inputs.get("limit")
-        samples = read_split(
-            known.named(name), split, Path(data.root), data.video_root, limit=limit, columns=data.columns
-        )
+        data, limit, how = recipe.data, inputs.get("limit"), inputs.get("drawn")
+        everything = read_split(known.named(name), split, Path(data.root), data.video_root, columns=data.columns)
+        # earlier versions took the first rows
+        samples = drawn(everything, limit, how["seed"]) if how else everything[:limit]
         unasked, gone = set(asked), set(waiting)
         for sample in samples:
             ident = f"{name}/{sample.id}"
             left.discard(ident)
             if ident not in gone:
-                given = found[ident] if ident in unasked else {"error": SKIPPED}
+                given = found[ident] if ident in unasked else {"error": not_asked(ident, too_long)}
                 yield {"task": name, "id": sample.id, "label": sample.label, "answer": given.get("text")} | {
                     "error": given.get("error")
                 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
@@ -49,6 +49,7 @@ def results_of(found: Sequence[Scored]) -> list[ResultsRow]:
     known: dict[str, Any] = {
         "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),
         "bad_videos": plan.bad_videos.summary(bad),
+        "too_long": _counts(sum((Counter(one.entry.stages.too_long) for one in found), Counter())),
         "dimension": f"{len(rows)} tasks",
     }
     sizes = [one.task.sizes.get(split) or one.entry.scores.n for one in found]
@@ -91,7 +92,13 @@ def _measured(plan: Plan, task: Task, entry: Entry) -> ResultsRow:
         "train_rows": entry.stages.train_rows,
         "startup_seconds": entry.stages.startup_seconds,
         "aborted_seconds": entry.stages.aborted_seconds,
+        "too_long": _counts(entry.stages.too_long),
     }
+
+
+def _counts(by_split: Mapping[str, int]) -> str:
+    """Numbers by split, ``train=2,test=1``."""
+    return ",".join(f"{split}={count}" for split, count in by_split.items() if count)
 
 
 def _set(recipe: Recipe) -> ResultsRow:

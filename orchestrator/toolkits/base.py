@@ -63,6 +63,21 @@ class TrainInputs:
 
 
 @dataclass(frozen=True)
+class MeasureInputs:
+    """What measuring samples needs besides the recipe. Paths are as the process sees them from its folder.
+
+    Attributes:
+        model: hub id, or path of a model folder.
+        files: by name, files in the training format, and whether each is shown as in training (else as in inference).
+        out: where the lengths go, by name a list.
+    """
+
+    model: str
+    files: Mapping[str, tuple[str, bool]]
+    out: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a process is: steps or samples done of a total, and the loss."""
 
@@ -146,6 +161,12 @@ class Trainer(Part, Protocol):
 
     def train(self, recipe: Recipe, inputs: TrainInputs) -> Command:
         """The training command."""
+
+    def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command | None:
+        """The command that says how many tokens samples are (`inside.lengths`); ``None`` where the toolkit cuts none.
+
+        Its program is part of no key: it changes neither weights nor answers.
+        """
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """The command that writes merged weights to ``merged/``."""

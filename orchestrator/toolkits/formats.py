@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, TextIO
 
 
@@ -21,3 +22,13 @@ def write_list(records: Iterable[Mapping[str, Any]], file: TextIO) -> int:
         count += 1
     file.write("\n]\n" if count else "[]\n")
     return count
+
+
+def without_rows(text: str, suffix: str, left_out: Collection[int]) -> str:
+    """A training file's text without the rows of these numbers, counted from 0: JSON lines, or one list."""
+    if suffix == ".jsonl":
+        lines = [line for line in text.split("\n") if line]
+        return "".join(f"{line}\n" for at, line in enumerate(lines) if at not in left_out)
+    file = io.StringIO()
+    write_list((row for at, row in enumerate(json.loads(text)) if at not in left_out), file)
+    return file.getvalue()

@@ -10,7 +10,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.errors import InputError
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Checkpoint, Command, Layout, Progress, Say, ignore
+from orchestrator.toolkits.base import Checkpoint, Command, Layout, MeasureInputs, Progress, Say, ignore
 from orchestrator.toolkits.hf_output import OUTPUT
 from orchestrator.toolkits.programs import Programs
 from orchestrator.toolkits.whole import weights_problems
@@ -64,6 +64,23 @@ def device_arguments(recipe: Recipe, device: str, environment: Environment) -> d
     return {"use_cpu": True} if device == "cpu" else {}
 
 
+def length_config(recipe: Recipe, inputs: MeasureInputs) -> dict[str, Any]:
+    """The configuration of a program that measures samples, as far as toolkits have it in common."""
+    model = recipe.model
+    return {
+        "files": {name: {"path": path, "training": training} for name, (path, training) in inputs.files.items()},
+        "out": inputs.out,
+        "model": inputs.model,
+        "revision": model.revision,
+        "template": model.template,
+        "trust_remote_code": model.trust_remote_code,
+        "parts": dict(model.parts),
+        "frames": recipe.video.frames,
+        "train_system": recipe.prompt.train_system,
+        "extra": dict(recipe.training.extra),
+    }
+
+
 TENSORBOARD = f"{OUTPUT}/runs"  # where TensorBoard's files are, below a training's folder
 
 
@@ -111,6 +128,10 @@ class HfTrainer(Programs):
             InputError: always.
         """
         raise InputError(f"{self.name} makes no model from scratch", recipe.place("model.init"), "give model.path")
+
+    def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command | None:  # noqa: ARG002
+        """See `Trainer.lengths`."""
+        return None
 
     def reports(self, recipe: Recipe, folder: Path) -> list[str]:
         """See `Trainer.reports`."""

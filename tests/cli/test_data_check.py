@@ -8,6 +8,7 @@ import pytest
 
 from tests.media import write_video
 from tests.running import call
+from tests.shared import MMLA, needs_mmla
 from tests.tables import table, with_leaks
 
 
@@ -29,7 +30,7 @@ def test_a_label_that_is_none(demo: Path) -> None:
     assert "problems:\n" in said
     assert said.endswith("\n1 problem(s)\n")
     data = json.loads(call("data", "check", "--data-root", demo, "--task", "demo", "--json", code=1))
-    assert list(data) == ["sound", "splits", "leaks", "problems", "warnings"]
+    assert list(data) == ["sound", "splits", "leaks", "text_leaks", "problems", "warnings"]
     assert (data["sound"], len(data["problems"])) == (False, 1)
 
 
@@ -67,6 +68,30 @@ def test_command(root: Path) -> None:
     data = json.loads(check("--data-root", root, "--task", "MELD", "--json"))
     assert data["sound"] is True
     assert data["splits"][0]["published"] == 9989
+
+
+def test_the_same_text_in_a_training_split(root: Path) -> None:
+    long = "This is said in both of them."
+    for name in ("MELD", "MUStARD"):
+        table(root, name, "train", ("3_3", long, "joy" if name == "MELD" else "sincere"))
+    table(root, "MUStARD", "test", ("1_2", long.upper(), "sincere"), ("1_3", "Ho", "sincere"))
+    output = check("--data-root", root, "--task", "MUStARD")
+    assert "\nthe same text in a training split, from 6 words on (12 characters in Chinese)\n" in output
+    assert "MUStARD  test   2     MELD         1 (50.0%)  text\n" in output
+    assert "MUStARD  test   2     MUStARD      1 (50.0%)  (one source)\n" in output
+    data = json.loads(check("--data-root", root, "--task", "MUStARD", "--json"))
+    assert [(leak["train"], leak["text"], leak["within"]) for leak in data["text_leaks"]] == [
+        ("MUStARD", 1, True), ("MELD", 1, False)
+    ]  # fmt: skip
+
+
+@needs_mmla
+def test_all_pairs_fit_a_terminal() -> None:
+    output = check("--data-root", MMLA / "text")
+    found = output[output.index("\nthe same text in a training split") : output.index("\nwarnings:")]
+    leaks = output[output.index("\nleakage:") : output.index("\nthe same text")]
+    assert max(map(len, (found + leaks).splitlines())) <= 80
+    assert len(found.splitlines()) == 40
 
 
 def test_what_is_wrong(root: Path) -> None:

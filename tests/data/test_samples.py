@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import random
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,32 @@ def test_texts_are_kept_to_the_letter(tmp_path: Path) -> None:
         writer.writerows([str(at), text, "joy"] for at, text in enumerate(texts))
     assert [sample.text for sample in read_split(MELD, "test", tmp_path, VIDEOS)] == texts
     assert len(read_split(MELD, "test", tmp_path, VIDEOS, limit=3)) == 3
+
+
+def draw(root: Path, rows: list[str], **how: int) -> list[str]:
+    write(root, "id\ttext\tlabel\n" + "".join(f"{row}\tHi\tjoy\n" for row in rows))
+    return [sample.id for sample in read_split(MELD, "test", root, VIDEOS, **how)]
+
+
+def test_what_a_limit_draws(tmp_path: Path) -> None:
+    """It depends on the ids and the seed alone; a smaller draw is part of a larger one."""
+    rows = [f"{dialogue}_{number}" for dialogue in range(20) for number in range(10)]
+    draws = {limit: draw(tmp_path, rows, limit=limit) for limit in (1, 10, 20, 199, 200, 999)}
+    assert [len(drawn) for drawn in draws.values()] == [1, 10, 20, 199, 200, 200]
+    assert draws[20] == [row for row in rows if row in set(draws[20])]  # as they stood
+    assert set(draws[1]) < set(draws[10]) < set(draws[20]) < set(draws[199]) < set(draws[200])
+    assert draws[10] == ["1_0", "2_7", "4_7", "6_2", "7_2", "9_6", "12_3", "13_1", "14_0", "14_9"]
+    shuffled = random.Random(7).sample(rows, len(rows))
+    assert set(draw(tmp_path, shuffled, limit=10)) == set(draws[10])
+    assert set(draw(tmp_path, rows, limit=10, seed=1)) != set(draws[10])
+    # without other rows it draws the same from what is left, and no more
+    assert set(draw(tmp_path, [*draws[20], "new"], limit=10)) - {"new"} <= set(draws[10])
+
+
+def test_a_limit_leaves_no_row_unread(tmp_path: Path) -> None:
+    write(tmp_path, GOOD + "2\t2.mp4\tHi\tjoi\n")
+    with pytest.raises(InputError, match="`joi` is not a label"):
+        read_split(MELD, "test", tmp_path, VIDEOS, limit=1)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ def told(before: Plan, after: Plan) -> dict[str, list[str]]:
         ("seed=42", "seed=1", each("seed 42 -> 1", "init", "train")),
         ("data.limit=null", "data.limit=5",
          each("data.limit (none) -> 5", "init", "convert", "infer")),
+        ("data={limit: 5}", "data={limit: 6, limit_seed: 1}",
+         {kind: ["data.limit 5 -> 6", "data.limit_seed 0 -> 1"] for kind in ("init", "convert", "infer")}),
         ("prompt.system=null", "prompt.system=Be kind.",
          each('prompt.system (none) -> "Be kind."', "init", "convert", "infer")),
         ("inference.split=test", "inference.split=dev",
@@ -72,6 +74,25 @@ def test_settings_are_told_by_value(data: Path, old: str, new: str, said: dict[s
     if "config" in old:
         found = {"init": found["init"]}
     assert found == said
+
+
+def test_what_a_training_mix_leaves_out(data: Path) -> None:
+    def plan(*chosen: str) -> Plan:
+        return demo_plan(data, "method=it", *chosen)
+
+    none, by_id, by_text = plan(), plan("it.exclude_leaks=ids"), plan("it.exclude_leaks=text")
+    assert told(by_id, plan("it.exclude_leaks=true")) == {}
+    assert told(none, by_id) == {"convert": ["it.exclude_leaks false -> true"]}
+    assert told(none, by_text) == {"convert": ["it.exclude_leaks false -> text"]}
+    assert told(by_id, by_text) == {"convert": ["it.exclude_leaks true -> text"]}
+    other = plan("it.exclude_leaks=text", "it.leak_words=5", "it.leak_characters=9")
+    assert told(by_text, other) == {"convert": ["it.leak_words 6 -> 5", "it.leak_characters 12 -> 9"]}
+
+
+def test_a_limit_that_took_the_first_rows() -> None:
+    assert differences({"limit": 5}, {"limit": 5, "drawn": {"seed": 0, "version": 1}}) == [
+        "how data.limit chooses its samples"
+    ]
 
 
 def test_how_videos_are_shown(data: Path) -> None:

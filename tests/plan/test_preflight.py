@@ -69,6 +69,37 @@ def test_how_much_leaks_is_said(tmp_path: Path) -> None:
     assert said == ["MELD: it.exclude_leaks leaves out 1 of its training samples"]
 
 
+def test_how_much_leaks_by_text_is_said(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    said_twice, elsewhere = "We say this one more time here.", "And this is another long one, too."
+    table(
+        root,
+        "MELD",
+        "train",
+        ("MELD_0_1", "Hi", "joy"),
+        ("MELD_0_2", said_twice, "joy"),
+        ("MELD_0_3", elsewhere, "joy"),
+    )
+    table(root, "MELD", "test", ("MELD_9_1", said_twice, "joy"), ("MELD_0_1x", "Hi", "joy"))
+    table(root, "MUStARD", "train", ("1_1", "Ho", "sincere"))
+    table(root, "MUStARD", "test", ("1_2", elsewhere.lower(), "sincere"))
+    text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MUStARD]\nselect: {strategy: last}\n"
+
+    def said(choice: str, *more: str) -> list[str]:
+        found: list[str] = []
+        plan = plan_of_text(tmp_path, text, root, f"it.exclude_leaks={choice}", *more)
+        assert preflight.problems_of(plan, say=found.append) == []
+        return found
+
+    assert said("ids") == said("true") == said("false") == []
+    stay = "1 of its training samples have the text of one that it, or a task of its source, holds out"
+    assert said("text") == [
+        "MELD: it.exclude_leaks leaves out 1 of its training samples, 1 of them by text",
+        f"MELD: {stay}; within one data set they stay",
+    ]
+    assert said("text", "it.leak_words=9") == []
+
+
 @pytest.mark.parametrize(
     ("model", "override", "problem"),
     [

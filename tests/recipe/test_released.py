@@ -395,6 +395,16 @@ def test_arguments_of_training(data: Path) -> None:
     assert (config["frames"], config["max_pixels"], config["max_new_tokens"]) == (4, 151200, 128)
 
 
+@pytest.mark.parametrize(
+    ("name", "end"), [("qwen2_7b", "`<|im_end|>`;"), ("qwen2_vl_7b", "`<|im_end|>`;"), ("internlm2_5_7b", "`</s>`;")]
+)
+def test_how_the_release_ended_an_answer_is_said(name: str, end: str) -> None:
+    entry = released_recipe(f"{name}_sft").released
+    assert entry is not None
+    assert entry.note is not None
+    assert end in entry.note
+
+
 def test_tokens_are_counted_as_training_sees_videos() -> None:
     short = released_recipe("qwen2_vl_7b_sft", "train.max_length=600")
     assert any("64 frames of up to 16384 pixels" in problem for problem in trainer("llamafactory").problems(short))

@@ -82,6 +82,18 @@ prompt: {{history: [[hello, Hi there.]]}}
     assert longer == f"{head}{turn}<|im_start|>user\n{tail}"
 
 
+def test_what_stands_behind_a_trained_answer(llamafactory_env: Environment) -> None:
+    """What `released.yaml` says of the pinned templates: a line break behind the end, and no end besides."""
+    program = """if True:
+        import json
+        from llamafactory.data.template import TEMPLATES
+        used = [TEMPLATES[name] for name in ("qwen", "qwen2_vl", "intern2")]
+        print(json.dumps([[one.format_assistant.apply(content="X"), one.efficient_eos] for one in used]))
+    """
+    done = subprocess.run([llamafactory_env.python, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout.splitlines()[-1]) == [[["X<|im_end|>\n"], False]] * 3
+
+
 @pytest.mark.long
 def test_video(tmp_path: Path) -> None:
     """Two frames a second in training, four in inference; and training without any system message, if so wished."""

@@ -15,15 +15,20 @@ from orchestrator.plan.plan import Stage
 from orchestrator.prompts.examples import request_lines, samples_of
 from orchestrator.run import journals
 from orchestrator.run.stages.context import Context
+from orchestrator.run.stages.lengths import asked_too_long
 from orchestrator.scores.answers import Parser
 
 
 class Answered(NamedTuple):
-    """How many requests were answered, how many of them by an error, and how many processes shared them."""
+    """How many requests were answered, how many of them by an error, and how many processes shared them.
+
+    ``too_long``: the samples that were not asked, with their tokens.
+    """
 
     requests: int
     errors: int
     processes: int
+    too_long: dict[str, int]
 
 
 def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None, split: str) -> Answered:
@@ -33,8 +38,13 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
         StageError: a process failed, or the answers do not fit the requests, or every one is an error; or the data is
             not what was planned for, or the checkpoint is damaged.
     """
-    lines = list(request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.usable))
-    requests = [json.loads(line) for line in lines]
+    every = request_lines(context.recipe, context.job.tasks, split, context.plan.bad_videos.usable)
+    too_long = asked_too_long(context, stage, folder, split)
+    asked = [(line, request) for line in every if (request := json.loads(line))["id"] not in too_long]
+    if too_long and not asked:
+        message = f"not one of {len(too_long):,} samples of the {split} split is within train.max_length"
+        raise StageError(f"{message}\n    raise it")
+    lines, requests = [line for line, _ in asked], [request for _, request in asked]
     atomic_write(folder / REQUESTS, "".join(f"{line}\n" for line in lines))
     context.need_unchanged(stage)
     context.need_weights(checkpoint)
@@ -60,7 +70,7 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
     # one of several processes that had a single request cannot tell that all fail, and ends well
     if given and len(errors) == len(given):
         raise StageError(f"every request failed; the first error: {errors[0]}\n    whole log: {folder / LOG}")
-    return Answered(len(lines), len(errors), len(todo))
+    return Answered(len(lines), len(errors), len(todo), too_long)
 
 
 def accuracy_on(context: Context, folder: Path, split: str) -> float:

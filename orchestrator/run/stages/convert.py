@@ -9,12 +9,12 @@ from itertools import chain
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.leaks import leaked_ids
+from orchestrator.data.leaks import leaked
 from orchestrator.data.samples import Sample, split_file
 from orchestrator.machine.files import atomic_write
 from orchestrator.plan.outputs import ConvertOutputs
 from orchestrator.plan.plan import TRAIN_SPLITS, Stage
-from orchestrator.prompts.examples import Example, examples_of, system_of
+from orchestrator.prompts.examples import Example, examples_of, samples_of, system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.stages.context import Context
 from orchestrator.toolkits.released import layout_of, write_released
@@ -33,11 +33,14 @@ def convert(context: Context, stage: Stage) -> ConvertOutputs:
     root = Path(recipe.data.root)
     bad: dict[str, dict[str, int]] = {split: {} for split in TRAIN_SPLITS}
     outputs = ConvertOutputs(rows={}, videos=video_folder(recipe), bad_videos=bad, leaks=0)
+    leaks = _leaks(recipe, context.job.tasks)
     for split in TRAIN_SPLITS:
         tasks = [task for task in context.job.tasks if split_file(task, split, root)]
         if not tasks:
             continue
-        examples: Iterable[Example] = chain.from_iterable(_examples(context, task, split, outputs) for task in tasks)
+        examples: Iterable[Example] = chain.from_iterable(
+            _examples(context, task, split, leaks.get(task, set()), outputs) for task in tasks
+        )
         if len(tasks) > 1:
             mixed = list(examples)
             random.Random(recipe.seed).shuffle(mixed)
@@ -59,15 +62,22 @@ def convert(context: Context, stage: Stage) -> ConvertOutputs:
     return outputs
 
 
-def _examples(context: Context, task: Task, split: str, outputs: ConvertOutputs) -> Iterator[Example]:
+def _leaks(recipe: Recipe, tasks: Sequence[Task]) -> dict[Task, set[str]]:
+    """By task, the ids of the training samples that `it.exclude_leaks` leaves out."""
+    data, it = recipe.data, recipe.it
+    if not it.exclude_leaks:
+        return {}
+    found = leaked(tasks, tasks, Path(data.root), columns=data.columns, text=it.leak_texts)
+    return {task: one.ids for task, one in found.items()}
+
+
+def _examples(context: Context, task: Task, split: str, leaks: set[str], outputs: ConvertOutputs) -> Iterator[Example]:
     """A task's examples to train on; what is left out or changed of them is counted in the outputs."""
     recipe = context.recipe
     bad = context.plan.bad_videos
 
     def chosen(samples: Sequence[Sample]) -> Sequence[Sample]:
-        if recipe.it.exclude_leaks and split == "train":
-            data = recipe.data
-            leaks = leaked_ids(task, context.job.tasks, Path(data.root), columns=data.columns)
+        if split == "train":
             kept = [sample for sample in samples if sample.id not in leaks]
             outputs.leaks += len(samples) - len(kept)
             samples = kept
@@ -75,6 +85,21 @@ def _examples(context: Context, task: Task, split: str, outputs: ConvertOutputs)
         return bad.usable(samples)
 
     return examples_of(recipe, task, split, chosen, training=True)
+
+
+def order_of(context: Context, split: str) -> list[str]:
+    """What stands in each row of a converted split, as ``<task>/<sample id>``."""
+    recipe, root = context.recipe, Path(context.recipe.data.root)
+    tasks = [task for task in context.job.tasks if split_file(task, split, root)]
+    leaks = _leaks(recipe, context.job.tasks) if split == "train" else {}
+    names = []
+    for task in tasks:
+        out = leaks.get(task, set())
+        samples = [sample for sample in samples_of(recipe, task, split) if sample.id not in out]
+        names += [f"{task.name}/{sample.id}" for sample in context.plan.bad_videos.usable(samples)]
+    if len(tasks) > 1:
+        random.Random(recipe.seed).shuffle(names)
+    return names
 
 
 def video_folder(recipe: Recipe) -> str | None:

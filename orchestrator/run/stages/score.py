@@ -6,10 +6,10 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
-from orchestrator.data.bad_videos import SKIPPED
 from orchestrator.data.samples import Sample
 from orchestrator.errors import StageError
 from orchestrator.machine.checkout import git_commit
@@ -21,6 +21,7 @@ from orchestrator.prompts.examples import samples_of
 from orchestrator.run import journals
 from orchestrator.run.answer_tables import write_table
 from orchestrator.run.entries import Entry, Provenance, Scoring, read_entries, write_entries
+from orchestrator.run.skipped import not_asked
 from orchestrator.run.stages.context import AGAIN, Context
 from orchestrator.scores import metrics
 from orchestrator.scores.answer_file import AnswerRow
@@ -44,8 +45,9 @@ def score(context: Context, stage: Stage) -> ScoreOutputs:
     entries = []
     for task in context.job.tasks:
         samples = samples_of(recipe, task, recipe.inference.split)
-        _need_asked(asked, task, samples, predictions, answered.bad_videos.get(task.name, 0))
-        found = score_task(stage.folder, task, samples, predictions, recipe.name)
+        long = {name: tokens for name, tokens in answered.too_long.items() if name.startswith(f"{task.name}/")}
+        _need_asked(asked, task, samples, predictions, answered.bad_videos.get(task.name, 0) + len(long))
+        found = score_task(stage.folder, task, samples, predictions, recipe.name, long)
         row = Scoring(
             run_id=context.launcher.run_id,
             git_commit=git_commit(),
@@ -93,7 +95,7 @@ def _predictions(asked: Stage) -> dict[str, journals.Prediction]:
 def _need_asked(
     asked: Stage, task: Task, samples: Sequence[Sample], predictions: Collection[str], skipped: int
 ) -> None:
-    """See that a sample that was not asked is one of those whose bad video was skipped.
+    """See that a sample that was not asked is one of those that were skipped: for a bad video, or as too long.
 
     Raises:
         StageError: it is none; the next run asks it.
@@ -102,7 +104,7 @@ def _need_asked(
     if missing and len(missing) != skipped:
         reopen(asked.folder)
         count = f"{len(missing):,} of {len(samples):,} samples of {task.name} were not asked"
-        raise StageError(f"{count}, but {skipped:,} have a bad video that was skipped\n{AGAIN}it asks the others")
+        raise StageError(f"{count}, but {skipped:,} were skipped\n{AGAIN}it asks the others")
 
 
 class Scored(NamedTuple):
@@ -117,7 +119,12 @@ class Scored(NamedTuple):
 
 
 def score_task(
-    folder: Path, task: Task, samples: Sequence[Sample], predictions: Mapping[str, Mapping[str, Any]], recipe: str = ""
+    folder: Path,
+    task: Task,
+    samples: Sequence[Sample],
+    predictions: Mapping[str, Mapping[str, Any]],
+    recipe: str = "",
+    too_long: Mapping[str, int] = MappingProxyType({}),
 ) -> Scored:
     """Score one task's answers and keep each beside its label, see `answer_tables`.
 
@@ -128,13 +135,15 @@ def score_task(
         predictions: by ``<task>/<sample id>``: ``text`` and ``seconds``, or ``error`` where there is no answer. What
             was not asked was skipped, see `BadVideos.usable`.
         recipe: whose answers they are.
+        too_long: what was skipped as too long, with its tokens.
     """
     parser = Parser(task.labels)
     parsed, texts = [], []
     seconds = 0.0
     table: list[AnswerRow] = []
     for sample in samples:
-        given = predictions.get(f"{task.name}/{sample.id}", {"error": SKIPPED})
+        name = f"{task.name}/{sample.id}"
+        given = predictions.get(name) or {"error": not_asked(name, too_long)}
         text = given.get("text")
         answer = parser.parse(text)
         parsed.append(answer)

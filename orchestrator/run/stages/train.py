@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from orchestrator.data.samples import split_file
 from orchestrator.errors import StageError
@@ -15,6 +16,7 @@ from orchestrator.plan.record import read, write
 from orchestrator.prompts.examples import samples_of
 from orchestrator.run.stages.context import Context
 from orchestrator.run.stages.convert import convert, video_folder
+from orchestrator.run.stages.lengths import keep_the_rest, training_too_long
 from orchestrator.toolkits.base import Trainer
 
 
@@ -28,15 +30,20 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     converted = stage.input("convert")
     context.need_intact(converted)
     outputs = converted.outputs(ConvertOutputs)
-    rows = outputs.rows.get("train", 0)
+    if outputs.videos != video_folder(context.recipe):
+        # the data moved since it was converted: its files name the videos where they were
+        _convert_again(context, converted)
+    # what it is not measured on need not fit
+    used = [split for split in outputs.rows if split == "train" or context.recipe.select.strategy == "best_eval"]
+    too_long = training_too_long(context, stage, converted, used)
+    rows = outputs.rows.get("train", 0) - len(too_long.get("train", {}))
+    told: dict[str, Any] = {"too_long": too_long} if too_long else {}
     log = stage.folder / LOG
     if log.exists() and not trainer.train_problems(stage.folder, since(log), rows):
         # it was stopped between its last step and its exit
         context.goes_on_from("its last step")
-        return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from="its last step")
-    if outputs.videos != video_folder(context.recipe):
-        # the data moved since it was converted: its files name the videos where they were
-        _convert_again(context, converted)
+        return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from="its last step", **told)
+    keep_the_rest(context, stage, converted, too_long)
     videos = list(_videos(context))
     context.need_unchanged(converted)
     context.need_unchanged(stage)
@@ -54,7 +61,7 @@ def train(context: Context, stage: Stage) -> TrainOutputs:
     if problems := trainer.train_problems(stage.folder, since(log, before), rows):
         what = "\n".join(f"    - {problem}" for problem in problems)
         raise StageError(f"training ended with status 0, but:\n{what}\n    whole log: {log}")
-    return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from=resume)
+    return TrainOutputs(steps=_steps(trainer, stage.folder), resumed_from=resume, **told)
 
 
 def _convert_again(context: Context, converted: Stage) -> None:

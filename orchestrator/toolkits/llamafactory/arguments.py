@@ -61,11 +61,11 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
     return arguments | hf_trainer.device_arguments(recipe, inputs.device, environment)
 
 
-def video_arguments(recipe: Recipe) -> dict[str, Any]:
+def video_arguments(recipe: Recipe, *, training: bool = True) -> dict[str, Any]:
     """The settings under which exactly `video.frames` frames are taken, evenly spaced, from any clip.
 
-    With `video.training`, so many frames a second instead, up to a number.
+    With `video.training`, so many frames a second instead, up to a number, but in training alone.
     """
-    if seen := recipe.video.training:
+    if training and (seen := recipe.video.training):
         return {"video_fps": seen.fps, "video_maxlen": seen.frames, "video_max_pixels": seen.max_pixels}
     return {"video_fps": 100.0, "video_maxlen": recipe.video.frames, "video_max_pixels": recipe.video.max_pixels}

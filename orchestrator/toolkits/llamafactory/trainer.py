@@ -14,11 +14,11 @@ import yaml
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Command, Progress, TrainInputs
+from orchestrator.toolkits.base import Command, MeasureInputs, Progress, TrainInputs
 from orchestrator.toolkits.formats import turns, write_list
 from orchestrator.toolkits.hf_output import OUTPUT
-from orchestrator.toolkits.hf_trainer import HfTrainer
-from orchestrator.toolkits.llamafactory.arguments import train_arguments
+from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
+from orchestrator.toolkits.llamafactory.arguments import train_arguments, video_arguments
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 from orchestrator.toolkits.llamafactory.released import LAYOUTS
 from orchestrator.toolkits.llamafactory.settings import CACHE, UNSET, model_problems, process_environment
@@ -125,6 +125,16 @@ class Trainer(HfTrainer):
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
         line = (*launcher, *self.line("train", "train.yaml"))
         return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
+
+    def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
+        """See `Trainer.lengths`."""
+        video = recipe.modality == "video"
+        asked = video_arguments(recipe, training=False) if video else {}
+        trained = video_arguments(recipe) if video else {}
+        if recipe.prompt.train_system == "":
+            trained["default_system"] = ""
+        config = length_config(recipe, inputs) | {"as_trained": trained, "as_asked": asked}
+        return self.configured("lengths", config, process_environment(recipe, "cpu"))
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

@@ -13,6 +13,8 @@ from orchestrator.toolkits import hf_trainer
 from orchestrator.toolkits.base import TrainInputs
 from orchestrator.toolkits.llava_next.settings import ATTENTION, vision_tower
 
+PLACEHOLDER = 8  # more tokens than a placeholder has as text
+
 
 def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environment) -> dict[str, Any]:
     """The flags for a recipe, without the recipe's `train.extra`; those that the checkpoint's configuration decides
@@ -32,7 +34,9 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         # exactly so many frames, from the first to the last; by default it would take one a second, however many
         "frames_upbound": recipe.video.frames,
         "force_sample": True,
-        "model_max_length": train.max_length,
+        # nothing is cut: what is longer than train.max_length is not among the rows. The guard in inside/train.py
+        # counts a placeholder as the text that it is not, a few tokens more
+        "model_max_length": train.max_length + PLACEHOLDER,
         "attn_implementation": ATTENTION[model.attention],
         "evaluation_strategy": "no",
         **hf_trainer.arguments(recipe),

@@ -13,10 +13,10 @@ from orchestrator.machine.logs import LOG
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Command, Say, TrainInputs, ignore
+from orchestrator.toolkits.base import Command, MeasureInputs, Say, TrainInputs, ignore
 from orchestrator.toolkits.formats import turns, write_list
 from orchestrator.toolkits.hf_output import OUTPUT
-from orchestrator.toolkits.hf_trainer import HfTrainer
+from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
 from orchestrator.toolkits.llava_next.arguments import flags, train_arguments
 from orchestrator.toolkits.llava_next.inside.model import SYSTEM, question, video_tokens
 from orchestrator.toolkits.llava_next.released import LAYOUTS
@@ -131,6 +131,12 @@ class Trainer(HfTrainer):
                 env = ON_CPU | {"LOCAL_SIZE": str(resources.processes_per_node)} | env
         line = (*launcher, *self.line("train", *flags(arguments)))
         return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
+
+    def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
+        """See `Trainer.lengths`."""
+        tower = vision_tower(recipe)
+        config = length_config(recipe, inputs) | ({"parts": {"vision_tower": tower}} if tower else {})
+        return self.configured("lengths", config, process_environment(recipe, "cpu"))
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

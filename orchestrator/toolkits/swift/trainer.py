@@ -18,9 +18,9 @@ from orchestrator.machine.files import read_json
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Command, Progress, TrainInputs
+from orchestrator.toolkits.base import Command, MeasureInputs, Progress, TrainInputs
 from orchestrator.toolkits.hf_output import OUTPUT
-from orchestrator.toolkits.hf_trainer import HfTrainer
+from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
 from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.settings import training_problems
 from orchestrator.toolkits.swift.arguments import ACCURACY, command_line, loader_defaults, train_arguments
@@ -97,6 +97,10 @@ class Trainer(HfTrainer):
                 env = ON_CPU | env
         line = (*launcher, *self.line("train", *command_line(arguments)))
         return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
+
+    def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
+        """See `Trainer.lengths`."""
+        return self.configured("lengths", length_config(recipe, inputs), process_environment(recipe, "cpu"))
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

@@ -10,10 +10,10 @@ from typing import Any, TextIO
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Command, TrainInputs
+from orchestrator.toolkits.base import Command, MeasureInputs, TrainInputs
 from orchestrator.toolkits.formats import turns, write_list
 from orchestrator.toolkits.hf_output import OUTPUT
-from orchestrator.toolkits.hf_trainer import HfTrainer
+from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
 from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.videollama2.arguments import default_arguments, flags, train_arguments
 from orchestrator.toolkits.videollama2.inside.utterance import neutralise
@@ -68,6 +68,12 @@ class Trainer(HfTrainer):
         if train.deepspeed or resources.processes > 1:
             line = (*torchrun(resources), *line)
         return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
+
+    def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
+        """See `Trainer.lengths`."""
+        return self.configured(
+            "lengths", with_parts(recipe, length_config(recipe, inputs)), process_environment(recipe, "cpu")
+        )
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`: a complete model that `model.path` of a zero_shot recipe can name."""

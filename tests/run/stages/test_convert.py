@@ -34,6 +34,21 @@ def work(plan: Plan, kind: Kind) -> tuple[Path, Any]:
     return stage.folder, outputs
 
 
+def test_leaks_by_text_leave_the_training_mix(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    long = "This is said in both of them."
+    table(root, "MELD", "train", ("MELD_0_1", "Hi", "joy"), ("MELD_0_2", long, "joy"), ("MELD_0_3", "Ho", "joy"))
+    table(root, "MUStARD", "train", ("1_1", long, "sincere"))
+    table(root, "MUStARD", "test", ("1_2", long.upper(), "sincere"), ("1_3", "Ho", "sincere"))
+    text = "method: it\nmodel: tiny_qwen2\ntasks: [MELD, MUStARD]\nselect: {strategy: last}\n"
+    left = {}
+    for choice in ("ids", "text"):
+        folder, outputs = work(plan_of_text(tmp_path, text, root, f"it.exclude_leaks={choice}"), "convert")
+        left[choice] = (outputs.leaks, outputs.rows["train"], (folder / "train.json").read_text().count(long))
+    # what MUStARD itself holds out stays in its own training split
+    assert left == {"ids": (0, 4, 2), "text": (1, 3, 1)}
+
+
 @pytest.fixture
 def videos(tmp_path: Path) -> Path:
     return with_bad_videos(tmp_path / "data")
