@@ -20,4 +20,5 @@ def infer(context: Context, stage: Stage) -> InferOutputs:
     prompts = {task.name: prompt_label(context.recipe, task) for task in context.job.tasks}
     counts = answer(context, stage, stage.folder, checkpoint, split)
     name = checkpoint.name if checkpoint else None
-    return InferOutputs(**counts._asdict(), bad_videos=found, prompts=prompts, checkpoint=name)
+    known = {key: value for key, value in counts._asdict().items() if value is not None}
+    return InferOutputs(**known, bad_videos=found, prompts=prompts, checkpoint=name)
