@@ -8,7 +8,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.plan_needs import figures, need_data, said, whole
+from orchestrator.cli.plan_needs import billed, figures, need_data, said, whole
 from orchestrator.cli.table import counted, table, wrapped
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
@@ -113,6 +113,8 @@ def _print_plan(plan: Plan, needs: Sequence[Need], *, with_files: bool) -> None:
             print(wrapped("; ".join(before[stage].reasons), "         why: "))
         if stage in wanted and (takes := said(wanted[stage])):
             print(f"         takes {takes}")
+        if stage in wanted and (bill := wanted[stage].bill):
+            print(wrapped(billed(bill), "         "))
         command = command_of(plan, stage, device) if stage in wanted else None
         if command is None:
             continue
