@@ -303,3 +303,58 @@ def test_kill_and_resume_without_a_key(tmp_path: Path, server: Server) -> None:
     assert len(server.asked) <= 60 + 2 * 3  # only the batch in flight is, at each kill
     assert {authorization for *_, authorization in server.asked} == {"Bearer none"}
     assert server.most_open == 3  # a batch is asked at once
+
+
+def test_what_the_server_failed_at_is_left_for_the_next_run(tmp_path: Path, server: Server) -> None:
+    """No score is made of answers with holes, none of the others is lost, and what all of it cost stands in the end."""
+    poisoned = {3, 11, 12}
+
+    def reply(number: int, attempt: int, body: dict[str, Any]) -> Reply:
+        if len(server.asked) == 5:
+            return failure(429, "come back", Retry_After="5")
+        return failure(500, "this one I cannot stand") if number in poisoned else completion()
+
+    server.reply = reply
+    more = "resources: {env: {MMLA_API_RETRIES: '1'}}\ninference: {batch_size: 4}\n"
+    recipe = write_recipe(tmp_path, 30, more=more)
+    recipe.write_text(recipe.read_text().replace("gpus: 0", "gpus: 0, prices: {input: 1000, output: 2000}"))
+    shell = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": server.url}
+    said = orchestrator(recipe, tmp_path, code=1, **shell)
+    assert "zero_shot/infer: FAILED" in said
+    assert "3 of 30 requests are left without an answer: the server failed at each of them 2 times; the last" in said
+    assert "run the same command again: it asks these again" in said
+    assert "waits 5.0 s until " in said  # at once, not in the log alone
+    assert "demo/r3 is left for the next run: the server failed at it 2 times" in said
+    assert f"whole log: {infer_folder(tmp_path)}/log.txt" in said
+    assert not (tmp_path / "api.csv").exists()
+    kept = journal(infer_folder(tmp_path))
+    assert set(kept) == set(range(30)) - poisoned
+    record = json.loads((infer_folder(tmp_path) / "stage.json").read_text())
+    assert record["state"] == "failed"
+    assert record["error"].startswith("3 of 30 requests are left without an answer")
+    server.reply = lambda number, attempt, body: completion()
+    before = len(server.asked)
+    said = orchestrator(recipe, tmp_path, **shell)
+    assert {asked.number for asked in server.asked[before:]} == poisoned
+    assert len(server.asked) == before + 3
+    after = journal(infer_folder(tmp_path))
+    assert {number: after[number] for number in kept} == kept
+    assert pd.read_csv(tmp_path / "api.csv").iloc[0]["error"] == 0
+    assert "spent: 37 requests, 3,000 + 210 tokens (prompt + answers), 3.4200 USD" in said
+    spent = json.loads((infer_folder(tmp_path) / "stage.json").read_text())["outputs"]["spent"]
+    assert (spent["requests"], spent["prompt_tokens"], spent["answer_tokens"]) == (30 + 3 * 2 + 1, 3000, 210)
+    assert spent["cost"] == pytest.approx(3.42)
+    assert_no_key(tmp_path, said)
+
+
+def test_a_limit_of_cost_is_told_and_raised(tmp_path: Path, server: Server) -> None:
+    recipe = write_recipe(tmp_path, 30, more="inference: {batch_size: 1, max_cost: 1.5}\n")
+    recipe.write_text(recipe.read_text().replace("gpus: 0", "gpus: 0, prices: {input: 1000, output: 2000}"))
+    said = orchestrator(recipe, tmp_path, code=1, OPENAI_BASE_URL=server.url)
+    assert "stopped: inference.max_cost 1.5 USD is reached" in said
+    first = len(server.asked)
+    assert 0.114 * first <= 1.5
+    recipe.write_text(recipe.read_text().replace("max_cost: 1.5", "max_cost: 9"))
+    said = orchestrator(recipe, tmp_path, OPENAI_BASE_URL=server.url)  # the same stage: the limit is in no key
+    assert len(server.asked) == 30
+    assert "spent: 30 requests" in said
