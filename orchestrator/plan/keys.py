@@ -183,8 +183,8 @@ class Inputs:
             "split": split,
             "limit": recipe.data.limit,
             "inference": given(recipe.inference, _PACE),
-            # samples are drawn by batch; greedy answers do not depend on how they are batched
-            "batch_size": recipe.inference.batch_size if sampled else None,
+            # samples are drawn by batch; greedy answers do not depend on how they are batched, nor do a server's
+            "batch_size": recipe.inference.batch_size if sampled and recipe.model.gpus else None,
             "seed": recipe.seed if sampled else None,
             **self._programs("infer"),
         }

@@ -161,7 +161,8 @@ class Stream:
     def _answered(self, *, refused: bool = False) -> None:
         self.gate.answered()
         self._came["refused" if refused else "answers"] += 1
-        if refused and not self._came["answers"] and self._came["refused"] >= REFUSED_AT_FIRST:
+        none = len(self.journal.answered) == len(self.journal.failed)  # nor in an earlier process
+        if refused and none and not self._came["answers"] and self._came["refused"] >= REFUSED_AT_FIRST:
             self.stop(f"the server refused the first {REFUSED_AT_FIRST} requests and answered none\n"
                       "see the errors in predictions.jsonl; nothing is wrong with them? check model.path")  # fmt: skip
 

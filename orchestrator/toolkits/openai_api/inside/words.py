@@ -13,6 +13,7 @@ from orchestrator.toolkits.openai_api.inside.client import Client
 
 SPENT_SECONDS = 60.0
 LONG_WAIT = 5.0  # seconds: of a shorter one only the log tells
+NOTE_SECONDS = 60.0  # between two notes of waiting, unless it takes twice as long
 MOST_GIVEN_UP = 5  # requests of which each is told
 
 
@@ -25,6 +26,7 @@ class Words:
         self._limit = int(config["max_new_tokens"])
         self._told: set[str] = set()
         self._given_up = 0
+        self._waited, self._waited_at = 0.0, 0.0
         self._begun = self._printed = self._spent_at = time.monotonic()
         self._before: Optional[int] = None
         self._answered = 0
@@ -54,7 +56,9 @@ class Words:
         """Nothing is sent for a while; ``asked``: as the server wants it."""
         until = time.strftime(" until %H:%M:%S", time.localtime(time.time() + seconds)) if seconds < 86400 else ""
         line = f"waits {seconds:,.1f} s{until}{', as the server asks (Retry-After)' if asked else ''}: {why}"
-        if seconds >= LONG_WAIT:
+        now = time.monotonic()
+        if seconds >= LONG_WAIT and (seconds >= 2 * self._waited or now - self._waited_at >= NOTE_SECONDS):
+            self._waited, self._waited_at = seconds, now
             self.note(f"{line} ({self._answered:,} of {self.total:,} are answered)")
         else:
             print(self.client.clean(line), flush=True)
