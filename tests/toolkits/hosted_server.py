@@ -113,7 +113,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         server: Server = self.server.server_of  # type: ignore[attr-defined]
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        text = self.rfile.read(length)
+        if len(text) < length:  # the client was killed
+            return
+        body = json.loads(text)
         number = int(re.findall(r"Utterance (\d+)", text_of(body))[0])
         with server.lock:
             attempt = server.times(number)

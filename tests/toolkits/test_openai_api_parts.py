@@ -73,6 +73,19 @@ def test_whose_failure_it_is(status: int, said: str, error: dict[str, Any], kind
 
 
 @pytest.mark.parametrize(
+    ("location", "told"),
+    [
+        ("https://u:p@there.org:8443/v1/chat?token=abc#x", "on to https://there.org:8443/v1/chat (status 302)"),
+        ("/login?next=abc", "on to /login (status 302)"),
+        ("https://[bad", "on to elsewhere (status 302)"),
+        ("", "on to elsewhere (status 302)"),
+    ],
+)
+def test_a_redirect_is_told_without_what_may_be_secret(location: str, told: str) -> None:
+    assert told in str(verdict.of_status(302, "", {}, {"location": location}, {}))
+
+
+@pytest.mark.parametrize(
     ("found", "tokens", "odd"),
     [
         (COUNTED, (10, 2, 0), False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import heapq
 import os
@@ -23,6 +24,7 @@ from orchestrator.toolkits.openai_api.inside.words import Words
 
 # so many refusals and not one answer: it is not the requests
 REFUSED_AT_FIRST = 20
+OUT_OF = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # memory, open files
 AHEAD = 4  # more workers than requests at once, so that clips are decoded before there is room
 
 
@@ -104,6 +106,8 @@ class Stream:
         try:
             pictures = await asyncio.wrap_future(self._decode(request)) if request.get("video") else []
         except Exception as error:
+            if loop.is_out_of_memory(error) or getattr(error, "errno", None) in OUT_OF:
+                raise  # that says nothing about the clip
             self._write(loop.record(request, error))
             return
         finally:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Optional
+from urllib.parse import urlsplit
 
 URL = 0  # no status: what is there is no such server
 ADVICE = {
@@ -85,7 +86,7 @@ def of_status(
     if status >= 500 or status in LATER:
         return Failed(said, wait=retry_after(headers))
     if 300 <= status < 400:
-        there = headers.get("location", "elsewhere")
+        there = _address(headers.get("location", ""))
         return Failed(
             f"in place of an answer the server sends requests on to {there} (status {status}): if that is the right "
             "address, set OPENAI_BASE_URL to it",
@@ -101,6 +102,16 @@ def of_status(
     if status < 400:
         return Failed(f"status {status} in place of an answer ({said})", unsure=True, no_server=True)
     return Stop(f"{said}\n{ADVICE.get(status, ADVICE[404])}")
+
+
+def _address(url: str) -> str:
+    """Where a redirect leads, without a login or what is behind the path, where secrets stand."""
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}" if parts.hostname else ""
+    except ValueError:
+        return "elsewhere"
+    return f"{host}{parts.path}" or "elsewhere"
 
 
 def within(body: Any) -> Optional[tuple[int, Mapping[str, Any]]]:
