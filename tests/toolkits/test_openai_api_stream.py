@@ -148,7 +148,9 @@ def test_answers_that_are_out_are_kept_when_the_run_stops(
     server.reply = reply
     said = ended(start(tmp_path, openai_env, server.url, 40, batch_size=16), 1)
     assert len(server.asked) == 16
-    assert len(journal(tmp_path)) == 15
+    given = journal(tmp_path)
+    assert len(given) == 15
+    assert 1.5 < sum(line["seconds"] for line in given.values()) < 10  # of all together, not of each
     assert sum(server.paid.values()) == 15
     assert "check OPENAI_API_KEY\n25 of 40 requests are left" in said
 
@@ -273,3 +275,19 @@ def test_a_server_that_refuses_everything_is_not_asked_everything(
     said = ended(start(tmp_path, openai_env, server.url, 200), 1)
     assert "the server refused the first 20 requests and answered none" in said
     assert len(server.asked) <= 24
+
+
+def test_an_outage_is_waited_for(tmp_path: Path, server: Server, openai_env: Environment) -> None:
+    """Six seconds of a gateway's errors amid a run: nothing is lost, and hardly anything is sent meanwhile."""
+    began: list[float] = []
+
+    def reply(number: int, attempt: int, body: dict[str, Any]) -> Reply:
+        if len(server.asked) == 30:
+            began.append(time.monotonic())
+        down = began and time.monotonic() - began[0] < 6
+        return failure(502, "bad gateway") if down else completion()._replace(seconds=0.05)
+
+    server.reply = reply
+    ended(start(tmp_path, openai_env, server.url, 100, retries=8, batch_size=8))
+    assert len(journal(tmp_path)) == 100
+    assert 8 <= len(server.asked) - 100 <= 60

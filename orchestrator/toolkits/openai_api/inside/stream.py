@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import hashlib
 import heapq
 import os
+import random
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -46,12 +46,14 @@ class Stream:
         self.gate = Gate(int(config["batch_size"]), words.waits)
         self.left: dict[str, str] = {}
         self.stopped = ""
-        # in no order of their length: requests that the server cannot stand, the longest, must not come all at once
-        self._fresh = deque(sorted(todo, key=lambda one: hashlib.sha256(one["id"].encode("utf-8", "replace")).digest()))
+        # in no order of their length, and in another each time: requests that the server cannot stand, mostly the
+        # longest, must not come all at once, nor be the first of every run
+        self._fresh = deque(random.sample(todo, len(todo)))
         self._again: list[tuple[float, int, loop.Request]] = []
         self._tries: Counter[str] = Counter()
         self._came = Counter[str]()
         self._decoders = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
+        self._last = time.monotonic()  # when an answer came
         self._pictures: dict[str, Future[list[question.Picture]]] = {}
 
     async def run(self) -> None:
@@ -114,7 +116,6 @@ class Stream:
             self._pictures.pop(request["id"], None)
         messages = question.messages_of(request, pictures)
         bound = usage.at_most(messages, pictures, int(self.config["max_new_tokens"]), self.budget.prices)
-        begun = time.monotonic()
         again = True
         while again:  # once more where it was sent in words that the server does not know
             try:
@@ -122,9 +123,9 @@ class Stream:
             except Stopped:
                 self.gate.stop()
                 raise
-            again = await self._send(request, messages, self.ledger.scaled(bound), begun)
+            again = await self._send(request, messages, self.ledger.scaled(bound))
 
-    async def _send(self, request: loop.Request, messages: list[question.Message], bound: Tokens, begun: float) -> bool:
+    async def _send(self, request: loop.Request, messages: list[question.Message], bound: Tokens) -> bool:
         """Send a request that may be sent; returns whether it is to be sent again in other words."""
         number, sent_at, options = self.ledger.sent(request["id"], bound), time.monotonic(), self.options.current
         tokens, estimated, unsure = None, False, False
@@ -154,7 +155,10 @@ class Stream:
         else:
             self._answered()
             line = loop.record(request, answer)
-            line |= {"seconds": round(time.monotonic() - begun, 4), "tokens": list(tokens)}
+            now = time.monotonic()
+            # its share of the time, so that the sum is the time that all took
+            line |= {"seconds": round(now - self._last, 4), "tokens": list(tokens)}
+            self._last = now
             self._write(line)
         finally:
             # behind the answer: what is not in the journal when this process is killed counts as lost
