@@ -50,6 +50,9 @@ ONCE: dict[str, Callable[[], Reply]] = {
     "ended with an error": lambda: completion("It is", "error"),
     "nothing": lambda: Reply(200, "", {}),
     "a list": lambda: Reply(200, [1], {}),
+    "not packed as it says": lambda: completion()._replace(headers={"Content-Encoding": "gzip"}),
+    "nested too deep": lambda: Reply(200, "[" * 200_000, {}),
+    "no protocol": lambda: Reply(200, "", {"Content-Length": "-5"}),
     "a page": lambda: Reply(200, "<html>hello</html>", {}),
     "sends on to itself": lambda: Reply(307, "", {"Location": "/v1/chat/completions"}),
     "sends on": lambda: Reply(302, "", {"Location": "http://127.0.0.1:9/login"}),
@@ -133,7 +136,7 @@ def test_whatever_a_server_does_is_asked_again_or_recorded(
 # those of the above of which nobody can say whether they are charged
 said_unsure = {
     "too slow", "a trickle", "cut", "cut in its length", "hangs up", "an error as an answer", "nothing", "a list",
-    "a page",
+    "a page", "not packed as it says", "nested too deep", "no protocol",
 }  # fmt: skip
 
 
@@ -291,3 +294,15 @@ def test_an_outage_is_waited_for(tmp_path: Path, server: Server, openai_env: Env
     ended(start(tmp_path, openai_env, server.url, 100, retries=8, batch_size=8))
     assert len(journal(tmp_path)) == 100
     assert 8 <= len(server.asked) - 100 <= 60
+
+
+def test_what_cannot_be_sent_is_that_requests_error(tmp_path: Path, server: Server, openai_env: Environment) -> None:
+    requests = [request(number) for number in range(3)]
+    requests[1]["prompt"] += " half a pair: \ud83d"
+    requests[2]["prompt"] += " \u2028 \x00 \U0001f600 \x1b[2J"
+    ended(start(tmp_path, openai_env, server.url, requests))
+    given = journal(tmp_path)
+    assert "the prompt holds what cannot be sent" in given[1]["error"]
+    assert [given[number]["text"] for number in (0, 2)] == [GOOD, GOOD]
+    (asked,) = (asked for asked in server.asked if asked.number == 2)
+    assert asked.body["messages"][0]["content"] == requests[2]["prompt"]
