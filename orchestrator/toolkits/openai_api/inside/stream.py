@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import heapq
+import itertools
 import os
 import random
 import time
@@ -50,6 +51,7 @@ class Stream:
         # longest, must not come all at once, nor be the first of every run
         self._fresh = deque(random.sample(todo, len(todo)))
         self._again: list[tuple[float, int, loop.Request]] = []
+        self._order = itertools.count()  # of what comes again: requests cannot be compared
         self._tries: Counter[str] = Counter()
         self._came = Counter[str]()
         self._decoders = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
@@ -186,7 +188,7 @@ class Stream:
             self.words.gives_up(request["id"], tries, said)
         else:
             due = time.monotonic() + max(backoff(tries - 1), 0.0 if failure.busy else failure.wait or 0.0)
-            heapq.heappush(self._again, (due, self.ledger.totals.requests, request))
+            heapq.heappush(self._again, (due, next(self._order), request))
         # where nobody was ever met, it is more likely the address than a hiccup
         patience = min(1, self.client.retries) if failure.no_server and not self._came else self.client.retries
         if self.gate.rounds > patience:
