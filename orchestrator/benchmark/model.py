@@ -27,6 +27,16 @@ class RandomInit(Section):
         return value
 
 
+class Prices(Section):
+    """What the tokens of a hosted model cost, and how many a picture is; in USD for a million."""
+
+    input: float = Field(ge=0, description="of a prompt")
+    output: float = Field(ge=0, description="of an answer")
+    cached_input: float | None = Field(None, ge=0, description="of what the server had seen of a prompt before")
+    picture_tokens: int = Field(85, ge=0, description="tokens of any picture (85: GPT-4o's)")
+    tile_tokens: int = Field(170, ge=0, description="tokens of each tile of 512 x 512 pixels of a picture")
+
+
 class ModelSpec(Section):
     """The model: what it is called, where its weights come from, which toolkit runs it."""
 
@@ -45,6 +55,7 @@ class ModelSpec(Section):
     parts: dict[str, str] = Field(
         default_factory=dict, description="other weights that the toolkit asks for, by role: hub ids or local paths"
     )
+    prices: Prices | None = Field(None, description="of a hosted model's tokens, for estimates and `max_cost`")
     init: RandomInit | None = Field(None, description="make the model from scratch, in place of `path`")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.plan_needs import figures, need_data, said, whole
+from orchestrator.cli.plan_needs import billed, figures, need_data, said, whole
 from orchestrator.cli.table import counted, json_text, table, tell, wrapped
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
@@ -112,6 +112,8 @@ def _print_plan(plan: Plan, needs: Sequence[Need], *, with_files: bool) -> None:
             tell(wrapped("; ".join(before[stage].reasons), "         why: "))
         if stage in wanted and (takes := said(wanted[stage])):
             tell(f"         takes {takes}")
+        if stage in wanted and (bill := wanted[stage].bill):
+            tell(wrapped(billed(bill), "         "))
         command = command_of(plan, stage, device) if stage in wanted else None
         if command is None:
             continue

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.cli.table import counted, wrapped
+from orchestrator.plan.bill import Bill
 from orchestrator.plan.forecast import HOUR, Forecast, Need, forecast, free_bytes
 
 GB = 1e9
@@ -30,12 +31,24 @@ def said(need: Need) -> str:
     return ", ".join(parts)
 
 
+def billed(bill: Bill) -> str:
+    """What a hosted model's answers come to in words, for the line below."""
+    frames = f" ({_millions(bill.frame_tokens)} of them frames)" if bill.frame_tokens else ""
+    most = "" if bill.frame_tokens is None else "at most "
+    cost = "" if bill.cost is None else f": about {_dollars(bill.cost)}"
+    return (
+        f"{counted(bill.requests, 'request')}, about {_millions(bill.prompt_tokens)} tokens of prompts{frames}, "
+        f"{most}{_millions(bill.answer_tokens)} of answers{cost}"
+    )
+
+
 def need_data(need: Need | None) -> dict[str, Any]:
     """The same for programs; of a stage that is done nothing."""
     if need is None:
         return {}
     seconds, size = need.expected
-    return {"seconds": seconds, "gpu_hours": need.gpu_hours, "disk_bytes": size}
+    bill = {"bill": need.bill._asdict()} if need.bill else {}
+    return {"seconds": seconds, "gpu_hours": need.gpu_hours, "disk_bytes": size, **bill}
 
 
 def whole(plans: Sequence[Sequence[Need]], runs_dir: Path) -> list[str]:
@@ -54,6 +67,8 @@ def whole(plans: Sequence[Sequence[Need]], runs_dir: Path) -> list[str]:
 
 def _sentence(left: Forecast, parts: list[str], runs_dir: Path) -> str:
     size, free = _bytes(left.disk_bytes), free_bytes(runs_dir)
+    if left.cost:
+        parts.append(f"{_dollars(left.cost)} for hosted models,")
     parts.append(f"{size} of disk")
     some = f", and {counted(left.sizes_unknown, 'stage')} of unknown size" if left.sizes_unknown else ""
     text = wrapped(f"What is left takes about {' and '.join(parts)}{some}.", "")
@@ -96,6 +111,14 @@ def _bytes(size: float) -> str:
     if size >= 1e13:
         return f"{size / 1e12:,.0f} TB"
     return f"{_short(size / GB)} GB" if size >= 5e7 else f"{max(size / 1e6, 0.1):.1f} MB"
+
+
+def _millions(tokens: int) -> str:
+    return f"{tokens / 1e6:,.1f} million" if tokens >= 1e6 else f"{tokens:,}"
+
+
+def _dollars(cost: float) -> str:
+    return f"{cost:,.0f} USD" if cost >= 100 else f"{cost:,.2f} USD"
 
 
 def _short(value: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from orchestrator.machine.gpus import visible_gpus
+from orchestrator.plan.bill import Bill, bill_of
 from orchestrator.plan.devices import intended_device, need_of
 from orchestrator.plan.estimate import Expected, expected
 from orchestrator.plan.known import Known
@@ -26,6 +27,7 @@ class Need(NamedTuple):
         gpus: how many it takes at once; 0 on a CPU, and for a hosted model.
         expected: what it is likely to take.
         gpu_hours: wall time x GPUs; ``None``: not known.
+        bill: of a hosted model's answers; ``None`` of any other stage.
     """
 
     stage: Stage
@@ -33,6 +35,7 @@ class Need(NamedTuple):
     gpus: int
     expected: Expected
     gpu_hours: float | None
+    bill: Bill | None = None
 
 
 def gpus_of(plan: Plan, stage: Stage) -> int:
@@ -48,7 +51,7 @@ def needs_of(plan: Plan, known: Known) -> list[Need]:
 def _need(plan: Plan, job: Job, stage: Stage, known: Known) -> Need:
     gpus, likely = gpus_of(plan, stage), expected(plan, job, stage, known, intended_device(plan))
     hours = None if likely.seconds is None else likely.seconds * gpus / HOUR
-    return Need(stage, job.name, gpus, likely, hours if gpus else 0.0)
+    return Need(stage, job.name, gpus, likely, hours if gpus else 0.0, bill_of(job, stage, known.counted))
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Forecast:
         best_hours: wall time on the GPUs that can be seen: the GPU hours over their number, or the longest job;
             ``None`` without a GPU, and where something is not known.
         gpus: how many can be seen.
+        cost: of hosted models' answers in USD, of those of which it is known.
     """
 
     stages: int
@@ -73,6 +77,7 @@ class Forecast:
     sizes_unknown: int
     best_hours: float | None
     gpus: int
+    cost: float = 0.0
 
 
 def forecast(plans: Sequence[Sequence[Need]]) -> Forecast:
@@ -84,7 +89,8 @@ def forecast(plans: Sequence[Sequence[Need]]) -> Forecast:
     gpus, best = len(visible_gpus()), None
     if gpus and not unknown and any(known):
         best = max(sum(known) / gpus, max(map(_longest, plans), default=0.0))
-    return Forecast(len(needs), sum(known), unknown, sum(sizes), len(needs) - len(sizes), best, gpus)
+    cost = sum(need.bill.cost or 0.0 for need in needs if need.bill)
+    return Forecast(len(needs), sum(known), unknown, sum(sizes), len(needs) - len(sizes), best, gpus, cost)
 
 
 def _longest(needs: Sequence[Need]) -> float:

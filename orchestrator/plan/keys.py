@@ -39,7 +39,9 @@ CONVERSION_VERSION = 2
 # raised when other things are kept of a score
 ENTRY_VERSION = 2
 # of a model: what it is called, what it needs, and what counts by content (`identity.of_model`) or by other inputs
-_NO_SETTINGS = ("name", "path", "revision", "toolkit", "type", "params_b", "gpus", "parts", "init")
+# of inference: the split is an input of its own, the others say how fast answers come and when to stop
+_PACE = ("split", "batch_size", "max_cost", "max_requests")
+_NO_SETTINGS = ("name", "path", "revision", "toolkit", "type", "params_b", "gpus", "parts", "prices", "init")
 
 
 def key_of(inputs: object) -> str:
@@ -191,9 +193,9 @@ class Inputs:
             "split": split,
             "limit": recipe.data.limit,
             "drawn": self._drawn(),
-            "inference": given(recipe.inference, ("split", "batch_size")),
-            # samples are drawn by batch; greedy answers do not depend on how they are batched
-            "batch_size": recipe.inference.batch_size if sampled else None,
+            "inference": given(recipe.inference, _PACE),
+            # samples are drawn by batch; greedy answers do not depend on how they are batched, nor do a server's
+            "batch_size": recipe.inference.batch_size if sampled and recipe.model.gpus else None,
             "seed": recipe.seed if sampled else None,
             **self._programs("infer"),
         }

@@ -89,6 +89,34 @@ class MergeOutputs(Outputs):
     merged: str
 
 
+class Spending(BaseModel):
+    """What the requests to a hosted model came to, of all processes that worked on a stage.
+
+    Attributes:
+        requests: how many were sent, repeated ones included.
+        prompt_tokens: as the server counted them, or at most where it did not.
+        answer_tokens: likewise.
+        cached_tokens: those of the prompts that cost less.
+        estimated: how many answers the server counted no tokens of.
+        lost_requests: how many may have been charged and brought no answer.
+        lost_tokens: at most so many tokens of these.
+        cost: in USD; ``None`` where no prices are known.
+        lost_cost: at most, of those that brought no answer.
+    """
+
+    model_config = KEPT
+
+    requests: int
+    prompt_tokens: int
+    answer_tokens: int
+    cached_tokens: int = 0
+    estimated: int = 0
+    lost_requests: int = 0
+    lost_tokens: int = 0
+    cost: float | None = None
+    lost_cost: float | None = None
+
+
 class InferOutputs(Outputs):
     """Answers.
 
@@ -100,6 +128,7 @@ class InferOutputs(Outputs):
         too_long: the samples that were not asked as they are too long, with their tokens, by ``<task>/<id>``.
         prompts: `signature.prompt_label` of what was asked, by task.
         checkpoint: the name of the one that answered; ``None`` for the model as it came.
+        spent: what a hosted model cost; ``None`` where the model is here.
     """
 
     sealed = True
@@ -110,6 +139,7 @@ class InferOutputs(Outputs):
     too_long: dict[str, int] = {}
     prompts: dict[str, str] = {}
     checkpoint: str | None = None
+    spent: Spending | None = None
 
 
 class ScoreOutputs(Outputs):

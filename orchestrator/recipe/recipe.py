@@ -26,7 +26,10 @@ from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 NAME = r"^\w[\w.+-]*$"
 Method = Literal["zero_shot", "sft", "it"]
 # where things are, and how fast they go: equal recipes on two machines differ in these
-_PLACE = ("description", "resources", "slurm", "data.root", "data.video_root", "inference.batch_size", "train")
+_PLACE = (
+    *("description", "resources", "slurm", "data.root", "data.video_root", "train", "model.prices"),
+    *("inference.batch_size", "inference.max_cost", "inference.max_requests"),
+)
 # of a training: how evaluation is batched, and who is told how it goes, changes no weights; rows of tasks are told as
 # what they come to
 _PACE = ("eval_batch_size", "report_to", "per_task")
@@ -119,6 +122,10 @@ class Recipe(Section):
         if self.data.modality == "video" and self.model.type == "LLM":
             hint = "choose a model of type MLLM, or `modality: text`"
             raise refuse("data.modality model", f"`{self.model.name}` is an LLM: it reads no video", hint)
+        for key in ("max_cost", "max_requests"):
+            if getattr(self.inference, key) is not None and self.model.gpus:
+                message = f"`inference.{key}` is for hosted models: `{self.model.name}` runs on GPUs of yours"
+                raise refuse(f"inference.{key}", message, "remove it; a hosted model says `gpus: 0`")
         if self.protocol == "released":
             self._follow_release()
         return self

@@ -116,6 +116,12 @@ class Inference(Section):
     temperature: float = Field(0.0, ge=0, description="0 is greedy, higher samples")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling: share of the probability mass kept")
     precision: Precision = Field("bf16", description="number format of the weights in inference")
+    max_cost: float | None = Field(
+        None, gt=0, description="of a hosted model: a stage stops before it costs more, in USD, by `model.prices`"
+    )
+    max_requests: int | None = Field(
+        None, ge=1, description="of a hosted model: a stage stops after so many requests, repeated ones included"
+    )
 
     @model_validator(mode="after")
     def _sampling(self) -> Inference:

@@ -78,6 +78,12 @@ CHANGES |= {
     "model.name": ("other", NONE, ("model={name: mine, toolkit: llamafactory, type: LLM, template: qwen, path: a/b}",)),
     "model.params_b": ("0.5", NONE, ()),  # chooses the device where nobody does
     "model.gpus": ("2", NONE, ()),  # where the weights lie
+    # what a hosted model costs, and when to stop
+    **{f"model.prices.{name}": ("3", NONE, ("model.gpus=0", "model.prices={input: 1, output: 1}"))
+       for name in ("input", "output", "cached_input", "picture_tokens", "tile_tokens")},
+    "model.prices": ("{input: 1, output: 1}", NONE, ("model.gpus=0",)),
+    "inference.max_cost": ("9", NONE, ("model.gpus=0",)),
+    "inference.max_requests": ("9", NONE, ("model.gpus=0",)),
     "data.root": ("there", NONE, ()),  # files count by content
     "data.video_root": ("{root}/elsewhere", NONE, VIDEO),  # videos by name and size
     "train.lora": ("{rank: 3}", NONE, ("train.finetuning=full",)),  # no adapter

@@ -65,6 +65,9 @@ BAD: list[tuple[str, str]] = [
      "choose a model of type MLLM, or `modality: text`"),
     ("inference: {top_p: 0.9}", "4:20: `inference.top_p` 0.9 has no effect at temperature 0 (greedy)\n    "
      "set a temperature above 0, or remove top_p"),
+    ("inference: {max_cost: 3}", "4:23: `inference.max_cost` is for hosted models: `Tiny-Qwen2` runs on GPUs of yours\n"
+     "    remove it; a hosted model says `gpus: 0`"),
+    ("inference: {max_requests: 0}", "4:27: `inference.max_requests` must be at least 1, not 0"),
     ("inference: {split: tset}", "4:20: `inference.split` must be one of train, dev, test, not the text 'tset'\n    "
      "did you mean `test`?"),
     ("resources: {env: {LOGLEVEL: 1}}",

@@ -62,6 +62,8 @@ def test_a_key_or_a_server_without_one(tmp_path: Path, monkeypatch: pytest.Monke
     [
         ("model.revision=main", "model.revision"),
         ("model.gpus=1", "set it to 0"),
+        ("resources.inference_processes=2", "one process asks as many at once as inference.batch_size says"),
+        ("inference.max_cost=3", "set model.prices, e.g. {input: 2.5, output: 10}"),
         ("resources.env={OPENAI_BASE_URL: 'localhost:8000'}", "is no address"),
         ("resources.env={OPENAI_CUSTOM_HEADERS: 'X-Team: x'}", "resources.env.OPENAI_CUSTOM_HEADERS"),
         ("resources.env={OPENAI_LOG: debug}", "resources.env.OPENAI_LOG"),
@@ -117,6 +119,32 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert command.env == {"PYTHONUNBUFFERED": "1", "OPENAI_BASE_URL": "http://localhost:8000/v1"}
     assert "OPENAI_LOG" in command.unset
     assert KEY not in repr(command)
+
+
+def test_prices_and_limits_are_given_to_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    limits = ("inference.max_cost=3", "inference.max_requests=7", "model.prices={input: 2, output: 4}")
+    recipe = api_recipe(tmp_path, *limits)
+    assert ENGINE.problems(recipe) == []
+    config = json.loads(ENGINE.infer(recipe, {"batch_size": 8}).files["config.json"])
+    assert (config["max_cost"], config["max_requests"]) == (3, 7)
+    assert (config["prices"]["input"], config["prices"]["output"]) == (2, 4)
+    assert json.loads(ENGINE.infer(api_recipe(tmp_path), {}).files["config.json"])["prices"] is None
+
+
+def test_the_catalogues_prices_can_be_changed_one_by_one(tmp_path: Path) -> None:
+    model = "model: {name: gpt_4o, prices: {output: 3}}\nmethod: zero_shot\n"
+    prices = load_recipe(write_recipe(tmp_path, model), ["model.prices.cached_input=1"], (), None).model.prices
+    assert prices is not None
+    assert (prices.input, prices.output, prices.cached_input) == (2.5, 3, 1)
+
+
+def test_the_sampled_answers_of_a_server_do_not_depend_on_how_many_are_asked_at_once(tmp_path: Path) -> None:
+    plans = [
+        make_plan(api_recipe(tmp_path, "inference.temperature=1", f"inference.batch_size={size}"), tmp_path / "runs")
+        for size in (2, 3)
+    ]
+    assert len({plan.jobs[0].stage("infer").key for plan in plans}) == 1
 
 
 def test_it_holds_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,5 +20,8 @@ def infer(context: Context, stage: Stage) -> InferOutputs:
     prompts = {task.name: prompt_label(context.recipe, task) for task in context.job.tasks}
     counts = answer(context, stage, stage.folder, checkpoint, split)
     name = checkpoint.name if checkpoint else None
-    told = {field: value for field, value in counts._asdict().items() if field != "too_long" or value}
-    return InferOutputs(**told, bad_videos=found, prompts=prompts, checkpoint=name)
+    counted = counts._asdict()
+    if not counts.too_long:
+        del counted["too_long"]
+    known = {field: value for field, value in counted.items() if value is not None}
+    return InferOutputs(**known, bad_videos=found, prompts=prompts, checkpoint=name)

@@ -10,11 +10,13 @@ from typing import Any
 
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Command
-from orchestrator.toolkits.programs import Programs
+from orchestrator.toolkits.programs import Programs, sources_of
 
 KEY, URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
 # under debug, the client prints every picture of every request
 UNSET = ("OPENAI_LOG",)
+# of the programs: those that an answer depends on
+DECISIVE = ("question", "reply")
 # the runner's own settings, which change no answer, and how they are written
 SETTINGS = {"MMLA_API_TIMEOUT_SECONDS": r"0*[1-9]\d*(\.\d+)?|0*\.\d*[1-9]\d*", "MMLA_API_RETRIES": r"\d+"}
 
@@ -36,13 +38,36 @@ class Engine(Programs):
             found.append("model.revision: a server has none; name a dated model in model.path: gpt-4o-2024-08-06")
         if model.gpus:
             found.append("model.gpus: the model is hosted; set it to 0, lest the run holds GPUs that it does not use")
+        if (recipe.resources.inference_processes or 1) > 1:
+            found.append(
+                "resources.inference_processes: one process asks as many at once as inference.batch_size says: "
+                "remove it, and raise that"
+            )
+        if recipe.inference.max_cost is not None and model.prices is None:
+            found.append(
+                "inference.max_cost: what this model's tokens cost is not known: "
+                "set model.prices, e.g. {input: 2.5, output: 10}, in USD for a million tokens"
+            )
         return found + _environment_problems(recipe.resources.env)
 
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
         """See `Engine.infer`. The key is in neither: the process inherits it from the shell."""
         env = {"PYTHONUNBUFFERED": "1"} | dict(recipe.resources.env)
-        # never taken for a folder that happens to have the model's name
-        return self.configured("infer", {**config, "model": recipe.model.path}, env)
+        prices, limits = recipe.model.prices, recipe.inference
+        more = {
+            "model": recipe.model.path,  # never taken for a folder that happens to have the model's name
+            "prices": prices.model_dump(mode="json") if prices else None,
+            "max_cost": limits.max_cost,
+            "max_requests": limits.max_requests,
+        }
+        return self.configured("infer", {**config, **more}, env)
+
+    def sources(self, kind: str) -> Sequence[Path]:
+        """See `Part.sources`: what is asked and how answers are read.
+
+        Not how requests are sent: a change of that is no reason to pay for all answers again.
+        """
+        return sources_of(*(self.inside / f"{name}.py" for name in DECISIVE)) if kind in self.starts else ()
 
     def weights_problems(self, folder: Path) -> Sequence[str]:  # noqa: ARG002
         """See `Engine.weights_problems`: no weights are here."""
