@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
+from orchestrator.data.clips.copies import Copies
 from orchestrator.data.forms import ColumnNames, tsv_rows
 from orchestrator.data.json_forms import json_rows, local_name
 from orchestrator.data.notes import Notes
@@ -27,7 +28,9 @@ VIDEO_SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".flv", ".f4v", ".m4v
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One utterance. ``video``: absolute path of its clip, or ``None``; ``label``: as the task's list spells it."""
+    """One utterance. ``video``: absolute path of its clip (of the repaired copy, where there is one), or ``None``;
+    ``label``: as the task's list spells it.
+    """
 
     id: str
     task: str
@@ -111,7 +114,7 @@ def scan_split(
     rows = tsv_rows(text, notes, columns) if tsv else json_rows(text, notes)
     labels, ids, texts, count = Labels(notes), Ids(notes), Texts(notes), 0
     samples: list[Sample] = []
-    clips = cache(_clips)
+    clips, copies = cache(_clips), Copies()
     for row in rows:
         if count == limit:
             break
@@ -132,7 +135,7 @@ def scan_split(
         usable = ids.add(name, line) & texts.add(text, line)
         spelled = labels.find(label, line)
         if spelled is not None and usable and notes.count == sound:
-            samples.append(Sample(name, task.name, split, text, spelled, clip))
+            samples.append(Sample(name, task.name, split, text, spelled, copies.shown(clip) if clip else None))
     ids.tell_repeats(count)
     texts.tell_controls()
     if not count and not notes.count:
