@@ -6,6 +6,7 @@ import errno
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.data.clips.groups import Groups
 from orchestrator.data.clips.matrix import UPRIGHT, transform_of
 from orchestrator.machine.optional import is_memory
 
@@ -35,8 +36,7 @@ class Look:
         rate: frames a second, as the header has it.
         seconds: the stream's length, as the header has it.
         transform: how the pictures are to be turned or mirrored when they are shown.
-        untimed: packets that do not say when they are shown.
-        open_groups: whether frames before a key frame are stored behind it.
+        groups: how frames are found by seeking.
     """
 
     damage: str = ""
@@ -52,8 +52,7 @@ class Look:
     rate: float = 0.0
     seconds: float = 0.0
     transform: tuple[int, int, int, int] = UPRIGHT
-    untimed: int = 0
-    open_groups: bool = False
+    groups: Groups | None = None
 
 
 def look(name: str) -> Look:
@@ -112,7 +111,8 @@ def _read(found: Look, container: Any) -> str:
         container.seek(0)  # as LLaMA-Factory does
     sizes: dict[tuple[int, int, str], None] = {}
     length = 1 / found.rate if found.rate else 0.0  # of a frame, in seconds
-    reach, key, ends = 0.0, None, 0.0
+    ticks, ends = 0.0, 0.0
+    found.groups = Groups(found.codec, bytes(stream.codec_context.extradata or b""))
     for packet in container.demux():
         if packet.pts is not None and packet.time_base:
             ends = max(ends, float((packet.pts + (packet.duration or 0)) * packet.time_base))
@@ -123,13 +123,9 @@ def _read(found: Look, container: Any) -> str:
             return f"the video is cut off or damaged behind frame {len(found.times):,}{_of(found)}"
         if packet.size:
             found.packets += 1
-            found.untimed += packet.pts is None
-            if packet.is_keyframe:
-                key = packet.pts
-            elif key is not None and packet.pts is not None and packet.pts < key:
-                found.open_groups = True
-        if packet.dts is not None and packet.time_base:
-            reach = max(reach, float(packet.dts * packet.time_base) + length)
+            found.groups.add(packet)
+        if packet.dts is not None:
+            ticks = max(ticks, packet.dts + 1)
         for frame in _decoded(packet, found):
             if frame.is_corrupt and (found.times or found.announced):
                 return f"the video is damaged at frame {len(found.times) + 1:,}{_of(found)}"
@@ -143,7 +139,7 @@ def _read(found: Look, container: Any) -> str:
         return "no frame in the video"
     width, height, found.pixels = next(iter(sizes))
     found.size, found.sizes = (width, height), len(sizes)
-    return _cut(found, container, reach, max(ends, max(found.times) + length))
+    return _cut(found, container, ticks, max(ends, max(found.times) + length))
 
 
 def _decoded(packet: Any, found: Look) -> Any:
@@ -158,11 +154,13 @@ def _decoded(packet: Any, found: Look) -> Any:
         return []
 
 
-def _cut(found: Look, container: Any, reach: float, ends: float) -> str:
+def _cut(found: Look, container: Any, ticks: float, ends: float) -> str:
     """Whether a file holds less than its header announces."""
     announced = found.announced
-    # an AVI also counts the frames that were dropped when it was recorded, of which it holds none
-    if found.packets < announced - SLACK and reach * found.rate < announced - SLACK:
+    # an AVI counts the ticks of its clock: also frames that were dropped when it was recorded, of which it holds none;
+    # in an mp4 the index says where each frame is, and what an edit list leaves out is no loss
+    reached = ticks + ticks / found.packets
+    if "avi" in found.container and found.packets < announced - SLACK and reached < announced - SLACK:
         return f"the video is cut off: it announces {announced:,} frames and holds {found.packets:,}"
     if found.container == BROADCAST and all(container.size % size for size in PACKET_BYTES):
         return "the video is cut off: it ends within a packet"

@@ -17,7 +17,7 @@ from orchestrator.data.clips.verdict import LEAST_RATE, NARROW, ROW, even, reaso
 MOST_RATE = 60.0  # frames a second of a copy
 # nearly lossless; one thread, so that the same clip gives the same bytes on every machine; no frames out of order, and
 # a key frame every second or so
-ENCODER = {"crf": "16", "preset": "veryfast", "threads": "1", "bf": "0", "g": "30"}
+ENCODER = {"crf": "16", "preset": "veryfast", "threads": "1", "bf": "0", "g": "30", "sc_threshold": "0"}
 PIXELS = "yuv420p"
 LIKE_THE_CLIP = ("color_range", "colorspace", "color_primaries", "color_trc")
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.data.clips.groups import Groups
 from orchestrator.data.clips.look import Look
 from orchestrator.data.clips.matrix import UPRIGHT, WORDS
 
@@ -32,6 +33,12 @@ NARROW, ROW = 80, 32
 LEAST_RATE = 1.0
 # LLaMA-Factory takes at most so many frames of a second (`VIDEO_FPS`), up to as many as recipes ask for
 MOST_RATE, MOST_FRAMES = 100.0, 64
+# why decord gives neighbours of the frames that it is asked for
+GROUPS = (
+    "its frames do not say when they are shown",
+    "its key frames are too close to be found by their times",
+    "its groups of frames are open",
+)
 SUFFIX_OF_PICTURES = ".gif"  # VideoLLaMA2 reads such a file by another way
 
 
@@ -40,8 +47,8 @@ def reasons(name: str, found: Look) -> list[str]:
     said = list(_of_file(name, found))
     if found.announced and found.announced != len(found.times):
         said.append(f"it announces {found.announced:,} frames and shows {len(found.times):,}")
-    if found.announced and (found.untimed or found.open_groups):
-        said.append("its frames cannot be found by their times" if found.untimed else "its groups of frames are open")
+    if found.announced and found.groups:
+        said += [why for why, so in zip(GROUPS, _faults(found.groups), strict=True) if so][:1]
     if found.transform != UPRIGHT:
         said.append(f"its pictures are to be {WORDS[found.transform]}")
     if not even(found.times):
@@ -51,6 +58,10 @@ def reasons(name: str, found: Look) -> list[str]:
     elif found.announced and found.seconds * MOST_RATE < min(len(found.times), MOST_FRAMES):
         said.append(f"its header gives it {found.seconds:.2g} s for {len(found.times):,} frames")
     return said
+
+
+def _faults(groups: Groups) -> tuple[bool, ...]:
+    return (groups.untimed > 0, groups.mislaid, groups.open)
 
 
 def _of_file(name: str, found: Look) -> list[str]:
