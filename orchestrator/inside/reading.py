@@ -99,7 +99,8 @@ def in_time(read: Callable[..., Any]) -> Callable[..., Any]:
                     checked(*args[:place], [clip], *args[place + 1 :], **kwargs)
             if name in str(error) or isinstance(error, MemoryError):
                 raise
-            raise ClipError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
+            # its own words first, for whoever looks at how they begin
+            raise ClipError(f"{error} ({type(error).__name__} while reading {name})") from error
 
     checked.in_time = True  # type: ignore[attr-defined]
     return checked

@@ -75,11 +75,11 @@ def test_one_that_hangs_is_named(tmp_path: Path) -> None:
 
 
 def test_one_that_fails_is_named(tmp_path: Path) -> None:
-    assert run(tmp_path, "bad.mp4") == "ClipError bad.mp4 cannot be read: ValueError: it is bad\n"
+    assert run(tmp_path, "bad.mp4") == "ClipError it is bad (ValueError while reading bad.mp4)\n"
 
 
 def test_of_several_the_one_that_fails(tmp_path: Path) -> None:
-    assert run(tmp_path, "a.mp4", "bad.mp4", "c.mp4") == "ClipError bad.mp4 cannot be read: ValueError: it is bad\n"
+    assert run(tmp_path, "a.mp4", "bad.mp4", "c.mp4") == "ClipError it is bad (ValueError while reading bad.mp4)\n"
 
 
 def test_of_several_the_one_that_hangs(tmp_path: Path) -> None:

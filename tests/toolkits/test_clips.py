@@ -58,7 +58,7 @@ def read(name: str, clips: list[str], **more: str) -> dict[str, Any]:
     environment: Environment = ready(READERS[name])
     argv = argv_of(environment.python, HERE / "inside_clips.py", name, FRAMES, *clips)
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")} | more
-    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(argv, cwd=ROOT, env=env, capture_output=True, text=True, errors="replace", timeout=300)
     assert done.returncode == 0, done.stderr[-3000:]
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {clip: one if isinstance(one, str) or isinstance(one[0], list) else sent(one) for clip, one in found.items()}

@@ -6,6 +6,7 @@ The size is in the name, and the copy must be the newer file: one of a clip that
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 FOLDER = ".repaired"
@@ -19,6 +20,13 @@ def copy_of(clip: str) -> Path:
     """
     path = Path(clip)
     return path.parent / FOLDER / f"{path.name}.{path.stat().st_size}.mp4"
+
+
+def name_of(clip: str) -> str:
+    """The name of a clip, or of the one that a copy was made of."""
+    folder, _, name = clip.rpartition("/")
+    made = re.fullmatch(r"(.+)\.\d+\.mp4", name) if folder.endswith(f"/{FOLDER}") else None
+    return made[1] if made else name
 
 
 class Copies:

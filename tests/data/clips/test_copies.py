@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.benchmark.task import tasks
-from orchestrator.data.clips.copies import Copies, copy_of
+from orchestrator.data.clips.copies import Copies, copy_of, name_of
 from orchestrator.data.samples import read_split
 from tests.tables import table
 
@@ -34,6 +34,12 @@ def test_where_it_lies(clip: Path) -> None:
     assert copy_of(str(clip)) == clip.parent / ".repaired" / "a.avi.5.mp4"
     with pytest.raises(FileNotFoundError):
         copy_of(str(clip.with_name("gone.avi")))
+
+
+def test_whose_it_is(clip: Path) -> None:
+    assert name_of(str(write_copy(clip))) == "a.avi"
+    assert name_of(str(clip)) == name_of("a.avi") == "a.avi"
+    assert name_of("/x/a.avi.5.mp4") == "a.avi.5.mp4"
 
 
 def test_it_is_taken(clip: Path) -> None:
