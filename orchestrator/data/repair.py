@@ -9,15 +9,18 @@ from typing import Any
 
 from orchestrator.benchmark.task import SPLITS, Task
 from orchestrator.data.archives import ensure_videos
-from orchestrator.data.clips.copies import FOLDER, copy_of
+from orchestrator.data.clips.copies import FOLDER, copy_of, original_of
 from orchestrator.data.clips.pool import in_parallel, seconds_for
 from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
 from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import scan_split, split_file
-from orchestrator.data.videos import MEND, check_videos, cores, unfinished
+from orchestrator.data.videos import check_videos, cores, unfinished
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.meter import Count, Meter
 
+UNWRITTEN = (
+    "of a folder that cannot be written make a tree of links, see docs/clips.md; else mend the clip by other means"
+)
 TIMES_AS_LONG = 3  # as looking: it is decoded twice, encoded, and the copy decoded
 
 
@@ -95,6 +98,8 @@ def repair_videos(
     findings = check_videos(clips, cache, progress=checked)
     done = Repairs(len(clips), problems=[finding.problem for finding in findings if not finding.repairable])
     why = {finding.problem.where: finding.problem.message for finding in findings if finding.repairable}
+    # a copy that is found wanting, by a newer check, is made anew
+    why = {original_of(clip): message for clip, message in why.items()}
     asked = [_question(clip) for clip in why]
 
     def take(one: dict[str, Any], found: dict[str, Any]) -> None:
@@ -103,12 +108,12 @@ def repair_videos(
             done.repaired.append(Repaired(clip, str(copy), why[clip], made["frames"], made["rate"], (*made["size"],)))
             _remove_older(clip, copy)
         else:
-            done.problems.append(Problem(f"not repaired: {unfinished(found)}", clip, MEND))
+            done.problems.append(Problem(f"not repaired: {unfinished(found)}", clip, UNWRITTEN))
         if repaired:
             repaired(len(done.repaired), len(asked))
 
     in_parallel(asked, cores(), take)
-    order = {clip: place for place, clip in enumerate(clips)}
+    order = {original_of(clip): place for place, clip in enumerate(clips)}
     done.repaired.sort(key=lambda one: order[one.clip])
     check_videos([one.copy for one in done.repaired], cache)  # so that it need not be done before a run
     return done

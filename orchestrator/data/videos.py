@@ -23,6 +23,7 @@ from orchestrator.machine.optional import optional
 VERSION = 5  # of the cache: raised where what counts as sound changes
 MEND = "delete it and run `data download` or `data check --videos` again, which unpack it from its archive, or mend it"
 REPAIR = "`python -m orchestrator data repair` writes a copy beside it, which is then taken in its place"
+KEPT_EVERY = 500  # clips
 ROOT = "data.video_root says where the videos lie"
 
 
@@ -78,6 +79,8 @@ def check_videos(
                 findings[name] = Finding(Problem(problem, name, MEND))
             else:
                 fresh[name] = (*states[name], found["damage"], ", ".join(found["reasons"]))
+                if cache is not None and not len(fresh) % KEPT_EVERY:
+                    _remember(fresh, cache)  # a kill loses few of them
             done += 1
             if progress:
                 progress(done, len(names))

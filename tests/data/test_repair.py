@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,16 @@ def test_the_copy_of_what_was_there_before_goes(tmp_path: Path) -> None:
     (second,) = repair_videos([str(clip)]).repaired
     assert (first.frames, second.frames) == (50, 20)
     assert {path.name for path in (tmp_path / ".repaired").iterdir()} == {Path(second.copy).name, "b.mkv.more.5.mp4"}
+
+
+def test_a_copy_that_is_found_wanting_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = write_coded(tmp_path / "b.mkv")
+    (first,) = repair_videos([str(clip)]).repaired
+    shutil.copyfile(clip, first.copy)  # as a copy that another version of this program wrote
+    (second,) = repair_videos([first.copy]).repaired
+    assert (second.clip, second.copy) == (str(clip), first.copy)
+    assert check_videos([second.copy]) == []
+    assert [path.name for path in (tmp_path / ".repaired").iterdir()] == [Path(first.copy).name]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,11 +22,16 @@ def copy_of(clip: str) -> Path:
     return path.parent / FOLDER / f"{path.name}.{path.stat().st_size}.mp4"
 
 
-def name_of(clip: str) -> str:
-    """The name of a clip, or of the one that a copy was made of."""
+def original_of(clip: str) -> str:
+    """The path of the clip that a copy was made of; of any other clip its own."""
     folder, _, name = clip.rpartition("/")
     made = re.fullmatch(r"(.+)\.\d+\.mp4", name) if folder.endswith(f"/{FOLDER}") else None
-    return made[1] if made else name
+    return f"{folder.removesuffix(FOLDER)}{made[1]}" if made else clip
+
+
+def name_of(clip: str) -> str:
+    """The name of a clip, or of the one that a copy was made of."""
+    return original_of(clip).rpartition("/")[2]
 
 
 class Copies:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.benchmark.task import tasks
-from orchestrator.data.clips.copies import Copies, copy_of, name_of
+from orchestrator.data.clips.copies import Copies, copy_of, name_of, original_of
 from orchestrator.data.samples import read_split
 from tests.tables import table
 
@@ -37,7 +37,9 @@ def test_where_it_lies(clip: Path) -> None:
 
 
 def test_whose_it_is(clip: Path) -> None:
-    assert name_of(str(write_copy(clip))) == "a.avi"
+    copy = str(write_copy(clip))
+    assert (name_of(copy), original_of(copy)) == ("a.avi", str(clip))
+    assert original_of(str(clip)) == str(clip)
     assert name_of(str(clip)) == name_of("a.avi") == "a.avi"
     assert name_of("/x/a.avi.5.mp4") == "a.avi.5.mp4"
 
