@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.data.samples import Sample
-from orchestrator.data.videos import Finding, check_videos
 from orchestrator.machine.meter import Count
+
+if TYPE_CHECKING:
+    from orchestrator.data.videos import Finding
 
 SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
 
@@ -21,6 +24,8 @@ class BadVideos:
 
     def findings(self, videos: Iterable[str], progress: Count | None = None) -> list[Finding]:
         """What is wrong with some videos, each looked at once. The rest as in `check_videos`."""
+        from orchestrator.data.videos import check_videos  # which starts processes: most plans show no video
+
         named = dict.fromkeys(videos)
         return check_videos(named, cache=self.cache, progress=progress) if named else []
 
