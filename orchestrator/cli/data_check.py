@@ -87,7 +87,8 @@ def _line(row: dict[str, Any], *, videos: bool) -> dict[str, Any]:
         "most frequent": f"{most} {_share(labels[most], row)}%" if most and labels[most] else "",
         "repeated": f"{row['repeats']:,}",
     }
-    return shown | {"videos": row.get("videos"), "bad": row.get("videos_bad")} if videos else shown
+    counts = {"videos": row.get("videos"), "to repair": row.get("videos_repairable"), "bad": row.get("videos_bad")}
+    return shown | counts if videos else shown
 
 
 def _share(count: int, row: dict[str, Any]) -> str:

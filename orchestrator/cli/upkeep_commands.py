@@ -122,6 +122,27 @@ def data_check(
     raise typer.Exit(code)
 
 
+def data_repair(
+    data_root: DataRoot = None,
+    task: Tasks = None,
+    video_root: VideoRoot = None,
+    columns: Columns = None,
+    runs_dir: RunsDir = RUNS,
+    json: Json = False,
+) -> None:
+    """Write sound copies of the videos that some toolkit would not read as they are shown: the frames, evenly, upright.
+
+    A copy (H.264 in MP4, a constant rate, no sound) lies in a folder .repaired beside its original, which stays as it
+    is. Runs read the copy. Exit status 1 where a video is missing or damaged, which no copy can mend.
+
+    Example: python -m orchestrator data repair --data-root ~/MMLA --task MELD
+    """
+    from orchestrator.cli.data_repair import repair_data
+
+    cache = runs_dir / ".cache" / "videos.json"
+    raise typer.Exit(repair_data(data_root, task or (), video_root, columns, cache=cache, as_json=json))
+
+
 def data_download(
     dataset: Annotated[list[str] | None, typer.Option("--dataset", help="Only this data set (repeatable).")] = None,
     out: Annotated[Path | None, typer.Option(help="The folder to fill (default: $MMLA_DATA_ROOT, or data).")] = None,

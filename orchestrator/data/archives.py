@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from orchestrator.benchmark.task import Task
+from orchestrator.data.clips.copies import FOLDER as COPIES
 from orchestrator.data.members import members_of, refused
 from orchestrator.errors import InputError, OrchestratorError
 from orchestrator.machine.files import read_json, write_json
@@ -177,8 +178,8 @@ def _below_common(folder: Path, files: list[PurePosixPath]) -> Path:
 
 
 def _count(folder: Path) -> int:
-    """How many files there are beneath a folder, without the stamp."""
-    return sum(len(names) for _, _, names in os.walk(folder)) - 1
+    """How many files there are beneath a folder, without the stamp and repaired copies."""
+    return sum(len(names) for path, _, names in os.walk(folder) if not path.endswith(f"{os.sep}{COPIES}")) - 1
 
 
 def _put_back(content: Path, files: Iterable[Path], target: Path) -> None:

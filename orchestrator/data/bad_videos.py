@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestrator.data.samples import Sample
-from orchestrator.errors import Problem
 from orchestrator.machine.meter import Count
+
+if TYPE_CHECKING:
+    from orchestrator.data.videos import Finding
 
 SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
 
 
 class BadVideos:
-    """A recipe's ``on_bad_video``, applied to samples. ``cache`` remembers sound videos: asking again is cheap."""
+    """A recipe's ``on_bad_video``, applied to samples. ``cache`` remembers what was found: asking again is cheap."""
 
     def __init__(self, choice: str, cache: Path):
         self.choice, self.cache = choice, cache
 
-    def problems(
-        self, videos: Iterable[str], odd: list[Problem] | None = None, progress: Count | None = None
-    ) -> list[Problem]:
-        """What is wrong with some videos, each looked at once; ``where`` is its path. The rest as in `check_videos`."""
-        from orchestrator.data.videos import check_videos
+    def findings(self, videos: Iterable[str], progress: Count | None = None) -> list[Finding]:
+        """What is wrong with some videos, each looked at once. The rest as in `check_videos`."""
+        from orchestrator.data.videos import check_videos  # which starts processes: most plans show no video
 
         named = dict.fromkeys(videos)
-        if not named:
-            return []
-        return check_videos(named, cache=self.cache, workers=os.cpu_count() or 1, progress=progress, odd=odd)
+        return check_videos(named, cache=self.cache, progress=progress) if named else []
 
     def bad_ids(self, samples: Iterable[Sample]) -> set[str]:
         """The ids of those samples that name no video, or a bad one; none where bad videos were refused before."""
         if self.choice == "fail":
             return set()
         samples = list(samples)
-        bad = {problem.where for problem in self.problems(sample.video for sample in samples if sample.video)}
+        found = self.findings(sample.video for sample in samples if sample.video)
+        bad = {finding.problem.where for finding in found}
         return {sample.id for sample in samples if sample.video is None or sample.video in bad}
 
     def usable(self, samples: Sequence[Sample]) -> list[Sample]:
@@ -53,5 +52,5 @@ class BadVideos:
 
 
 def cache_of(runs_dir: Path) -> Path:
-    """Where a runs folder remembers which videos are sound."""
+    """Where a runs folder remembers what was found in which videos."""
     return runs_dir / ".cache" / "videos.json"

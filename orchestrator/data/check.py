@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -16,8 +16,8 @@ from orchestrator.data.leaks import HELD_OUT, Leak, leakage, shared_ids, source_
 from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.same_text import LongEnough, TextLeak, text_leakage
 from orchestrator.data.samples import Sample, Scan, scan_split, split_file
-from orchestrator.data.videos import check_videos
-from orchestrator.errors import MOST_PROBLEMS, InputError, Problem, capped
+from orchestrator.data.videos import Finding, check_videos
+from orchestrator.errors import InputError, Problem, capped
 from orchestrator.machine.meter import Meter
 
 
@@ -134,13 +134,26 @@ def check_videos_of(
             if unnamed := len(samples[split]) - len(clips[split]):
                 message = f"{task.name} {split}: {unnamed:,} samples without video"
                 report.problems.append(Problem(message, hint="no video column, and no file of the id's name"))
-    odd: list[Problem] = []
     with Meter("videos checked") as meter:
-        found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter, odd=odd)
-    report.warnings += map(str, capped(odd, most=MOST_PROBLEMS, what="videos like these"))
-    bad = {problem.where: problem for problem in found}
+        found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter)
+    bad = {finding.problem.where: finding for finding in found}
     rows = {(row["task"], row["split"]): row for row in report.splits}
+    told: set[str] = set()
     for key, videos in wanted.items():
-        wrong = [bad[video] for video in dict.fromkeys(videos) if video in bad]
-        rows[key] |= {"videos": len(videos) - sum(video in bad for video in videos), "videos_bad": len(wrong)}
-        report.problems += capped(wrong, f"{key[0]} {key[1]}")
+        rows[key] |= _counts(videos, bad)
+        new = [bad[video] for video in dict.fromkeys(videos) if video in bad and video not in told]
+        told.update(videos)  # once, however many rows and tasks name it
+        for repairable, what in ((False, "bad videos"), (True, "videos that can be repaired")):
+            of_kind = [finding.problem for finding in new if finding.repairable is repairable]
+            report.problems += capped(of_kind, f"{key[0]} {key[1]}", what=what)
+
+
+def _counts(videos: Sequence[str], bad: Mapping[str, Finding]) -> dict[str, int]:
+    """What the row of a split says of its videos: how many samples have a sound one, and how many files are not."""
+    of = [bad[video] for video in dict.fromkeys(videos) if video in bad]
+    repairable = sum(finding.repairable for finding in of)
+    return {
+        "videos": sum(video not in bad for video in videos),
+        "videos_repairable": repairable,
+        "videos_bad": len(of) - repairable,
+    }

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.benchmark.task import Task
+from orchestrator.data.clips.copies import Copies
 from orchestrator.data.forms import ColumnNames, tsv_rows
 from orchestrator.data.json_forms import json_rows, local_name
 from orchestrator.data.notes import Notes
@@ -32,7 +33,9 @@ LIMIT_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One utterance. ``video``: absolute path of its clip, or ``None``; ``label``: as the task's list spells it."""
+    """One utterance. ``video``: absolute path of its clip (of the repaired copy, where there is one), or ``None``;
+    ``label``: as the task's list spells it.
+    """
 
     id: str
     task: str
@@ -137,7 +140,7 @@ def scan_split(task: Task, split: str, root: Path, video_root: str, *, columns: 
     rows = tsv_rows(text, notes, columns) if tsv else json_rows(text, notes)
     labels, ids, texts, count = Labels(notes), Ids(notes), Texts(notes), 0
     samples: list[Sample] = []
-    clips = cache(_clips)
+    clips, copies = cache(_clips), Copies()
     for row in rows:
         count += 1
         if row is None:
@@ -156,7 +159,7 @@ def scan_split(task: Task, split: str, root: Path, video_root: str, *, columns: 
         usable = ids.add(name, line) & texts.add(text, line)
         spelled = labels.find(label, line)
         if spelled is not None and usable and notes.count == sound:
-            samples.append(Sample(name, task.name, split, text, spelled, clip))
+            samples.append(Sample(name, task.name, split, text, spelled, copies.shown(clip) if clip else None))
     ids.tell_repeats(count)
     texts.tell_controls()
     if not count and not notes.count:

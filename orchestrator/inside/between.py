@@ -11,7 +11,6 @@ random numbers are drawn already), and processes that hear of SIGTERM at differe
 
 from __future__ import annotations
 
-import importlib
 import os
 import shutil
 import signal
@@ -32,7 +31,7 @@ NOTHING, SAVE, END = 0, 1, 2
 
 
 def _program() -> ModuleType:
-    return importlib.import_module(start.module_of(Path(os.environ[GIVEN].partition(" ")[2])))
+    return start.load(Path(os.environ[GIVEN].partition(" ")[2]))
 
 
 def prepare() -> None:

@@ -16,6 +16,7 @@ import sys
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 from pathlib import Path
+from types import ModuleType
 
 HERE = Path(__file__).resolve()
 STARTED = "MMLA_PROGRAM"  # the variable by which a process started anew knows it: not all have our arguments
@@ -45,13 +46,20 @@ def module_of(program: Path) -> str:
     return f"{name}.{program.stem}"
 
 
+def load(program: Path) -> ModuleType:
+    """A program's module; what of its toolkit reads clips is given its time (`reading`)."""
+    name = module_of(program)
+    importlib.import_module(f"{packages_above(HERE)[0].name}.inside.reading").watch(name.rpartition(".")[0])
+    return importlib.import_module(name)
+
+
 if __name__ in ("__main__", "__mp_main__"):
     # this folder must not stay on the path: its modules have names that others may have
     sys.path[:] = [path for path in sys.path if Path(path).resolve() != HERE.parent]
     if __name__ == "__main__":
         del sys.argv[0]
         os.environ[STARTED] = str(Path(sys.argv[0]).resolve())
-    program = importlib.import_module(module_of(Path(os.environ[STARTED])))
+    program = load(Path(os.environ[STARTED]))
     if hasattr(program, "prepare"):
         program.prepare()
     if __name__ == "__main__":

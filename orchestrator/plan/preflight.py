@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from itertools import chain, product
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import Task
+from orchestrator.data.forms import VIDEO_ROOT
 from orchestrator.data.leaks import Leaked, id_problems, leaked, shared_ids
 from orchestrator.data.roots import has_data, no_data
 from orchestrator.data.samples import split_file
@@ -205,22 +207,29 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
     """What is wrong with the videos of each job and split."""
     named = list(dict.fromkeys(clip for clips in survey.clips.values() for clip in clips if clip))
     if len(named) > MANY_VIDEOS:
-        yield Note(f"checking that {len(named):,} videos can be decoded (new and changed ones)")
-    odd: list[Problem] = []
+        yield Note(f"checking what {len(named):,} videos show (new and changed ones)")
     with Meter("videos checked") as meter:
-        bad = survey.plan.bad_videos.problems(named, odd, meter)
-    if odd:
-        yield Note(f"{len(odd):,} of {len(named):,} videos are odd, e.g. {odd[0]}")
+        found = survey.plan.bad_videos.findings(named, meter)
     choice = survey.recipe.on_bad_video
+    repairable = [finding.problem for finding in found if finding.repairable]
+    if repairable:
+        command = repair_command(survey.recipe, list(survey.samples))
+        message = f"{len(repairable):,} of {len(named):,} videos are to be repaired first: {command}"
+        if choice == "fail":
+            yield from capped(repairable, most=MOST_VIDEOS, what="videos like these; `data check --videos` lists all")
+            yield survey.problem(message, "or set data.on_bad_video to skip or text_only, which leave them out")
+        else:
+            yield Note(message)
     if choice == "fail":
+        bad = [finding.problem for finding in found if not finding.repairable]
         yield from capped(bad, most=MOST_VIDEOS, what="videos; `data check --videos` lists them all")
         if bad:
             yield survey.problem("some videos are bad", "mend them, or set data.on_bad_video to skip or text_only")
         return
-    unusable = {problem.where for problem in bad} | {None}
+    unusable = {finding.problem.where for finding in found} | {None}
     for (job, split), clips in survey.clips.items():
         count = sum(clip in unusable for clip in clips)
-        if count == len(clips) and (choice == "skip" or len(survey.clips) == 1 or len(bad) == len(named)):
+        if count == len(clips) and (choice == "skip" or len(survey.clips) == 1 or len(found) == len(named)):
             instead = "data.on_bad_video: text_only" if choice == "skip" else "data.modality: text"
             hint = f"get the videos, leave the task out, or set {instead}"
             message = f"{job}: not one of {len(clips):,} videos of its {split} split can be used"
@@ -228,6 +237,17 @@ def _videos(survey: Survey) -> Iterator[Problem | Note]:
         elif count:
             message = f"{job}: {count:,} of {len(clips):,} videos of its {split} split are bad"
             yield Note(f"{message}; data.on_bad_video: {choice}")
+
+
+def repair_command(recipe: Recipe, tasks: Collection[Task]) -> str:
+    """What repairs the videos of some of a recipe's tasks."""
+    data = recipe.data
+    words = ["python", "-m", "orchestrator", "data", "repair", "--data-root", data.root]
+    words += ["--video-root", data.video_root] if data.video_root != VIDEO_ROOT else []
+    if data.columns:
+        pairs = data.columns.items() if isinstance(data.columns, dict) else ()
+        words += ["--columns", ",".join([f"{name}={column}" for name, column in pairs] or data.columns)]
+    return shlex.join([*words, *(word for task in tasks for word in ("--task", task.name))])
 
 
 CHECKS: tuple[Check, ...] = (_settings, _machine, _weights, _prompts, _data, _leaks, _shared_ids, _videos)

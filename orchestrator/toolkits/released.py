@@ -17,9 +17,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 from typing import Any, TextIO
 
+from orchestrator.data.clips.copies import name_of
 from orchestrator.errors import InputError
 from orchestrator.prompts.examples import Example
 from orchestrator.toolkits.base import Layout, Trainer
@@ -39,7 +39,7 @@ def value_first(question: str, answer: str) -> list[dict[str, Any]]:
 
 def old_name(video: str) -> str:
     """A video's name in the older files."""
-    return OLD_NAMES.sub(lambda match: OLD[match[0]], PurePosixPath(video).name)
+    return OLD_NAMES.sub(lambda match: OLD[match[0]], name_of(video))
 
 
 def layout_of(trainer: Trainer, modality: str) -> Layout:

@@ -42,8 +42,8 @@ def test_videos_have_columns(demo: Path, tmp_path: Path) -> None:
     write_video(demo / "Demo" / "video" / "good.mp4")
     options = ("--data-root", demo, "--task", "demo", "--videos", "--runs-dir", tmp_path / "runs")
     lines = call("data", "check", *options, code=1).splitlines()
-    assert lines[0].endswith("repeated  videos  bad")
-    assert lines[3].split()[-2:] == ["8", "0"]
+    assert lines[0].endswith("repeated  videos  to repair  bad")
+    assert lines[3].split()[-3:] == ["8", "0", "0"]
 
 
 @pytest.fixture
@@ -117,8 +117,52 @@ def test_videos(root: Path, tmp_path: Path) -> None:
     output = check("--data-root", root, "--task", "MELD", "--videos", "--runs-dir", runs, code=1)
     assert "MELD_0_3.mp4: the video is empty" in output
     assert "MELD_9_2.mp4: the video is missing" in output
-    assert len(json.loads((runs / ".cache" / "videos.json").read_text())["sound"]) == 3
+    assert len(json.loads((runs / ".cache" / "videos.json").read_text())["videos"]) == 3
     for name in ("0_3", "9_2"):
         write_video(videos / f"MELD_{name}.mp4")
     data = json.loads(check("--data-root", root, "--task", "MELD", "--videos", "--runs-dir", runs, "--json"))
     assert [row.get("videos") for row in data["splits"]] == [3, None, 2]
+
+
+def test_a_video_that_several_rows_name_is_told_once(root: Path) -> None:
+    pytest.importorskip("av")
+    (root / "MELD" / "video").mkdir()
+    write_video(root / "MELD" / "video" / "Other.mp4")
+    for split in ("train", "dev", "test"):
+        rows = [f"{split}_{number}\tgone.mp4\tHi\tjoy" for number in range(3)]
+        (root / "MELD" / f"{split}.tsv").write_text("\n".join(["id\tvideo\ttext\tlabel", *rows, ""]))
+    options = ("--data-root", root, "--task", "MELD", "--videos", "--json", "--runs-dir", root / "runs")
+    data = json.loads(check(*options, code=1))
+    assert [problem["message"] for problem in data["problems"]] == ["the video is missing"]
+    assert [row["videos_bad"] for row in data["splits"]] == [1, 1, 1]
+
+
+def test_repair(root: Path) -> None:
+    av = pytest.importorskip("av")
+    videos, options = root / "MELD" / "video", ("--data-root", root, "--task", "MELD", "--runs-dir", root / "runs")
+    videos.mkdir()
+    for name in ("MELD_0_1", "MELD_0_2", "MELD_9_1"):
+        write_video(videos / f"{name}.mp4")
+    with av.open(str(videos / "MELD_0_2.mp4")) as source, av.open(str(videos / "a.mkv"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    (videos / "MELD_0_3.mp4").symlink_to("a.mkv")
+    (videos / "MELD_9_2.MP4").write_bytes((videos / "MELD_9_1.mp4").read_bytes())
+    before = {path: path.read_bytes() for path in videos.iterdir()}
+    said = check(*options, "--videos", code=1)
+    assert "MELD_0_3.mp4: not every toolkit is given what it shows: its header does not say how many frames" in said
+    assert "there is `MELD_9_2.MP4` in its folder" in said
+
+    said = call("data", "repair", *options, code=1)
+    copy = videos / ".repaired" / f"MELD_0_3.mp4.{(videos / 'a.mkv').stat().st_size}.mp4"
+    assert f"-> {copy}: 8 frames, 10 a second, 96 x 64\n" in said
+    assert "MELD_9_2.mp4: the video is missing" in said
+    assert said.endswith("5 videos: 1 repaired, 3 were sound, 1 cannot be repaired\n")
+    assert {path: path.read_bytes() for path in videos.iterdir() if path.is_file()} == before
+
+    (videos / "MELD_9_2.MP4").rename(videos / "MELD_9_2.mp4")
+    assert check(*options, "--videos").endswith("\nsound\n")
+    assert call("data", "repair", *options).endswith("5 videos: 0 repaired, 5 were sound, 0 cannot be repaired\n")

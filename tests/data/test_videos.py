@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from orchestrator.data import videos
+from orchestrator.data.clips import worker
 from orchestrator.data.videos import check_videos
-from orchestrator.errors import InputError, Problem
+from orchestrator.errors import InputError
 
 av = pytest.importorskip("av", reason="PyAV is not installed (extra `video`)")
 
@@ -75,8 +76,9 @@ def folder(tmp_path: Path) -> Path:
 def test_all_that_is_wrong_in_order(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     names = ["gone.mp4", "good.mp4", "text.mp4", "empty.mp4", "cut.mp4", "sound.wav", "folder.mp4", "gone.mp4"]
     found = check_videos([folder / name for name in names])
-    assert [Path(problem.where).name for problem in found] == [*names[:1], *names[2:7]]
-    messages = [problem.message for problem in found]
+    assert [Path(finding.problem.where).name for finding in found] == [*names[:1], *names[2:7]]
+    assert not any(finding.repairable for finding in found)
+    messages = [finding.problem.message for finding in found]
     assert messages[0] == "the video is missing"
     assert "cannot be decoded" in messages[1]
     assert "empty" in messages[2]
@@ -84,31 +86,48 @@ def test_all_that_is_wrong_in_order(folder: Path, capfd: pytest.CaptureFixture[s
     assert "no video stream" in messages[4]
     assert "cannot be decoded" in messages[5]
     assert capfd.readouterr().err == ""  # the decoder's own noise would tear the live view
-    assert check_videos(["\0"])[0].message.startswith("no video")
+    assert check_videos(["\0"])[0].problem.message.startswith("no video")
 
 
-def test_sound_videos_are_remembered_until_they_change(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def asked_of_decoders(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the clips that are looked at from now on, and not remembered."""
+    asked: list[str] = []
+    really = videos.in_parallel
+
+    def seen(clips: list[dict[str, Any]], *rest: Any) -> None:
+        asked.extend(Path(one["clip"]).name for one in clips)
+        really(clips, *rest)
+
+    monkeypatch.setattr(videos, "in_parallel", seen)
+    return asked
+
+
+def test_what_was_found_is_remembered_until_a_video_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = folder / "cache" / "videos.json"
     seen: list[tuple[int, int]] = []
     paths = [folder / "good.mp4", folder / "text.mp4"]
-    assert len(check_videos(paths, cache, progress=lambda done, total: seen.append((done, total)))) == 1
+    found = check_videos(paths, cache, progress=lambda done, total: seen.append((done, total)))
+    assert len(found) == 1
     assert seen == [(1, 2), (2, 2)]
-    assert list(json.loads(cache.read_text())["sound"]) == [str(folder / "good.mp4")]
+    assert set(json.loads(cache.read_text())["videos"]) == set(map(str, paths))
 
-    opened: list[str] = []
-    really = av.open
-    monkeypatch.setattr(av, "open", lambda name, *rest: opened.append(Path(name).name) or really(name, *rest))
-    check_videos(paths, cache)
-    assert opened == ["text.mp4"]
+    asked = asked_of_decoders(monkeypatch)
+    assert check_videos(paths, cache) == found
+    assert asked == []
     (folder / "good.mp4").write_text("damaged")
     assert len(check_videos(paths, cache)) == 2
-    cache.write_text('{"sound": [1, 2')
-    assert len(check_videos(paths, cache)) == 2
-    # what an older version took for sound
-    status = (folder / "text.mp4").stat()
-    sound = {str(folder / "text.mp4"): [status.st_size, status.st_mtime_ns]}
-    cache.write_text(json.dumps({"version": 1, "sound": sound}))
-    assert len(check_videos(paths, cache)) == 2
+    assert asked == ["good.mp4"]
+    for content in ('{"videos": [1, 2', "[]", json.dumps({"version": "4", "videos": {}})):
+        cache.write_text(content)
+        del asked[:]
+        assert len(check_videos(paths, cache)) == 2
+        assert len(asked) == 2
+    # what an older version took for sound, or another PyAV
+    content = json.loads(cache.read_text())
+    for version in (4, f"{videos.VERSION}, PyAV 1.0"):
+        sound = {name: [*known[:2], "", ""] for name, known in content["videos"].items()}
+        cache.write_text(json.dumps({"version": version, "videos": sound}))
+        assert len(check_videos(paths, cache)) == 2
 
 
 def test_a_runs_folder_that_cannot_be_written(folder: Path) -> None:
@@ -120,43 +139,38 @@ FAST = {"movflags": "faststart"}
 
 
 @pytest.mark.parametrize(
-    ("name", "codec", "options", "told"),
+    ("name", "codec", "options", "counted"),
     [
         ("plain.mp4", "libx264", {}, True),
         ("fast.mp4", "libx264", FAST, True),
         ("fast.mov", "mpeg4", FAST, True),
-        ("fragments.mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}, True),
         ("a.avi", "mpeg4", {}, True),
-        ("a.mpg", "mpeg2video", {}, True),
-        ("a.mkv", "libx264", {}, False),  # these end where they end
+        # whole, these do not say how many frames they hold
+        ("fragments.mp4", "libx264", {"movflags": "frag_keyframe+empty_moov"}, False),
+        ("a.mpg", "mpeg2video", {}, False),
+        ("a.mkv", "libx264", {}, False),
         ("a.webm", "libvpx", {}, False),
+        ("a.flv", "flv", {}, False),
+        ("a.ts", "libx264", {}, False),
+        ("a.wmv", "wmv2", {}, False),
     ],
 )
-def test_cut_off(tmp_path: Path, name: str, codec: str, options: dict[str, str], told: bool) -> None:
+def test_cut_off(tmp_path: Path, name: str, codec: str, options: dict[str, str], counted: bool) -> None:
     try:
         av.codec.Codec(codec, "w")
     except av.error.UnknownCodecError:
         pytest.skip(f"no encoder {codec}")
     path = make_moving(tmp_path / name, codec, options)
-    assert check_videos([path]) == []
+    assert [finding.repairable for finding in check_videos([path])] == ([] if counted else [True])
     content = path.read_bytes()
     for part in (0.5, 0.95):
         path.write_bytes(content[: int(len(content) * part)])
-        odd: list[Problem] = []
-        found = check_videos([path], odd=odd)
-        assert bool(found) == told
-        assert bool(odd) == (not told and part == 0.5)
+        (finding,) = check_videos([path])
+        assert "cut off" in finding.problem.message or "damaged" in finding.problem.message or "cannot" in str(finding)
+        assert not finding.repairable
+        assert "data check --videos" in finding.problem.hint
         if "fast" in name:
-            assert found[0].message.startswith("the video is cut off: its index goes to byte ")
-            assert "data check --videos" in found[0].hint
-
-
-def test_flash_has_a_length_and_no_count(tmp_path: Path) -> None:
-    path = make_moving(tmp_path / "a.flv", "flv", {})
-    odd: list[Problem] = []
-    assert check_videos([path], odd=odd) == odd == []
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert check_videos([path], odd=odd) or odd
+            assert finding.problem.message.startswith("the video is cut off: its index goes to byte ")
 
 
 def test_damaged_behind_the_first_frame(tmp_path: Path) -> None:
@@ -166,7 +180,9 @@ def test_damaged_behind_the_first_frame(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[entry.pos : entry.pos + entry.size] = b"\xff" * entry.size
     path.write_bytes(content)
-    (problem,) = check_videos([path])
+    (finding,) = check_videos([path])
+    assert not finding.repairable
+    problem = finding.problem
     assert problem.message.startswith("the video is damaged: decoding stops behind frame ")
     assert " of 75: Invalid data" in problem.message
 
@@ -181,25 +197,19 @@ def test_frames_that_are_announced_and_not_shown(tmp_path: Path) -> None:
                 ticks = int(15 / stream.average_rate / stream.time_base)
                 packet.stream, packet.pts, packet.dts = copied, packet.pts - ticks, packet.dts - ticks
                 target.mux(packet)
-    for _ in range(2):  # also where it is remembered as sound
-        odd: list[Problem] = []
-        assert check_videos([whole, cut], cache, odd=odd) == []
-        assert [(problem.where, problem.message) for problem in odd] == [
-            (str(cut), "it announces 75 frames and shows 60")
-        ]
+    for _ in range(2):  # also where it is remembered
+        (finding,) = check_videos([whole, cut], cache)
+        assert (finding.problem.where, finding.repairable) == (str(cut), True)
+        assert finding.problem.message.endswith(": it announces 75 frames and shows 60")
+        assert "data repair" in finding.problem.hint
 
 
 def test_frames_that_were_dropped_when_it_was_recorded(tmp_path: Path) -> None:
     """An AVI counts them, and holds none of them."""
     path = make_video(tmp_path / "a.avi", frames=60, times=lambda at: at if at < 30 else at + 20)
-    odd: list[Problem] = []
-    assert check_videos([path], odd=odd) == []
-    assert [problem.message for problem in odd] == ["it announces 80 frames and shows 60"]
-
-
-def test_a_last_frame_has_a_length(tmp_path: Path) -> None:
-    odd: list[Problem] = []
-    assert check_videos([make_video(tmp_path / "a.mkv", rate=1)], odd=odd) == odd == []
+    (finding,) = check_videos([path])
+    assert finding.repairable
+    assert "it announces 80 frames and shows 60" in finding.problem.message
 
 
 def test_without_pyav(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +238,10 @@ def test_what_the_machine_lacks_is_no_fault_of_a_video(
         raise error
 
     monkeypatch.setattr(av, "open", refuse)
-    with pytest.raises(type(error)):
+    found = worker.answer({"clip": str(folder / "good.mp4")})
+    assert "damage" not in found
+    monkeypatch.setattr("orchestrator.data.clips.pool._Process.ask", lambda *_: found)
+    with pytest.raises(OSError if isinstance(error, OSError) else MemoryError):
         check_videos([folder / "good.mp4"])
 
 
@@ -242,14 +255,14 @@ def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatc
 
 def test_what_others_remember_at_the_same_time_stays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = folder / "cache.json"
-    probe, other = videos._probe, folder / "other.mp4"
+    really, other = videos.in_parallel, folder / "other.mp4"
     shutil.copy(folder / "good.mp4", other)
 
-    def meanwhile(name: str) -> tuple[str, str]:
-        monkeypatch.setattr(videos, "_probe", probe)
+    def meanwhile(*asked: Any) -> None:
+        monkeypatch.setattr(videos, "in_parallel", really)
         assert check_videos([other], cache) == []
-        return probe(name)
+        really(*asked)
 
-    monkeypatch.setattr(videos, "_probe", meanwhile)
+    monkeypatch.setattr(videos, "in_parallel", meanwhile)
     assert check_videos([folder / "good.mp4"], cache) == []
-    assert set(json.loads(cache.read_text())["sound"]) == {str(folder / "good.mp4"), str(other)}
+    assert set(json.loads(cache.read_text())["videos"]) == {str(folder / "good.mp4"), str(other)}

@@ -15,7 +15,9 @@ from orchestrator.prompts.examples import samples_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import llamafactory
 from tests.checkpoints import write_safetensors
+from tests.media import write_video
 from tests.released_data import released_plan, three_tasks
+from tests.running import call
 from tests.tables import GOOD, MLLM, plan_of_text, table, with_bad_videos
 
 
@@ -310,3 +312,36 @@ def test_plans_over_the_same_data_read_it_once(tmp_path: Path, monkeypatch: pyte
         plan = plan_of_text(folder, text, demo(tmp_path), "data.modality=text", *overrides)
         assert preflight.problems_of(plan, rows=rows) == []
     assert read == ["None demo test", "1 demo test"]
+
+
+def test_videos_that_are_to_be_repaired_name_the_command(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    root = tmp_path / "data"
+    for split in ("train", "dev", "test"):
+        table(root, "Demo", split, ("a", "Is it?", "question"), ("b", "Is it?", "question"))
+    (root / "Demo" / "video").mkdir()
+    write_video(root / "Demo" / "video" / "a.mp4")
+    write_video(root / "Demo" / "video" / "b.mkv").rename(root / "Demo" / "video" / "b.mp4")
+    command = f"python -m orchestrator data repair --data-root {root} --task demo"
+
+    plan = plan_of_text(tmp_path, MLLM.format("zero_shot"), root)
+    each, all_of_them = preflight.problems_of(plan)
+    assert each.message.startswith("not every toolkit is given what it shows: ")
+    assert each.where == str(root / "Demo" / "video" / "b.mp4")
+    assert all_of_them.message == f"1 of 2 videos are to be repaired first: {command}"
+
+    said: list[str] = []
+    plan = plan_of_text(tmp_path, MLLM.format("zero_shot"), root, "data.on_bad_video=skip")
+    assert preflight.problems_of(plan, say=said.append) == []
+    assert any(command in line for line in said)
+    assert any("1 of 2 videos of its test split are bad; data.on_bad_video: skip" in line for line in said)
+
+    columns = ("data.columns={text: text}", "data.video_root={root}/Demo/video")
+    plan = plan_of_text(tmp_path, MLLM.format("zero_shot"), root, *columns)
+    assert "--video-root '{root}/Demo/video' --columns text=text --task demo" in preflight.problems_of(plan)[-1].message
+    before = {stage.kind: stage.key for stage in plan.stages}
+
+    call("data", "repair", "--data-root", root, "--task", "demo", "--runs-dir", tmp_path / "runs")
+    plan = plan_of_text(tmp_path, MLLM.format("zero_shot"), root, *columns)
+    assert preflight.problems_of(plan) == []
+    assert before["infer"] != {stage.kind: stage.key for stage in plan.stages}["infer"], "other frames are seen"

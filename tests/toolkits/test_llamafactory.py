@@ -21,6 +21,7 @@ from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import stage_folder, texts
 from tests.shared import ROOT, needs_compiler
+from tests.toolkits.all_clips import DATA, check_run, write_all
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("llamafactory_env")]
 
@@ -248,3 +249,20 @@ def test_full_disk_is_told_and_the_run_goes_on_later(tmp_path: Path, demo_data: 
     filler.unlink()
     run(recipe, small_disk)
     assert len(texts(stage_folder(small_disk, "infer", "zero_shot") / "predictions.jsonl")) == 24
+
+
+@pytest.mark.long
+def test_clips_of_every_form(tmp_path: Path) -> None:
+    recipe = recipe_file(
+        tmp_path,
+        f"""model: tiny_qwen2_vl
+method: sft
+tasks: [demo]
+{DATA.format(root=write_all(tmp_path / "data"))}
+train: {{batch_size: 4, micro_batch_size: 2, eval_batch_size: 2, epochs: 1, max_length: 1024}}
+video: {{frames: 4, max_pixels: 3136}}
+inference: {{batch_size: 3, max_new_tokens: 6}}
+""",
+    )
+    run(recipe, tmp_path)
+    check_run(tmp_path)

@@ -31,6 +31,7 @@ from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import answers, stage_folder, write_jsonl
 from tests.shared import ROOT, needs_compiler
+from tests.toolkits.all_clips import DATA, check_run, write_all
 from tests.toolkits.inside import HERE, argv_of, program
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
@@ -427,3 +428,13 @@ def test_batches_shards_and_bad_clips(environment: Environment, tiny: Path, tmp_
     halves = [answer_with(environment, tiny, tmp_path, predictions=f"half{at}.jsonl", shard=[at, 2]) for at in (0, 1)]
     assert halves[0].keys().isdisjoint(halves[1])
     assert halves[0] | halves[1] == batched
+
+
+@pytest.mark.long
+def test_clips_of_every_form(tiny: Path, tmp_path: Path) -> None:
+    root = write_all(tmp_path / "data")
+    train = TRAIN.replace("max_steps: 32, save_steps: 12", "epochs: 1")
+    file = recipe_file(tiny, root, tmp_path, "sft", train=train)
+    file.write_text(file.read_text().replace(f"data: {{root: {root}}}", DATA.format(root=root)))
+    run(file)
+    check_run(tmp_path)

@@ -21,6 +21,7 @@ import pytest
 from orchestrator.environments.environment import Environment
 from orchestrator.machine.processes import STAGE_MARK, marked
 from tests.media import write_video
+from tests.running import call
 from tests.shared import ROOT
 from tests.toolkits.hosted import KEY, ended, environment, journal, request, start
 from tests.toolkits.hosted_server import Reply, Server, completion, failure, serving
@@ -117,6 +118,8 @@ def test_videos_from_recipe_to_csv(tmp_path: Path, server: Server) -> None:
     clips = [write_video(tmp_path / name, at, lengths[at]) for at, name in enumerate(names)]
     more = "video: {frames: 4, max_pixels: 1600}\nprompt: {system: Be brief.}\ninference: {batch_size: 2}\n"
     recipe = write_recipe(tmp_path, 5, clips, more)
+    call("data", "repair", "--data-root", tmp_path / "data", "--video-root", tmp_path, "--task", "demo",
+         "--runs-dir", tmp_path / "runs")  # fmt: skip
     said = orchestrator(recipe, tmp_path, OPENAI_API_KEY=KEY, OPENAI_BASE_URL=server.url)
     row = pd.read_csv(tmp_path / "api.csv").iloc[0]
     assert (row["n"], row["acc"], row["error"], row["frames"], row["gpus"]) == (5, 100, 0, 4, 0)

@@ -31,8 +31,9 @@ from orchestrator.toolkits.base import TrainInputs
 from orchestrator.toolkits.registry import trainer
 from tests.media import write_video
 from tests.recipes import write_rows
-from tests.running import answers, records, stage_folder, start, texts, write_jsonl
+from tests.running import answers, records, run, stage_folder, start, texts, write_jsonl
 from tests.shared import needs_compiler
+from tests.toolkits.all_clips import DATA, check_run, write_all
 from tests.toolkits.inside import HERE, argv_of, program
 from tests.toolkits.test_llamafactory import orchestrator
 
@@ -411,3 +412,12 @@ def test_swift_takes_the_planned_arguments(done: Path) -> None:
         "acc_strategy": "seq",
         "truncation_strategy": "delete",
     }
+
+
+@pytest.mark.long
+def test_clips_of_every_form(models: Path, tmp_path: Path) -> None:
+    root = write_all(tmp_path / "data")
+    file = recipe_file(tmp_path, "sft", root, models / "qwen2_vl")
+    file.write_text(file.read_text().replace(f"data: {{root: {root}}}", DATA.format(root=root)))
+    run(file, tmp_path)
+    check_run(tmp_path)

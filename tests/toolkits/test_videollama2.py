@@ -28,6 +28,7 @@ from tests.media import write_video
 from tests.recipes import write_rows
 from tests.running import records, run, stage_folder, start, texts, write_jsonl
 from tests.shared import ROOT, needs_compiler
+from tests.toolkits.all_clips import DATA, check_run, write_all
 from tests.toolkits.inside import HERE, argv_of, program
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
@@ -409,3 +410,12 @@ def test_bad_videos_in_training(
         assert codes[name] != 0
         assert "RuntimeError: cannot read the video " in "\n".join(said[name].split("\n")[-SHOWN_LINES:]), name
         assert not list((tmp_path / name).glob("output/checkpoint-*"))
+
+
+@pytest.mark.long
+def test_clips_of_every_form(tmp_path: Path, weights: Path) -> None:
+    root = write_all(tmp_path / "data")
+    file = recipe_file(tmp_path, weights, root, SFT.replace("epochs: 4", "epochs: 1"))
+    file.write_text(file.read_text().replace(f"data: {{root: {root}}}", DATA.format(root=root)))
+    run(file, tmp_path)
+    check_run(tmp_path)

@@ -1,0 +1,3 @@
+"""What reads clips, see `orchestrator.inside.reading`."""
+
+READERS = {"orchestrator.toolkits.openai_api.inside.frames": ("frames_of",)}
