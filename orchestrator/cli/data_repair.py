@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from orchestrator.benchmark.task import OWN, tasks
+from orchestrator.cli.table import json_text, tell
 from orchestrator.data.forms import parse_columns
 from orchestrator.data.repair import Repairs, clips_of, repair_videos
 from orchestrator.errors import MOST_PROBLEMS, capped
@@ -41,7 +41,7 @@ def repair_data(
     with Meter("videos checked") as checked, Meter("videos repaired") as repaired:
         done = repair_videos(clips, cache, checked, repaired)
     if as_json:
-        print(json.dumps(asdict(done), ensure_ascii=False, indent=2))
+        tell(json_text(asdict(done)))
     else:
         _print(done)
     return 1 if done.problems else 0
@@ -50,12 +50,12 @@ def repair_data(
 def _print(done: Repairs) -> None:
     for one in done.repaired[:MOST_PROBLEMS]:
         about = f"{one.frames:,} frames, {one.rate:g} a second, {one.size[0]} x {one.size[1]}"
-        print(f"{one.clip}\n  {one.why}\n  -> {one.copy}: {about}")
+        tell(f"{one.clip}\n  {one.why}\n  -> {one.copy}: {about}")
     if (more := len(done.repaired) - MOST_PROBLEMS) > 0:
-        print(f"and {more:,} more; --json names all")
+        tell(f"and {more:,} more; --json names all")
     if done.problems:
-        print("\nnot repaired:", *(f"  {line}" for line in capped(done.problems, what="like these")), sep="\n")
-        print("  data.on_bad_video says what a run does with these: fail, skip or text_only")
+        tell("\nnot repaired:", *(f"  {line}" for line in capped(done.problems, what="like these")), sep="\n")
+        tell("  data.on_bad_video says what a run does with these: fail, skip or text_only")
     sound = done.clips - len(done.repaired) - len(done.problems)
     counts = f"{len(done.repaired):,} repaired, {sound:,} were sound, {len(done.problems):,} cannot be repaired"
-    print(f"\n{done.clips:,} videos: {counts}")
+    tell(f"\n{done.clips:,} videos: {counts}")
