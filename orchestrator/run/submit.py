@@ -59,7 +59,7 @@ def submit_recipes(wanted: Wanted, say: Say, *, errors_again: bool = False) -> l
     found = [standing(plan, shown, ask=True) for plan, shown in plans]
     _prepare([one for one in found if one.left], wanted, say)
     most = client.most_of_array() if any(one.left for one in found) else 0
-    return [(one, _submit(one, wanted, most) if one.left else []) for one in found]
+    return [_submit(one, wanted, most) if one.left else (one, []) for one in found]
 
 
 def _refuse_others(found: Sequence[Standing]) -> None:
@@ -90,8 +90,8 @@ def _elsewhere(plan: Plan) -> Collection[str]:
     return ["machine", *(what for what in ("videos", "weights") if what not in plan.recipe.slurm.prepare)]
 
 
-def _submit(before: Standing, wanted: Wanted, most: int) -> list[Handed]:
-    """Submit what is left of a plan, if nobody else did meanwhile."""
+def _submit(before: Standing, wanted: Wanted, most: int) -> tuple[Standing, list[Handed]]:
+    """Submit what is left of a plan, if nobody else did meanwhile; with how it stood then."""
     handed = []
     with disk_errors(), submitting(before.plan.folder):
         now = standing(before.plan, before.shown, ask=True)
@@ -114,4 +114,4 @@ def _submit(before: Standing, wanted: Wanted, most: int) -> list[Handed]:
             }
             write_submitted(before.plan.folder, entries)
             handed.append(Handed(batch, number))
-    return handed
+    return now, handed

@@ -76,6 +76,28 @@ def test_asked_again_it_submits_nothing_that_waits_or_runs(both: Place, slurm: F
     assert "echoed: submitted before: demo (100_0, running), MELD (100_1, pending)\nnothing to submit\n" in said
 
 
+def test_what_another_shell_submits_meanwhile_is_said(
+    both: Place, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = submit._prepare
+
+    def meanwhile(*words: Any) -> None:
+        monkeypatch.setattr(submit, "_prepare", prepare)
+        both.run(*ON)
+        prepare(*words)
+
+    monkeypatch.setattr(submit, "_prepare", meanwhile)
+    said = both.run(*ON)
+    assert len(slurm.scripts) == 1
+    assert "echoed: submitted before: demo (100_0, pending), MELD (100_1, pending)\nnothing to submit\n" in said
+
+
+def test_options_without_a_value_can_be_set(both: Place, slurm: FakeSlurm) -> None:
+    both.run(*ON, "--set", "slurm.extra.exclusive=true", "--set", "slurm.extra.contiguous=false")
+    asked = [line for line in slurm.scripts[0].splitlines() if line.startswith("#SBATCH")]
+    assert [line for line in asked if "exclusive" in line or "contiguous" in line] == ["#SBATCH --exclusive"]
+
+
 def test_what_failed_is_submitted_again_because_somebody_asks(both: Place, slurm: FakeSlurm) -> None:
     both.run(*ON)
     slurm.queue("100_0|FAILED|NonZeroExitCode|N/A|", "100_1|PENDING|Resources|N/A|")
