@@ -66,7 +66,7 @@ class Queue:
     """Slurm's queue, asked seldom however often somebody looks.
 
     Attributes:
-        found: the jobs that wait or run, of those that were asked for.
+        found: the jobs that wait or run, of those that were asked for; where Slurm does not answer, when it last did.
         problem: why Slurm could not be asked; empty where it answered.
     """
 
@@ -84,7 +84,7 @@ class Queue:
         try:
             self.found, self.problem = client.queued(ids), ""
         except InputError as error:
-            self.found, self.problem = {}, error.problems[0].message
+            self.problem = error.problems[0].message  # what was found before is the best that is known
 
 
 def submitted_jobs(
@@ -106,11 +106,11 @@ def submitted_jobs(
     found = []
     for name, entry in jobs.items():
         log = str(run / FOLDER / entry.log)
-        if queue.problem:
-            state, reason, job = "unknown", "", Queued("")
-        elif job_in_queue := queue.found.get(entry.id):
+        if job_in_queue := queue.found.get(entry.id):
             job = job_in_queue
             state, reason = job.state.lower(), why(job, entry.id, gpus.get(name, 0))
+        elif queue.problem:
+            state, reason, job = "unknown", "", Queued("")
         else:
             state, reason = _ended(entry, log, [one for one in stages if one.job == name])
             job = Queued("")

@@ -174,3 +174,29 @@ def test_watching_goes_on_while_jobs_wait(mine: Path, slurm: Slurm, monkeypatch:
     assert "mine: not running\n" in said
     assert len(slurm.asked) == 4
     assert os.environ["PATH"].startswith(str(slurm.folder))
+
+
+def test_a_controller_that_is_busy_for_a_moment_ends_no_watching(
+    mine: Path, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_queue, "ASK_SECONDS", 0.0)
+    slurm.says("7_1|PENDING|Resources|N/A||2:00:00")
+    squeue = slurm.folder / "squeue"
+    count = f"$(wc -l < {slurm.folder}/asked)"
+    squeue.write_text(
+        f"{squeue.read_text()}[ {count} -ne 2 ] || {{ echo down >&2; exit 1; }}\n"
+        f"[ {count} -lt 4 ] || : > {slurm.folder}/queue\n"
+    )
+    said = call("status", "--watch", "--every", "0.1", "--runs-dir", mine.parent)
+    assert len(slurm.asked) == 5, "it ends when the queue is empty, not when nobody answers"
+    assert "mine: not running\n" in said
+
+
+def test_what_was_known_before_slurm_did_not_answer_is_still_shown(slurm: Slurm, watch: Clock) -> None:
+    queue = Queue()
+    slurm.says("7_0|RUNNING|None||n1|1:00")
+    queue.ask({"7_0"})
+    watch.now += in_queue.ASK_SECONDS
+    (slurm.folder / "squeue").write_text("#!/bin/sh\necho down >&2\nexit 1\n")
+    queue.ask({"7_0"})
+    assert (queue.found.keys(), queue.problem) == ({"7_0"}, "squeue fails: down")
