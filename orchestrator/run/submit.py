@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from orchestrator.errors import InputError
 from orchestrator.launch.slurm import client
 from orchestrator.launch.slurm.batches import work_of
 from orchestrator.launch.slurm.script import Batch, script_of
-from orchestrator.launch.slurm.submitted import Submitted, submitting, write_submitted
+from orchestrator.launch.slurm.submitted import Submitted, read_submitted, submitting, write_submitted
 from orchestrator.machine.files import atomic_write, digest
 from orchestrator.plan.devices import loads_model
 from orchestrator.plan.pins import pin
@@ -101,8 +102,9 @@ def _submit(before: Standing, wanted: Wanted, most: int) -> tuple[Standing, list
         for batch in now.batches(wanted.command, most) if now.left else ():
             text = script_of(batch)
             script = batch.folder / f"{digest(text)[:8]}.sh"
+            number = _taken(script, before.plan)
             atomic_write(script, text)
-            number = client.submit(script)
+            number = number or client.submit(script)
             when = datetime.now(UTC).isoformat(timespec="seconds")
             work = {job.name: work_of(job) for job in now.left}
             results = str(wanted.command.results_dir / f"{results_name(now.plan)}.csv")
@@ -115,3 +117,9 @@ def _submit(before: Standing, wanted: Wanted, most: int) -> tuple[Standing, list
             write_submitted(before.plan.folder, entries)
             handed.append(Handed(batch, number))
     return now, handed
+
+
+def _taken(script: Path, plan: Plan) -> str:
+    """Slurm's number of what was submitted with a script by somebody who was stopped before that was noted."""
+    noted = {entry.script for entry in read_submitted(plan.folder).values()}
+    return client.taken(script) if script.exists() and str(script) not in noted else ""

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import InputError
+from orchestrator.launch.slurm import client
 from orchestrator.machine.leases import Lease, take
 from orchestrator.run import fetch, submit
 from orchestrator.scores.results import read_results
@@ -90,6 +91,25 @@ def test_what_another_shell_submits_meanwhile_is_said(
     said = both.run(*ON)
     assert len(slurm.scripts) == 1
     assert "echoed: submitted before: demo (100_0, pending), MELD (100_1, pending)\nnothing to submit\n" in said
+
+
+def test_what_slurm_took_before_somebody_was_stopped_is_not_submitted_again(
+    both: Place, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sbatch, squeue = (slurm.home / "bin" / name for name in ("sbatch", "squeue"))
+    usual = sbatch.read_text(), squeue.read_text()
+    sbatch.write_text(f"{usual[0]}exec sleep 60\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "SECONDS", 5.0)
+        assert "sbatch has not answered for 5 s\n    run the same command again" in both.run(*ON, code=2)
+    assert (submitted(both), len(slurm.scripts)) == ({}, 1)
+    (script,) = (both.folder / "runs" / "echoed" / "slurm").glob("*.sh")
+    sbatch.write_text(usual[0])
+    ours = f'case "$*" in *%o*) echo "99|/else/x.sh"; echo "100|{script}"; exit;; esac'
+    squeue.write_text(usual[1].replace("#!/bin/bash\n", f"#!/bin/bash\n{ours}\n"))
+    assert "Slurm job 100: 2 jobs" in both.run(*ON)
+    assert len(slurm.scripts) == 1
+    assert {job: one["id"] for job, one in submitted(both).items()} == {"demo": "100_0", "MELD": "100_1"}
 
 
 def test_options_without_a_value_can_be_set(both: Place, slurm: FakeSlurm) -> None:

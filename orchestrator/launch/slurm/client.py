@@ -78,6 +78,17 @@ def submit(script: Path) -> str:
     return str(found[-1])
 
 
+def taken(script: Path) -> str:
+    """Slurm's number of the job or array that waits or runs with a script; empty where there is none.
+
+    Raises:
+        InputError: Slurm does not answer, or is not here.
+    """
+    said = _ask("squeue", "--noheader", "--format=%F|%o", f"--user={os.getuid()}", forgotten=True)
+    lines = (line.partition("|") for line in said.splitlines())
+    return next((number for number, _, command in lines if command.rstrip() == str(script)), "")
+
+
 def queued(ids: Iterable[str]) -> dict[str, Queued]:
     """Which of some jobs (``123_4``) wait or run; who is not among them has ended.
 
@@ -215,7 +226,8 @@ def _ask(*argv: str, forgotten: bool = False, without: Collection[str] = ()) -> 
     except FileNotFoundError:
         raise _absent(name) from None
     except subprocess.TimeoutExpired:
-        raise InputError(f"{name} has not answered for {SECONDS:.0f} s", hint=_hint(name)) from None
+        hint = "run the same command again: it finds what Slurm has taken all the same" if name == "sbatch" else None
+        raise InputError(f"{name} has not answered for {SECONDS:.0f} s", hint=hint or _hint(name)) from None
     except OSError as error:
         raise InputError(f"{name} cannot be started: {error.strerror}") from None
     if done.returncode and not (forgotten and _UNKNOWN in done.stderr):
