@@ -194,6 +194,13 @@ def test_arrays_are_split_where_a_site_allows_no_longer_ones(
     assert [one["id"] for one in submitted(both).values()] == ids
 
 
+@pytest.mark.parametrize(("most", "note"), [(2, False), (1, True), (0, True)])
+def test_a_limit_that_counts_for_each_array_alone_is_said(both: Place, slurm: FakeSlurm, most: int, note: bool) -> None:
+    slurm.arrays_of(most)
+    said = " ".join(both.run(*ON, "--array-limit", 1).split())
+    assert ("note: echoed: up to 2 jobs at once, as the limit of 1 counts for each of its arrays alone" in said) is note
+
+
 def test_what_slurm_refuses_is_not_noted(both: Place, slurm: FakeSlurm) -> None:
     slurm.refuse()
     assert "Invalid partition name specified" in both.run(*ON, code=2)
