@@ -15,6 +15,7 @@ from orchestrator.launch.slurm.client import Queued
 from orchestrator.launch.slurm.reasons import why
 from orchestrator.launch.slurm.submitted import FOLDER, Submitted
 
+LOOK_SECONDS = 15.0  # for an answer that somebody waits for who wants to see how far a run is
 ASK_SECONDS = 10.0  # between two questions to Slurm's controller, which many ask
 COLUMNS = ("job", "slurm", "queue", "why", "node", "limit")  # of the table
 ENDED = ("failed", "stopped", "killed", "ended")  # states of jobs that are in no queue any more
@@ -80,11 +81,11 @@ class Queue:
         now = time.monotonic()
         if not ids or (self._ids.issuperset(ids) and now - self._asked < ASK_SECONDS):
             return
-        self._ids, self._asked = frozenset(ids), now
         try:
-            self.found, self.problem = client.queued(ids), ""
+            self.found, self.problem = client.queued(ids, LOOK_SECONDS), ""
         except InputError as error:
             self.problem = error.problems[0].message  # what was found before is the best that is known
+        self._ids, self._asked = frozenset(ids), time.monotonic()  # one that is slow is not asked at once again
 
 
 def submitted_jobs(
@@ -127,7 +128,7 @@ def _ended(entry: Submitted, log: str, stages: Sequence[StageRead]) -> tuple[str
         case "failed":
             return "failed", f"in {kind}: see {log}"
         case "interrupted":
-            return "stopped", f"in {kind}, which was told to end: `run --on slurm` goes on from there"
+            return "stopped", f"in {kind}, which was told to end: `run --on slurm` goes on from there; see {log}"
         case "stopped":
             return "killed", f"in {kind}, without a word: see {log}"
         case "running":  # somebody works on it who is no job of ours

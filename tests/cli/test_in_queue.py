@@ -90,7 +90,7 @@ def test_all_runs_are_asked_for_at_once(mine: Path, slurm: Slurm) -> None:
     [
         ("train", "failed", LATER, ("failed", "in train: see {log}")),
         ("train", "interrupted", LATER,
-         ("stopped", "in train, which was told to end: `run --on slurm` goes on from there")),
+         ("stopped", "in train, which was told to end: `run --on slurm` goes on from there; see {log}")),
         ("infer", "running", LATER, ("killed", "in infer, without a word: see {log}")),
         ("convert", "done", LATER, ("ended", "without a result: see {log}")),
         ("train", "failed", EARLIER, ("ended", "without a result: see {log}")),
@@ -200,3 +200,17 @@ def test_what_was_known_before_slurm_did_not_answer_is_still_shown(slurm: Slurm,
     (slurm.folder / "squeue").write_text("#!/bin/sh\necho down >&2\nexit 1\n")
     queue.ask({"7_0"})
     assert (queue.found.keys(), queue.problem) == ({"7_0"}, "squeue fails: down")
+
+
+def test_a_controller_that_hangs_is_given_up_soon_and_asked_again_later(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_queue, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(in_queue, "ASK_SECONDS", 0.2)
+    squeue = slurm.folder / "squeue"
+    squeue.write_text(f"{squeue.read_text()}exec sleep 30\n")
+    queue = Queue()
+    for _ in range(2):
+        queue.ask({"7_0"})
+    assert queue.problem == "squeue has not answered for 0 s"
+    assert len(slurm.asked) == 1, "the time that it took does not count"

@@ -89,8 +89,12 @@ def taken(script: Path) -> str:
     return next((number for number, _, command in lines if command.rstrip() == str(script)), "")
 
 
-def queued(ids: Iterable[str]) -> dict[str, Queued]:
+def queued(ids: Iterable[str], seconds: float | None = None) -> dict[str, Queued]:
     """Which of some jobs (``123_4``) wait or run; who is not among them has ended.
+
+    Args:
+        ids: Slurm's numbers of them.
+        seconds: that an answer may take; a minute, where nothing is given.
 
     Raises:
         InputError: Slurm does not answer, or is not here.
@@ -101,7 +105,7 @@ def queued(ids: Iterable[str]) -> dict[str, Queued]:
     for some in _parts(arrays):
         # of one id alone that it has forgotten squeue says that it is wrong
         asked = ("--noheader", "--array", "--states=all", f"--format={_FIELDS}", f"--jobs={','.join(some)}")
-        said = _ask("squeue", *asked, forgotten=True)
+        said = _ask("squeue", *asked, forgotten=True, seconds=seconds or SECONDS)
         for line in said.splitlines():
             number, state, *more = [*line.split("|"), "", "", "", "", ""][:6]
             if number in wanted and state not in _ENDED:
@@ -203,31 +207,31 @@ def _overruling(script: Path) -> set[str]:
     return {*_UNWANTED, *(f"SBATCH_{name}" for name in names)}
 
 
-def _ask(*argv: str, forgotten: bool = False, without: Collection[str] = ()) -> str:
+def _ask(*argv: str, forgotten: bool = False, without: Collection[str] = (), seconds: float = 0.0) -> str:
     """What a command of Slurm's says.
 
     Args:
         argv: the command.
         forgotten: it may name jobs that Slurm does not know any more.
         without: environment variables that it does not see.
+        seconds: that an answer may take; 0: `SECONDS`.
 
     Raises:
         InputError: it fails, does not answer, or is not here.
     """
-    name = argv[0]
+    name, seconds = argv[0], seconds or SECONDS
     seen = (key for key in os.environ if key not in without and (key in _KEPT or not _OURS.fullmatch(key)))
-    env = {key: os.environ[key] for key in seen}
-    env |= {"SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
+    env = {key: os.environ[key] for key in seen} | {"SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS,
+            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds,
             check=False,
         )  # fmt: skip
     except FileNotFoundError:
         raise _absent(name) from None
     except subprocess.TimeoutExpired:
         hint = "run the same command again: it finds what Slurm has taken all the same" if name == "sbatch" else None
-        raise InputError(f"{name} has not answered for {SECONDS:.0f} s", hint=hint or _hint(name)) from None
+        raise InputError(f"{name} has not answered for {seconds:.0f} s", hint=hint or _hint(name)) from None
     except OSError as error:
         raise InputError(f"{name} cannot be started: {error.strerror}") from None
     if done.returncode and not (forgotten and _UNKNOWN in done.stderr):
