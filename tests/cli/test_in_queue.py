@@ -64,7 +64,7 @@ def test_what_waits_and_what_runs(mine: Path, slurm: Slurm) -> None:
     assert jobs_of(mine) == {
         "demo": ("running", ""),
         "MELD": ("pending", "waits for a free node (Resources)"),
-        "MOSI": ("pending", "was requeued: begins again at 2026-01-01 10:02:01 (BeginTime)"),
+        "MOSI": ("pending", "was requeued, or is to begin later: begins at 2026-01-01 10:02:01 (BeginTime)"),
     }
     said = call("status", "--runs-dir", mine.parent)
     assert said.startswith("mine: queued\n")
