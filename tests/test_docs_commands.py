@@ -25,8 +25,10 @@ from tests.shared import ROOT
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), ROOT / "recipes" / "README.md",
          *sorted(ROOT.glob("third_party/*/README.md"))]  # fmt: skip
 PROGRAM = "python -m orchestrator "
-# the last one reads clips, which tests have none of
-PARSED_ALONE = ("env build", "env check", "data download", "status", "logs", "cancel", "validate recipes/*.yaml")
+PARSED_ALONE = (
+    *("env build", "env check", "data download", "status", "logs", "cancel"),
+    *("validate recipes/*.yaml", "data repair"),  # these read clips, which tests have none of
+)
 OWN_TASK = "CH-Humour"
 
 
@@ -78,12 +80,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_demo_data(folder / "demo" / "data", sizes=(16, 8, 8))
     (folder / "results").mkdir()
     first, second = (ROOT / "docs" / "example" / f"{name}.csv" for name in ("demo", "demo_2_epochs"))
-    for name in ("qwen2_7b_sft", "llama_3_8b_sft"):
+    for name in ("qwen2_7b_sft", "llama_3_8b_sft", "smollm2_135m_zero_shot"):
         shutil.copy(first, folder / "results" / f"{name}.csv")
+    shutil.copy(second, folder / "results" / "smollm2_135m_sft.csv")
     swept = first.read_text() + second.read_text().partition("\n")[2]
     (folder / "results" / "qwen2_7b_sft.sweep-learning_rate-seed.csv").write_text(swept)
     for name in ("answers.csv", "MELD_emotion_results.csv"):
         (folder / name).write_text("label,answer\njoy,emotion: joy\nanger,it is joy\n")
+    (folder / "theirs.yaml").write_text("extends: recipes/qwen2_7b_sft.yaml\nname: theirs\n")
     (folder / "MY_RECIPE.yaml").write_text("extends: recipes/qwen2_7b_sft.yaml\nname: mine\n")
     return folder
 

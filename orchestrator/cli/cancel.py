@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from orchestrator.cli.table import counted, tell, wrapped
 from orchestrator.errors import InputError, did_you_mean, listed
 from orchestrator.launch.slurm import client
 from orchestrator.launch.slurm.client import Queued
-from orchestrator.launch.slurm.submitted import read_submitted
+from orchestrator.launch.slurm.submitted import Submitted, read_submitted
 from orchestrator.machine.leases import LOCK, Owner
 from orchestrator.machine.presence import signs, tell_to_end
 
@@ -81,7 +81,8 @@ def cancel_run(run: str, jobs: Sequence[str], runs_dir: Path, *, yes: bool) -> i
 def _jobs(folder: Path) -> list[_Job]:
     """The jobs of a run that Slurm has, and those that somebody else works on."""
     owners, submitted = running_jobs(folder), read_submitted(folder)
-    queued = client.queued([entry.id for entry in submitted.values()]) if submitted else {}
+    at_work = [*owners.values(), *signs(folder).values()]
+    queued = _queued(folder, submitted, anyway=any(map(_is_here, at_work))) if submitted else {}
     found = [_Job(folder, name, entry.id, queued[entry.id]) for name, entry in submitted.items() if entry.id in queued]
     others = [(name, owner, folder / name / LOCK) for name, owner in owners.items()]
     working = {(owner.host, owner.pid) for owner in owners.values()}
@@ -91,6 +92,17 @@ def _jobs(folder: Path) -> list[_Job]:
     return found + [
         _Job(folder, name, owner=owner, file=file) for name, owner, file in others if owner.scheduler_job not in queued
     ]
+
+
+def _queued(folder: Path, submitted: Mapping[str, Submitted], *, anyway: bool) -> Mapping[str, Queued]:
+    """What Slurm has of a run; ``anyway``: where it cannot be asked, there is something else to end."""
+    try:
+        return client.queued([entry.id for entry in submitted.values()])
+    except InputError as error:
+        if not anyway:
+            raise
+        print(wrapped(f"what Slurm has of {folder.name} is not known here: {error.problems[0].message}", "note: "))
+        return {}
 
 
 def _named(found: Sequence[_Job], names: Sequence[str], run: str) -> list[_Job]:

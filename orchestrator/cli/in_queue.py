@@ -15,6 +15,7 @@ from orchestrator.launch.slurm.client import Queued
 from orchestrator.launch.slurm.reasons import why
 from orchestrator.launch.slurm.submitted import FOLDER, Submitted
 
+LOOK_SECONDS = 15.0  # for an answer that somebody waits for who wants to see how far a run is
 ASK_SECONDS = 10.0  # between two questions to Slurm's controller, which many ask
 COLUMNS = ("job", "slurm", "queue", "why", "node", "limit")  # of the table
 ENDED = ("failed", "stopped", "killed", "ended")  # states of jobs that are in no queue any more
@@ -66,7 +67,7 @@ class Queue:
     """Slurm's queue, asked seldom however often somebody looks.
 
     Attributes:
-        found: the jobs that wait or run, of those that were asked for.
+        found: the jobs that wait or run, of those that were asked for; where Slurm does not answer, when it last did.
         problem: why Slurm could not be asked; empty where it answered.
     """
 
@@ -80,11 +81,11 @@ class Queue:
         now = time.monotonic()
         if not ids or (self._ids.issuperset(ids) and now - self._asked < ASK_SECONDS):
             return
-        self._ids, self._asked = frozenset(ids), now
         try:
-            self.found, self.problem = client.queued(ids), ""
+            self.found, self.problem = client.queued(ids, LOOK_SECONDS), ""
         except InputError as error:
-            self.found, self.problem = {}, error.problems[0].message
+            self.problem = error.problems[0].message  # what was found before is the best that is known
+        self._ids, self._asked = frozenset(ids), time.monotonic()  # one that is slow is not asked at once again
 
 
 def submitted_jobs(
@@ -106,11 +107,11 @@ def submitted_jobs(
     found = []
     for name, entry in jobs.items():
         log = str(run / FOLDER / entry.log)
-        if queue.problem:
-            state, reason, job = "unknown", "", Queued("")
-        elif job_in_queue := queue.found.get(entry.id):
+        if job_in_queue := queue.found.get(entry.id):
             job = job_in_queue
             state, reason = job.state.lower(), why(job, entry.id, gpus.get(name, 0))
+        elif queue.problem:
+            state, reason, job = "unknown", "", Queued("")
         else:
             state, reason = _ended(entry, log, [one for one in stages if one.job == name])
             job = Queued("")
@@ -127,7 +128,7 @@ def _ended(entry: Submitted, log: str, stages: Sequence[StageRead]) -> tuple[str
         case "failed":
             return "failed", f"in {kind}: see {log}"
         case "interrupted":
-            return "stopped", f"in {kind}, which was told to end: `run --on slurm` goes on from there"
+            return "stopped", f"in {kind}, which was told to end: `run --on slurm` goes on from there; see {log}"
         case "stopped":
             return "killed", f"in {kind}, without a word: see {log}"
         case "running":  # somebody works on it who is no job of ours

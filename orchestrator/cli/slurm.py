@@ -40,10 +40,12 @@ def submit(wanted: Wanted, *, errors_again: bool) -> None:
         InputError: something is wrong with the input, or Slurm refuses.
         OrchestratorError: an environment cannot be built, or weights cannot be fetched.
     """
-    results = submit_recipes(wanted, print, errors_again=errors_again)
+    results = submit_recipes(wanted, tell, errors_again=errors_again)
     for found, handed in results:
         for one in handed:
             tell(wrapped(_handed(one), f"{one.batch.recipe}: "))
+        if several := _several([one.batch for one in handed]):
+            tell(wrapped(several, "note: "))
         if rest := _rest(found):
             tell(wrapped(rest, f"{found.plan.recipe.name}: "))
     if not any(handed for _, handed in results):
@@ -64,6 +66,15 @@ def _handed(one: Handed) -> str:
     limit = f", at most {own.array_limit} at once" if own.array_limit and len(batch.jobs) > own.array_limit else ""
     each = f"{', each' if len(batch.jobs) > 1 else ''} with {_width(batch)}"
     return f"Slurm job {one.number}: {counted(len(batch.jobs), 'job')}{limit}{each}: {listed(batch.jobs, MOST_NAMED)}"
+
+
+def _several(batches: Sequence[Batch]) -> str:
+    """Where more jobs of a recipe may run at once than it says, that; Slurm counts in each array by itself."""
+    own, most = batches[0].settings if batches else None, sum(map(_at_once, batches))
+    if not own or not own.array_limit or most <= own.array_limit:
+        return ""
+    name = batches[0].recipe
+    return f"{name}: up to {most} jobs at once, as the limit of {own.array_limit} counts for each of its arrays alone"
 
 
 def _width(batch: Batch) -> str:

@@ -44,6 +44,8 @@ OURS = {
     "mem": "slurm.mem",
     "constraint": "slurm.constraint",
     "parsable": "it is given",
+    "clusters": "jobs of another cluster are submitted, and asked for, with its SLURM_CONF",
+    "test-only": "`plan --on slurm` shows the script",
     "wrap": "slurm.template is a script of your own",
     "wait": "`status --watch` waits",
     "export": "jobs inherit the environment; slurm.setup changes it",
@@ -124,7 +126,8 @@ class Slurm(Section):
             if name in OURS:
                 raise refuse(name, f"`{name}` cannot be given here", OURS[name])
             check_value(str(text), name)
-        return value
+        # --set makes a text of one value alone
+        return {name: {"true": True, "false": False}.get(str(text).lower(), text) for name, text in value.items()}
 
 
 def check_value(value: str, field: str = "") -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.errors import InputError, Problem, remedy
+from orchestrator.launch.slurm import client
+from orchestrator.launch.slurm.submitted import read_submitted
 from orchestrator.machine.leases import Owner, owner_of, take
 from orchestrator.machine.presence import present
 from orchestrator.machine.processes import end_below
@@ -85,11 +87,11 @@ def _look(at_hand: AtHand, folder: Path) -> Run | None:
     if not jobs:
         return Run(folder, note=UNKNOWN)
     found: list[Leftover | Stays] = []
-    alone = {}
+    alone, waiting = {}, _waiting(folder)
     for path in sorted(folder.iterdir()):
         if not path.is_dir() or (at_hand.jobs and path.name not in at_hand.jobs):
             continue
-        if why := f"it is a link to {path.readlink()}" if path.is_symlink() else _worker(path):
+        if why := f"it is a link to {path.readlink()}" if path.is_symlink() else _worker(path, waiting):
             alone[path.name] = why
         else:
             found += in_job(path, jobs.get(path.name, ()))
@@ -130,10 +132,20 @@ def _again(at_hand: AtHand, folder: Path) -> Iterator[Leftover | Stays]:
         yield from in_job(folder, at_hand.jobs_of(folder.parent).get(folder.name, ()))
 
 
-def _worker(job: Path) -> str:
-    """Who works on a job, in words; empty: nobody."""
+def _worker(job: Path, waiting: Mapping[str, str]) -> str:
+    """Who works on a job, or will, in words; empty: nobody."""
     owner = owner_of(job) or next(present(job.parent), None)  # between two stages nobody has a job
-    return f"{owner} works on it" if owner else ""
+    return f"{owner} works on it" if owner else waiting.get(job.name, "")
+
+
+def _waiting(run: Path) -> dict[str, str]:
+    """The jobs of a run that are in Slurm's queue: each does the recipe as it was when it was submitted."""
+    submitted = read_submitted(run) if client.here() else {}
+    try:
+        queued = client.queued([entry.id for entry in submitted.values()])
+    except InputError as error:
+        return dict.fromkeys(submitted, f"whether it waits in Slurm's queue is not known: {error.problems[0].message}")
+    return {job: f"it waits or runs as Slurm job {entry.id}" for job, entry in submitted.items() if entry.id in queued}
 
 
 @contextlib.contextmanager

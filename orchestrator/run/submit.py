@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from orchestrator.errors import InputError
 from orchestrator.launch.slurm import client
 from orchestrator.launch.slurm.batches import work_of
 from orchestrator.launch.slurm.script import Batch, script_of
-from orchestrator.launch.slurm.submitted import Submitted, submitting, write_submitted
+from orchestrator.launch.slurm.submitted import Submitted, read_submitted, submitting, write_submitted
 from orchestrator.machine.files import atomic_write, digest
 from orchestrator.plan.devices import loads_model
 from orchestrator.plan.pins import pin
@@ -59,7 +60,7 @@ def submit_recipes(wanted: Wanted, say: Say, *, errors_again: bool = False) -> l
     found = [standing(plan, shown, ask=True) for plan, shown in plans]
     _prepare([one for one in found if one.left], wanted, say)
     most = client.most_of_array() if any(one.left for one in found) else 0
-    return [(one, _submit(one, wanted, most) if one.left else []) for one in found]
+    return [_submit(one, wanted, most) if one.left else (one, []) for one in found]
 
 
 def _refuse_others(found: Sequence[Standing]) -> None:
@@ -90,8 +91,8 @@ def _elsewhere(plan: Plan) -> Collection[str]:
     return ["machine", *(what for what in ("videos", "weights") if what not in plan.recipe.slurm.prepare)]
 
 
-def _submit(before: Standing, wanted: Wanted, most: int) -> list[Handed]:
-    """Submit what is left of a plan, if nobody else did meanwhile."""
+def _submit(before: Standing, wanted: Wanted, most: int) -> tuple[Standing, list[Handed]]:
+    """Submit what is left of a plan, if nobody else did meanwhile; with how it stood then."""
     handed = []
     with disk_errors(), submitting(before.plan.folder):
         now = standing(before.plan, before.shown, ask=True)
@@ -101,8 +102,9 @@ def _submit(before: Standing, wanted: Wanted, most: int) -> list[Handed]:
         for batch in now.batches(wanted.command, most) if now.left else ():
             text = script_of(batch)
             script = batch.folder / f"{digest(text)[:8]}.sh"
+            number = _taken(script, before.plan)
             atomic_write(script, text)
-            number = client.submit(script)
+            number = number or client.submit(script)
             when = datetime.now(UTC).isoformat(timespec="seconds")
             work = {job.name: work_of(job) for job in now.left}
             results = str(wanted.command.results_dir / f"{results_name(now.plan)}.csv")
@@ -114,4 +116,10 @@ def _submit(before: Standing, wanted: Wanted, most: int) -> list[Handed]:
             }
             write_submitted(before.plan.folder, entries)
             handed.append(Handed(batch, number))
-    return handed
+    return now, handed
+
+
+def _taken(script: Path, plan: Plan) -> str:
+    """Slurm's number of what was submitted with a script by somebody who was stopped before that was noted."""
+    noted = {entry.script for entry in read_submitted(plan.folder).values()}
+    return client.taken(script) if script.exists() and str(script) not in noted else ""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from orchestrator.benchmark.task import benchmark_tasks
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.load import load_recipe
@@ -76,7 +77,8 @@ def benchmark(lengths: Lengths) -> list[Steps]:
     found = []
     for file in sorted(RECIPES.glob("*.yaml")):
         recipe = load_recipe(file)
-        if not recipe.model.init:  # the models that are made from scratch are for demos and tests
+        # others are for demos and tests, or for a first comparison
+        if recipe.tasks == tuple(benchmark_tasks("mmla")) and not recipe.model.init:
             plan = make_plan(recipe, Path("runs"))
             found += [lengths.steps(plan, job) for job in plan.jobs]
     return found

@@ -134,3 +134,19 @@ def test_how_to_end_what_runs_elsewhere_is_said(mine: Path, job: str | None, how
     said = call("cancel", "mine", "--yes", "--runs-dir", mine.parent, code=1)
     assert how in " ".join(said.split())
     assert said.endswith("nothing was cancelled\n")
+
+
+@pytest.mark.usefixtures("signals_arrive")
+def test_a_run_on_this_machine_ends_where_there_is_no_slurm(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs of it were once submitted, on a machine with which this one shares its disk."""
+    submit(mine)
+    argv = [sys.executable, "-c", HOLDER, str(mine / "demo")]
+    with subprocess.Popen(argv, cwd=ROOT, preexec_fn=listening()) as holder:
+        try:
+            wait_until(lambda: owner_of(mine / "demo"))
+            monkeypatch.setenv("PATH", str(mine))
+            said = call("cancel", "mine", "--yes", "--runs-dir", mine.parent)
+            assert holder.wait(30) == -signal.SIGTERM
+        finally:
+            holder.kill()
+    assert "note: what Slurm has of mine is not known here: there is no `squeue`" in " ".join(said.split())

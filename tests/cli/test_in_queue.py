@@ -64,7 +64,7 @@ def test_what_waits_and_what_runs(mine: Path, slurm: Slurm) -> None:
     assert jobs_of(mine) == {
         "demo": ("running", ""),
         "MELD": ("pending", "waits for a free node (Resources)"),
-        "MOSI": ("pending", "was requeued: begins again at 2026-01-01 10:02:01 (BeginTime)"),
+        "MOSI": ("pending", "was requeued, or is to begin later: begins at 2026-01-01 10:02:01 (BeginTime)"),
     }
     said = call("status", "--runs-dir", mine.parent)
     assert said.startswith("mine: queued\n")
@@ -90,7 +90,7 @@ def test_all_runs_are_asked_for_at_once(mine: Path, slurm: Slurm) -> None:
     [
         ("train", "failed", LATER, ("failed", "in train: see {log}")),
         ("train", "interrupted", LATER,
-         ("stopped", "in train, which was told to end: `run --on slurm` goes on from there")),
+         ("stopped", "in train, which was told to end: `run --on slurm` goes on from there; see {log}")),
         ("infer", "running", LATER, ("killed", "in infer, without a word: see {log}")),
         ("convert", "done", LATER, ("ended", "without a result: see {log}")),
         ("train", "failed", EARLIER, ("ended", "without a result: see {log}")),
@@ -174,3 +174,43 @@ def test_watching_goes_on_while_jobs_wait(mine: Path, slurm: Slurm, monkeypatch:
     assert "mine: not running\n" in said
     assert len(slurm.asked) == 4
     assert os.environ["PATH"].startswith(str(slurm.folder))
+
+
+def test_a_controller_that_is_busy_for_a_moment_ends_no_watching(
+    mine: Path, slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_queue, "ASK_SECONDS", 0.0)
+    slurm.says("7_1|PENDING|Resources|N/A||2:00:00")
+    squeue = slurm.folder / "squeue"
+    count = f"$(wc -l < {slurm.folder}/asked)"
+    squeue.write_text(
+        f"{squeue.read_text()}[ {count} -ne 2 ] || {{ echo down >&2; exit 1; }}\n"
+        f"[ {count} -lt 4 ] || : > {slurm.folder}/queue\n"
+    )
+    said = call("status", "--watch", "--every", "0.1", "--runs-dir", mine.parent)
+    assert len(slurm.asked) == 5, "it ends when the queue is empty, not when nobody answers"
+    assert "mine: not running\n" in said
+
+
+def test_what_was_known_before_slurm_did_not_answer_is_still_shown(slurm: Slurm, watch: Clock) -> None:
+    queue = Queue()
+    slurm.says("7_0|RUNNING|None||n1|1:00")
+    queue.ask({"7_0"})
+    watch.now += in_queue.ASK_SECONDS
+    (slurm.folder / "squeue").write_text("#!/bin/sh\necho down >&2\nexit 1\n")
+    queue.ask({"7_0"})
+    assert (queue.found.keys(), queue.problem) == ({"7_0"}, "squeue fails: down")
+
+
+def test_a_controller_that_hangs_is_given_up_soon_and_asked_again_later(
+    slurm: Slurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_queue, "LOOK_SECONDS", 0.3)
+    monkeypatch.setattr(in_queue, "ASK_SECONDS", 0.2)
+    squeue = slurm.folder / "squeue"
+    squeue.write_text(f"{squeue.read_text()}exec sleep 30\n")
+    queue = Queue()
+    for _ in range(2):
+        queue.ask({"7_0"})
+    assert queue.problem == "squeue has not answered for 0 s"
+    assert len(slurm.asked) == 1, "the time that it took does not count"

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from orchestrator.cli import logs
+from orchestrator.cli import in_queue, logs
 from orchestrator.cli.log_places import JobPlace
 from orchestrator.cli.log_printer import Printer
 from orchestrator.launch.slurm.submitted import Submitted, submitting, write_submitted
@@ -132,6 +132,29 @@ def test_a_job_that_waits_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     # the module's own alone: subprocess sleeps, too
     monkeypatch.setattr(logs, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     assert said(folder, "--follow") == "demo: Slurm job 7_0 waits behind jobs that come before it (Priority)\n"
+
+
+def test_it_is_followed_on_where_slurm_does_not_answer_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slurm, folder = make_slurm(tmp_path / "slurm", monkeypatch), tmp_path / "runs" / "mine"
+    with submitting(folder):
+        write_submitted(folder, {"demo": Submitted("7_0", WHEN, "7.sh", "7_0.log", "")})
+    slurm.says("7_0|PENDING|Priority|N/A||1:00")
+    squeue = slurm.folder / "squeue"
+    squeue.write_text(f"{squeue.read_text()}[ $(wc -l < {slurm.folder}/asked) -eq 1 ] || exit 1\n")
+    now = iter(range(0, 1000, 4))
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 5:
+            raise KeyboardInterrupt
+
+    clock = SimpleNamespace(sleep=sleep, monotonic=lambda: float(next(now)))
+    monkeypatch.setattr(logs, "time", clock)
+    monkeypatch.setattr(in_queue, "ASK_SECONDS", 0.0)
+    said(folder, "--follow")
+    assert len(slurm.asked) > 1
+    assert len(slept) == 5, "the job waits as it did"
 
 
 def test_a_progress_bar_moves_on_a_terminal(terminal: Sized) -> None:

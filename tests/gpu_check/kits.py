@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.environments.environment import Environment
-from tests.gpu_check.runs import Failed, environment, run
+from tests.gpu_check.runs import SHORT, Failed, environment, run
 from tests.media import write_video
 from tests.recipes import write_rows
 from tests.shared import ROOT
@@ -50,8 +50,7 @@ class Bench:
         if not (root / "made").exists():
             for dataset in LABELS:
                 _write(root, dataset, self.sizes.rows)
-            (root / "short.j2").write_text("{{ task }} of: {{ text }}")
-            (root / "made").touch()
+                (root / "made").touch()
         return root
 
 
@@ -167,7 +166,7 @@ class Kit:
         }
         if bench.device == "cpu":
             # a token of a vocabulary of 150,000 costs a CPU much, in bf16 most
-            found["prompt"] = {"template": str(bench.data() / "short.j2")}
+            found["prompt"] = {"template": SHORT}
         if method != "zero_shot":
             found["select"] = {"strategy": "last"}
             found["train"] = {

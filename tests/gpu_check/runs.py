@@ -25,6 +25,7 @@ from tests.running import answers, stage_folder
 from tests.shared import ROOT
 
 NAME = "check"  # of the recipe, and so of the run's folder
+SHORT = "short.j2"  # a prompt of few words, beside every recipe
 PROGRAM = "orchestrator"
 SAID_LINES = 40
 # nothing is asked for over a network: what is lacking is an error at once
@@ -102,6 +103,7 @@ def write(recipe: Mapping[str, Any], folder: Path) -> Path:
     if path.exists() and path.read_text() != text:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / SHORT).write_text("{{ task }} of: {{ text }}")
     path.write_text(text)
     return path
 

@@ -23,6 +23,7 @@ from tests.recipe_files import GOOD, problems, write
         ("time: soon", "`soon` is no time of Slurm's"),
         ("extra: {Mem-Per-Gpu: 64G}", "`Mem-Per-Gpu` is no option of sbatch"),
         ("extra: {gres: 'lscratch:10'}", "`gres` cannot be given here"),
+        ("extra: {clusters: other}", "`clusters` cannot be given here\n    jobs of another cluster"),
         ("extra: {comment: 'a\\b'}", "`a\\b` cannot stand in a script of Slurm"),
         ('setup: ["module load cuda\\nrm -r /"]', "`module load cuda<U+000A>rm -r /` is more than a line"),
     ],

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.launch.slurm.submitted import Submitted, submitting, write_submitted
 from orchestrator.machine.leases import Lease, take
 from orchestrator.recipe.files import RecipeFiles
 from orchestrator.run import clean, remove
 from orchestrator.run.at_hand import AtHand
 from orchestrator.run.clean import find, remove_all
 from orchestrator.run.leftovers import NOT_BEGUN, NOT_SCORED, READ
+from tests.fake_slurm import fake_slurm
 from tests.run.place import Place
 from tests.run.test_surroundings import kill_all_but_the_toolkit
 from tests.running import call, stage_folder, texts
@@ -446,3 +448,22 @@ def test_what_is_half_removed_counts_as_gone_and_the_next_one_ends_it(
     assert set(listed(done).values()) == {"its removal was not finished"}
     said(done, "--yes")
     assert said(done)["items"] == []
+
+
+def test_what_waits_in_slurms_queue_is_left_alone(done: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on with the recipe as it was, which no file need say any more."""
+    slurm, runs = fake_slurm(tmp_path / "slurm", monkeypatch), done.folder / "runs"
+    done.recipe.write_text(done.recipe.read_text().replace("epochs: 1", "epochs: 2"))
+    done.run("--only", "demo/train", "--only", "MELD/train")
+    assert {name.partition("/")[0] for name in names(done)} == {"demo", "MELD"}
+    with submitting(runs / "echoed"):
+        write_submitted(runs / "echoed", {"demo": Submitted("7_0", "2026-01-01T10:00:00+00:00", "s", "l", "")})
+    slurm.queue("7_0|PENDING|Priority|N/A|")
+    assert {name.partition("/")[0] for name in names(done)} == {"MELD"}
+    left = {one["path"]: one["why"] for one in said(done)["left"]}
+    assert left[str(runs / "echoed" / "demo")] == "it waits or runs as Slurm job 7_0"
+    (slurm.home / "bin" / "squeue").write_text("#!/bin/sh\necho down >&2\nexit 1\n")
+    assert {name.partition("/")[0] for name in names(done)} == {"MELD"}, "it may wait"
+    slurm.queue()
+    (slurm.home / "bin" / "squeue").write_text("#!/bin/sh\n")
+    assert {name.partition("/")[0] for name in names(done)} == {"demo", "MELD"}

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import InputError
+from orchestrator.launch.slurm import client
 from orchestrator.machine.leases import Lease, take
 from orchestrator.run import fetch, submit
 from orchestrator.scores.results import read_results
@@ -74,6 +75,47 @@ def test_asked_again_it_submits_nothing_that_waits_or_runs(both: Place, slurm: F
     said = both.run(*ON)
     assert len(slurm.scripts) == 1
     assert "echoed: submitted before: demo (100_0, running), MELD (100_1, pending)\nnothing to submit\n" in said
+
+
+def test_what_another_shell_submits_meanwhile_is_said(
+    both: Place, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = submit._prepare
+
+    def meanwhile(*words: Any) -> None:
+        monkeypatch.setattr(submit, "_prepare", prepare)
+        both.run(*ON)
+        prepare(*words)
+
+    monkeypatch.setattr(submit, "_prepare", meanwhile)
+    said = both.run(*ON)
+    assert len(slurm.scripts) == 1
+    assert "echoed: submitted before: demo (100_0, pending), MELD (100_1, pending)\nnothing to submit\n" in said
+
+
+def test_what_slurm_took_before_somebody_was_stopped_is_not_submitted_again(
+    both: Place, slurm: FakeSlurm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sbatch, squeue = (slurm.home / "bin" / name for name in ("sbatch", "squeue"))
+    usual = sbatch.read_text(), squeue.read_text()
+    sbatch.write_text(f"{usual[0]}exec sleep 60\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "SECONDS", 5.0)
+        assert "sbatch has not answered for 5 s\n    run the same command again" in both.run(*ON, code=2)
+    assert (submitted(both), len(slurm.scripts)) == ({}, 1)
+    (script,) = (both.folder / "runs" / "echoed" / "slurm").glob("*.sh")
+    sbatch.write_text(usual[0])
+    ours = f'case "$*" in *%o*) echo "99|/else/x.sh"; echo "100|{script}"; exit;; esac'
+    squeue.write_text(usual[1].replace("#!/bin/bash\n", f"#!/bin/bash\n{ours}\n"))
+    assert "Slurm job 100: 2 jobs" in both.run(*ON)
+    assert len(slurm.scripts) == 1
+    assert {job: one["id"] for job, one in submitted(both).items()} == {"demo": "100_0", "MELD": "100_1"}
+
+
+def test_options_without_a_value_can_be_set(both: Place, slurm: FakeSlurm) -> None:
+    both.run(*ON, "--set", "slurm.extra.exclusive=true", "--set", "slurm.extra.contiguous=false")
+    asked = [line for line in slurm.scripts[0].splitlines() if line.startswith("#SBATCH")]
+    assert [line for line in asked if "exclusive" in line or "contiguous" in line] == ["#SBATCH --exclusive"]
 
 
 def test_what_failed_is_submitted_again_because_somebody_asks(both: Place, slurm: FakeSlurm) -> None:
@@ -150,6 +192,13 @@ def test_arrays_are_split_where_a_site_allows_no_longer_ones(
     both.run(*ON)
     assert jobs(slurm.scripts) == names
     assert [one["id"] for one in submitted(both).values()] == ids
+
+
+@pytest.mark.parametrize(("most", "note"), [(2, False), (1, True), (0, True)])
+def test_a_limit_that_counts_for_each_array_alone_is_said(both: Place, slurm: FakeSlurm, most: int, note: bool) -> None:
+    slurm.arrays_of(most)
+    said = " ".join(both.run(*ON, "--array-limit", 1).split())
+    assert ("note: echoed: up to 2 jobs at once, as the limit of 1 counts for each of its arrays alone" in said) is note
 
 
 def test_what_slurm_refuses_is_not_noted(both: Place, slurm: FakeSlurm) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ MOST_IDS = 200  # in one command
 # what says which cluster is meant; all other SLURM_* are those of the job that this process may run in
 _KEPT = ("SLURM_CONF", "SLURM_CONF_SERVER", "SLURM_JWT")
 _OURS = re.compile(r"(SLURM|SQUEUE|SCANCEL)_.*")
+# sbatch obeys its variables before a script; these make of it what is asked for nowhere
+_UNWANTED = ("SBATCH_ARRAY_INX", "SBATCH_CLUSTERS", "SBATCH_NO_REQUEUE", "SBATCH_WAIT")
+_VARIABLES = {"array": "ARRAY_INX", "mem": "MEM_PER_NODE", "time": "TIMELIMIT"}  # called otherwise than their option
 _FIELDS = "%i|%T|%r|%S|%N|%L"
 _ENDED = (
     "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED", "REVOKED",
@@ -67,15 +70,31 @@ def submit(script: Path) -> str:
     Raises:
         InputError: Slurm refuses it, does not answer, or is not here.
     """
-    said = _ask("sbatch", "--parsable", str(script)).strip().splitlines()
-    number = said[-1].partition(";")[0] if said else ""  # behind it the cluster's name, where there are several
-    if not number.isdecimal():
-        raise InputError(f"sbatch does not say which job it made: {number or 'nothing'}", str(script), _hint("sbatch"))
-    return number
+    said = _ask("sbatch", "--parsable", str(script), without=_overruling(script)).strip()
+    # behind it the cluster's name, where there are several; some sites' sbatch says more on lines of its own
+    if not (found := re.findall(r"^(\d+)(?:;\S*)?\s*$", said, re.MULTILINE)):
+        last = said.rpartition("\n")[2] or "nothing"
+        raise InputError(f"sbatch does not say which job it made: {last}", str(script), _hint("sbatch"))
+    return str(found[-1])
 
 
-def queued(ids: Iterable[str]) -> dict[str, Queued]:
+def taken(script: Path) -> str:
+    """Slurm's number of the job or array that waits or runs with a script; empty where there is none.
+
+    Raises:
+        InputError: Slurm does not answer, or is not here.
+    """
+    said = _ask("squeue", "--noheader", "--format=%F|%o", f"--user={os.getuid()}", forgotten=True)
+    lines = (line.partition("|") for line in said.splitlines())
+    return next((number for number, _, command in lines if command.rstrip() == str(script)), "")
+
+
+def queued(ids: Iterable[str], seconds: float | None = None) -> dict[str, Queued]:
     """Which of some jobs (``123_4``) wait or run; who is not among them has ended.
+
+    Args:
+        ids: Slurm's numbers of them.
+        seconds: that an answer may take; a minute, where nothing is given.
 
     Raises:
         InputError: Slurm does not answer, or is not here.
@@ -86,7 +105,7 @@ def queued(ids: Iterable[str]) -> dict[str, Queued]:
     for some in _parts(arrays):
         # of one id alone that it has forgotten squeue says that it is wrong
         asked = ("--noheader", "--array", "--states=all", f"--format={_FIELDS}", f"--jobs={','.join(some)}")
-        said = _ask("squeue", *asked, forgotten=True)
+        said = _ask("squeue", *asked, forgotten=True, seconds=seconds or SECONDS)
         for line in said.splitlines():
             number, state, *more = [*line.split("|"), "", "", "", "", ""][:6]
             if number in wanted and state not in _ENDED:
@@ -181,24 +200,38 @@ def _parts(ids: list[str]) -> Iterator[list[str]]:
     yield from (ids[start : start + MOST_IDS] for start in range(0, len(ids), MOST_IDS))
 
 
-def _ask(*argv: str, forgotten: bool = False) -> str:
-    """What a command of Slurm's says; ``forgotten``: it may name jobs that Slurm does not know any more.
+def _overruling(script: Path) -> set[str]:
+    """The variables of a user's that would win over what a script asks for."""
+    options = re.findall(r"^#SBATCH --([\w-]+)", script.read_text(), re.MULTILINE)
+    names = (_VARIABLES.get(name, name.upper().replace("-", "_")) for name in options)
+    return {*_UNWANTED, *(f"SBATCH_{name}" for name in names)}
+
+
+def _ask(*argv: str, forgotten: bool = False, without: Collection[str] = (), seconds: float = 0.0) -> str:
+    """What a command of Slurm's says.
+
+    Args:
+        argv: the command.
+        forgotten: it may name jobs that Slurm does not know any more.
+        without: environment variables that it does not see.
+        seconds: that an answer may take; 0: `SECONDS`.
 
     Raises:
         InputError: it fails, does not answer, or is not here.
     """
-    name = argv[0]
-    env = {key: value for key, value in os.environ.items() if key in _KEPT or not _OURS.fullmatch(key)}
-    env |= {"SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
+    name, seconds = argv[0], seconds or SECONDS
+    seen = (key for key in os.environ if key not in without and (key in _KEPT or not _OURS.fullmatch(key)))
+    env = {key: os.environ[key] for key in seen} | {"SLURM_TIME_FORMAT": "standard", "LC_ALL": "C"}
     try:
         done = subprocess.run(
-            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=SECONDS,
+            argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=seconds,
             check=False,
         )  # fmt: skip
     except FileNotFoundError:
         raise _absent(name) from None
     except subprocess.TimeoutExpired:
-        raise InputError(f"{name} has not answered for {SECONDS:.0f} s", hint=_hint(name)) from None
+        hint = "run the same command again: it finds what Slurm has taken all the same" if name == "sbatch" else None
+        raise InputError(f"{name} has not answered for {seconds:.0f} s", hint=hint or _hint(name)) from None
     except OSError as error:
         raise InputError(f"{name} cannot be started: {error.strerror}") from None
     if done.returncode and not (forgotten and _UNKNOWN in done.stderr):

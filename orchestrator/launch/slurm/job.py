@@ -20,9 +20,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, remedy
 from orchestrator.launch.slurm import itself
 from orchestrator.launch.slurm.headway import Headway, further, how_far
+from orchestrator.machine.signals import die_with_parent
 from orchestrator.machine.slurm_job import JOB_VARIABLE
 
 STOPPED = 130  # the orchestrator's exit status where it was stopped
@@ -43,7 +44,9 @@ class Work:
         """Run it; returns its exit status, 130 also where a signal came before it could heed it."""
         before = {number: signal.signal(number, self._asked) for number in (*ENDING, signal.SIGCONT)}
         try:
-            return self._wait(subprocess.Popen(self._argv))
+            # where this one is killed Slurm may lose sight of the other, which would hold a GPU that is another job's
+            own = os.getpid()
+            return self._wait(subprocess.Popen(self._argv, preexec_fn=lambda: die_with_parent(own)))
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
@@ -86,7 +89,11 @@ def main(words: Sequence[str], program: Sequence[str] = ("-P", "-m", "orchestrat
     """
     folder, most, command = Path(words[0]) / words[-1], int(words[1]), words[2:]
     job = os.environ.get(JOB_VARIABLE) or itself.number()
-    headway = Headway.begun(folder, job)
+    try:
+        headway = Headway.begun(folder, job)
+    except OSError as error:
+        say(f"cannot begin: {error.filename or folder}: {error.strerror}\n    {remedy(error.errno)}".rstrip())
+        return 1
     if headway.vain > most:
         return _given_up(headway.vain)
     status = Work([sys.executable, *program, *command], itself.preempted).run()

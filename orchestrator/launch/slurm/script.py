@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["JOB_VARIABLE", "Batch", "script_of"]
 TEMPLATE = Path(__file__).with_name("job.sh.j2")
+EARLIEST_SECONDS = 65535  # the most that Slurm takes
 EARLY_SECONDS = 60  # beside the grace: for what the run writes when all its processes have ended
+ONLY = "--only"
 _PLAIN = re.compile(r"[\w@%+=:,./\[\]&|*()-]+", re.ASCII)
 
 
@@ -74,7 +76,7 @@ def script_of(batch: Batch) -> str:
     path = Path(batch.settings.template) if batch.settings.template else TEMPLATE
     options = list(_options(batch))
     try:
-        return _template(path, path.stat().st_mtime_ns).render(
+        text = _template(path, path.stat().st_mtime_ns).render(
             options=options, jobs=batch.jobs, setup=batch.settings.setup, command=shlex.join(batch.argv),
             variable=JOB_VARIABLE, recipe=batch.recipe, gpus=batch.gpus, nodes=batch.nodes,
             checkout=str(batch.checkout or ""),
@@ -83,6 +85,10 @@ def script_of(batch: Batch) -> str:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         line = getattr(error, "lineno", None)
         raise InputError(f"the script's template fails: {reason}", f"{path}:{line}" if line else str(path)) from error
+    if ONLY not in text:  # each of an array would do all of its jobs
+        hint = f"let its command end as that of {TEMPLATE} does: exec {{{{ command }}}} {ONLY} ..."
+        raise InputError("the script's template does not say which job is to be done", str(path), hint)
+    return text
 
 
 @lru_cache(maxsize=8)
@@ -131,7 +137,7 @@ def _early(batch: Batch) -> int:
     """
     early = int(batch.grace) + EARLY_SECONDS
     limit = seconds_of(batch.settings.time) if batch.settings.time else None
-    return max(1, limit // 4) if limit and early > limit // 2 else early
+    return max(1, limit // 4) if limit and early > limit // 2 else min(early, EARLIEST_SECONDS)
 
 
 def _option(name: str, value: str | int) -> str:

@@ -46,6 +46,29 @@ def test_sbatch_gives_a_number_and_sees_nothing_of_the_job_around(
     assert slurm.environment == ["SLURM_CONF=/etc/slurm.conf", "SLURM_TIME_FORMAT=standard"]
 
 
+@pytest.mark.parametrize("more", ["echo Thank you for computing", "echo; echo '12 jobs of yours run'"])
+def test_a_site_s_sbatch_may_say_more(slurm: FakeSlurm, tmp_path: Path, more: str) -> None:
+    (tmp_path / "x.sh").touch()
+    sbatch = slurm.home / "bin" / "sbatch"
+    sbatch.write_text(f"{sbatch.read_text()}\n{more}\n")
+    assert client.submit(tmp_path / "x.sh") == "100"
+
+
+def test_a_user_s_variables_do_not_win_over_what_a_script_asks_for(
+    slurm: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.sh").write_text(
+        "#!/bin/bash\n#SBATCH --partition=gpu\n#SBATCH --time=90\n#SBATCH --gpus-per-node=1\n"
+    )
+    sbatch = slurm.home / "bin" / "sbatch"
+    sbatch.write_text(sbatch.read_text().replace("^SLURM_", "^SBATCH_"))
+    given = ("ACCOUNT", "PARTITION", "TIMELIMIT", "GPUS_PER_NODE", "WAIT", "CLUSTERS", "ARRAY_INX", "NO_REQUEUE")
+    for name in given:
+        monkeypatch.setenv(f"SBATCH_{name}", "other")
+    client.submit(tmp_path / "x.sh")
+    assert slurm.environment == ["SBATCH_ACCOUNT=other"], "for which the script does not ask"
+
+
 def test_what_slurm_refuses_is_told_in_its_words(slurm: FakeSlurm, tmp_path: Path) -> None:
     (tmp_path / "x.sh").touch()
     slurm.refuse()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 from orchestrator.errors import OrchestratorError
@@ -182,3 +183,24 @@ def test_a_refused_requeue_says_why(tmp_path: Path, signals_arrive: None, monkey
     with pytest.raises(OrchestratorError, match="scontrol fails: not allowed"):
         itself.requeue()
     assert place.requeued() == itself.TRIES
+
+
+def test_the_run_ends_with_a_job_that_is_killed(place: Place) -> None:
+    """Out of memory, for example: not every Slurm finds what such a job leaves."""
+    process = place.start("130")
+    try:
+        wait_until(place.seen.exists, 30)
+        (run,) = psutil.Process(process.pid).children()
+        process.kill()
+        process.wait(30)
+        wait_until(lambda: not run.is_running() or run.status() == psutil.STATUS_ZOMBIE, 20)
+    finally:
+        process.kill()
+    assert place.seen.read_text() == "TERM\n"
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_words(place: Place) -> None:
+    (place.folder.parent / "slurm").write_text("no folder")
+    said, _ = (process := place.start("now0")).communicate(timeout=30)
+    assert process.returncode == 1
+    assert said.startswith(f"slurm job: cannot begin: {place.folder.parent / 'slurm'}")

@@ -70,6 +70,10 @@ def test_a_short_limit_leaves_most_of_it_before_the_warning() -> None:
     assert "--signal=B:USR1@180" in asked(replace(BATCH, settings=Slurm(time="10")))
 
 
+def test_a_long_grace_is_one_that_slurm_takes() -> None:
+    assert "--signal=B:USR1@65535" in asked(replace(BATCH, grace=100000.0))
+
+
 def test_a_job_of_an_array_finds_its_name_and_its_number() -> None:
     batch = replace(BATCH, argv=("/bin/sh", "-c", 'echo "$MMLA_SLURM_JOB: $*"', "sh"))
     assert (
@@ -86,6 +90,12 @@ def test_a_job_of_an_array_finds_its_name_and_its_number() -> None:
 def test_setup_comes_before_and_its_environment_stays() -> None:
     batch = replace(BATCH, settings=Slurm(setup=("X='a b'", "export X")), argv=("/bin/sh", "-c", 'echo "$X"', "sh"))
     assert run(batch, SLURM_JOB_ID="1").stdout == "a b\n"
+
+
+def test_a_warning_before_the_program_heeds_it_does_not_end_the_job() -> None:
+    """Of a job that dies of it Slurm says that it failed: one that is pre-empted while modules load was lost."""
+    batch = replace(BATCH, settings=Slurm(setup=("kill -USR1 $$",)), argv=("/bin/echo", "goes on"))
+    assert run(batch, SLURM_JOB_ID="1").stdout == "goes on --only MELD\n"
 
 
 @pytest.mark.parametrize("word", ["a b", "$(touch hole)", "`id`", "'; exit 9 #", '"', "é\n!", "$HOME", "*"])
@@ -114,8 +124,11 @@ def test_a_folder_that_sbatch_could_not_read_is_refused(folder: str) -> None:
 def test_a_template_of_ones_own(tmp_path: Path) -> None:
     own = tmp_path / "own.sh.j2"
     batch = replace(BATCH, settings=Slurm(template=str(own)))
-    own.write_text("#!/bin/sh\n#SBATCH {{ options[0] }}\nrun {{ command }} {{ jobs | map('sh') | join(' ') }}\n")
-    assert script_of(batch) == "#!/bin/sh\n#SBATCH --job-name=tiny\nrun /bin/echo MELD MOSI\n"
+    own.write_text("#!/bin/sh\n#SBATCH {{ options[0] }}\nrun {{ command }} --only {{ jobs | map('sh') | join(' ') }}\n")
+    assert script_of(batch) == "#!/bin/sh\n#SBATCH --job-name=tiny\nrun /bin/echo --only MELD MOSI\n"
+    own.write_text("#!/bin/sh\nexec {{ command }}\n")
+    with pytest.raises(InputError, match=r"own\.sh\.j2: the script's template does not say which job is to be done\n"):
+        script_of(batch)
     own.write_text("#!/bin/sh\n{{ commnad }}\n")
     with pytest.raises(InputError, match=r"own\.sh\.j2.*'commnad' is undefined"):
         script_of(batch)

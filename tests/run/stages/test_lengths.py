@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -203,8 +204,8 @@ def test_what_is_asked(
         stage = job.stage(kind)
         stage.folder.mkdir(parents=True, exist_ok=True)
         finish(stage, outputs=outputs if kind == "infer" else WORK[kind](context, stage), device="cpu")
-    table_of = (job.stage("score").folder / "MELD.csv").read_text()
-    assert "skipped: 141 tokens are more than train.max_length (train.on_too_long: skip)" in table_of
+    with gzip.open(job.stage("score").folder / "MELD.answers.jsonl.gz", "rt") as table:
+        assert "skipped: 141 tokens are more than train.max_length (train.on_too_long: skip)" in table.read()
     (row,) = results_of(scored(plan))
     assert (row["n"], row["too_long"], row["train_rows"]) == (3, "train=2,test=1", 3)
 
