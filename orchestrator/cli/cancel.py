@@ -101,7 +101,7 @@ def _queued(folder: Path, submitted: Mapping[str, Submitted], *, anyway: bool) -
     except InputError as error:
         if not anyway:
             raise
-        print(wrapped(f"what Slurm has of {folder.name} is not known here: {error.problems[0].message}", "note: "))
+        tell(wrapped(f"what Slurm has of {folder.name} is not known here: {error.problems[0].message}", "note: "))
         return {}
 
 
