@@ -83,6 +83,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("qwen2_7b_sft", "llama_3_8b_sft", "smollm2_135m_zero_shot"):
         shutil.copy(first, folder / "results" / f"{name}.csv")
     shutil.copy(second, folder / "results" / "smollm2_135m_sft.csv")
+    answers = ROOT / "docs" / "example" / "demo.answers.jsonl.gz"
+    shutil.copy(answers, folder / "results" / "smollm2_135m_zero_shot.answers.jsonl.gz")
     swept = first.read_text() + second.read_text().partition("\n")[2]
     (folder / "results" / "qwen2_7b_sft.sweep-learning_rate-seed.csv").write_text(swept)
     for name in ("answers.csv", "MELD_emotion_results.csv"):
