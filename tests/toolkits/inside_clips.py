@@ -57,7 +57,7 @@ def qwen_in_swift(frames: int) -> Callable[[str], Sequence[Any]]:
 def openai_api(frames: int) -> Callable[[str], Sequence[Any]]:
     from orchestrator.toolkits.openai_api.inside.frames import frames_of
 
-    return lambda clip: frames_of(clip, frames, 1 << 20)
+    return lambda clip: [url for url, *_ in frames_of(clip, frames, 1 << 20)]
 
 
 def seen(pictures: Sequence[Any]) -> list[Any]:
