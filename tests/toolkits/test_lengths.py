@@ -17,6 +17,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.trust import Trust
 from orchestrator.toolkits.base import MeasureInputs
 from orchestrator.toolkits.llamafactory.arguments import video_arguments
 from orchestrator.toolkits.registry import trainer
@@ -58,7 +59,7 @@ def recipe_of(folder: Path, model: str, modality: str, **more: str) -> Recipe:
     path = folder / "tiny.yaml"
     lines = {"method": "sft", "tasks": "[demo]", "model": model, "data": f"{{modality: {modality}, root: {folder}}}"}
     path.write_text("".join(f"{key}: {value}\n" for key, value in (lines | more).items()))
-    return load_recipe(path, ["train.max_length=1000000"])
+    return load_recipe(path, ["train.max_length=1000000"], trust=Trust(frozenset({"HF_HOME"})))
 
 
 def prepare(folder: Path, recipe: Recipe, model: Path | str, rows: list[Example]) -> Callable[[], dict[str, Any]]:

@@ -114,7 +114,8 @@ def recipe_file(tiny: Path, data: Path, folder: Path, method: str, tasks: str = 
 def start(recipe: Path, *arguments: object) -> subprocess.Popen[str]:
     folder = recipe.parent
     argv = [sys.executable, "-m", "orchestrator", "run", str(recipe), "--runs-dir", str(folder / "runs")]
-    return subprocess.Popen([*argv, "--results-dir", str(folder), *map(str, arguments)], cwd=ROOT, text=True,
+    argv += ["--results-dir", str(folder), "--allow-env", "HF_HOME"]  # the cache that holds the tiny tower
+    return subprocess.Popen([*argv, *map(str, arguments)], cwd=ROOT, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)  # fmt: skip
 
 
