@@ -96,7 +96,7 @@ def test_a_shell_completes_commands_options_and_names() -> None:
 
 
 def test_completion_is_that_of_the_command_of_that_name() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator", "--show-completion", "bash"], capture_output=True, text=True, cwd=ROOT
-    )
+    env = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # whatever shell starts the tests
+    argv = [sys.executable, "-m", "orchestrator", "--show-completion", "bash"]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=env)
     assert "complete -o default -F _orchestrator_completion orchestrator" in done.stdout
