@@ -329,6 +329,7 @@ def test_the_toolkit_accepts_the_arguments_of_the_plan(
 ) -> None:
     recipe = recipe_file(tiny, data, tmp_path, "sft", train=TRAIN)
     argv = [sys.executable, "-m", "orchestrator", "plan", str(recipe), "--json", "--runs-dir", str(tmp_path / "runs")]
+    argv += ["--allow-env", "HF_HOME"]
     (plan,) = json.loads(subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     (words,) = [stage["argv"] for job in plan["jobs"] for stage in job["stages"] if stage["stage"] == "train"]
     place = next(at for at, word in enumerate(words) if word.endswith("llava_next/inside/train.py"))
