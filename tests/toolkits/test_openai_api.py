@@ -311,10 +311,12 @@ def test_kill_and_resume_without_a_key(tmp_path: Path, server: Server) -> None:
 def test_what_the_server_failed_at_is_left_for_the_next_run(tmp_path: Path, server: Server) -> None:
     """No score is made of answers with holes, none of the others is lost, and what all of it cost stands in the end."""
     poisoned = {3, 11, 12}
+    busy = iter([failure(429, "come back", Retry_After="5")])
 
     def reply(number: int, attempt: int, body: dict[str, Any]) -> Reply:
-        if len(server.asked) == 5:
-            return failure(429, "come back", Retry_After="5")
+        # the order is another one each time: one of the others is told to wait
+        if len(server.asked) >= 5 and number not in poisoned and (wait := next(busy, None)):
+            return wait
         return failure(500, "this one I cannot stand") if number in poisoned else completion()
 
     server.reply = reply
