@@ -85,7 +85,8 @@ class _Process:
     def __init__(self) -> None:
         # a session of its own: Ctrl-C is for the command, which ends this
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "orchestrator.data.clips.worker"],
+            # not from the working directory: a json.py of the user's is not what is meant
+            [sys.executable, "-P", "-m", "orchestrator.data.clips.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

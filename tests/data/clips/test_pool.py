@@ -40,6 +40,13 @@ def test_one_that_hangs_has_its_time_and_the_others_are_done(tmp_path: Path) -> 
     assert "within 1 seconds" in videos.unfinished(late)
 
 
+def test_modules_of_the_working_directory_are_not_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "json.py").write_text("raise SystemExit('not this one')")
+    clip = str(write_coded(tmp_path / "sound.mp4", 5))
+    monkeypatch.chdir(tmp_path)
+    assert ask({"clip": clip, "seconds": 60}) == [{"damage": "", "reasons": []}]
+
+
 def test_one_that_ends_the_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = [str(write_coded(tmp_path / f"{number}.mp4", 5)) for number in range(3)]
     really = pool._Process.ask
