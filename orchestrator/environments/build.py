@@ -146,9 +146,8 @@ class _Build:
             file.write(f"$ {' '.join(argv)}\n".encode())
             file.flush()
             start = file.tell()
-            env = clean_environment(needed=_indexes()) | {
-                "GIT_TERMINAL_PROMPT": "0"
-            }  # git would ask, and wait, for a password
+            # else git would ask, and wait, for a password
+            env = clean_environment(needed=_indexes()) | {"GIT_TERMINAL_PROMPT": "0"}
             if self.wheels:
                 env["UV_OFFLINE"] = "1"
             # not in the user's folder, whose pyproject.toml or uv.toml uv would heed

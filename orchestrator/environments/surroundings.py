@@ -17,10 +17,9 @@ from urllib.parse import urlsplit
 import psutil
 
 from orchestrator.machine.checkout import THIRD_PARTY
-from orchestrator.machine.hub import endpoint
+from orchestrator.machine.hub import USUAL, endpoint
 
 GB = 1e9
-HUB = "https://huggingface.co"
 HUB_SECONDS, COMPILER_SECONDS = 5.0, 10.0
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 # less than this is told: the largest environment takes 7 GB, a 7B model 15 GB
@@ -101,7 +100,7 @@ def _limits() -> Iterator[Finding]:
 
 def _hub() -> Finding:
     mirror = endpoint() is not None
-    parts = urlsplit(endpoint() or HUB)
+    parts = urlsplit(endpoint() or USUAL)
     host = parts.netloc.rpartition("@")[2] or "HF_ENDPOINT"  # before it may stand a password
     name = "mirror of the hub" if mirror else "hub"
     if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
