@@ -6,7 +6,6 @@ READY := .venv/.ready
 COVERED := plan run launch cli scores
 # quick tests wait as much as they work; a real toolkit wants the machine for itself
 PARALLEL := -n logical --maxprocesses 4 --dist worksteal
-APART := tests/toolkits/test_swift.py tests/toolkits/test_videollama2.py
 # jobs on a cluster wait more than they work; each process of pytest has a cluster of its own
 CLUSTERS := -n 4 --dist worksteal
 # what `make chaos` disturbs
@@ -66,11 +65,8 @@ lint: $(READY)
 check: lint
 	$(BIN)/pytest -q $(PARALLEL) -m "not toolkit and not long and not browser and not slurm"
 
-# those that start two trainings at once have a process of their own: of one that had run for ten minutes they were
-# seen to inherit a real-time policy (SCHED_FIFO), under which they starve each other; why is not known
 test: check
-	$(BIN)/pytest -q -m "(toolkit or browser) and not long" $(APART:%=--ignore=%)
-	$(BIN)/pytest -q -m "toolkit and not long" $(APART)
+	$(BIN)/pytest -q -m "(toolkit or browser) and not long"
 	$(MAKE) --no-print-directory test-slurm
 
 test-slurm: $(READY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +64,8 @@ def write_coded(
             frame.pts, frame.time_base = ticks(at), base or 1 / Fraction(rate)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    # SVT-AV1 has made this process a real-time one (SCHED_FIFO, of root), and so all that it starts: they would starve
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 
