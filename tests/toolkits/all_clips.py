@@ -35,7 +35,7 @@ def write_all(root: Path) -> Path:
     write_turned(whole, videos / "turned.mp4", 90)
     (videos / "damaged.mp4").write_bytes(whole.read_bytes()[:2000])
     for clip in FAULTS:
-        shutil.copy(clip, videos / clip.name)
+        shutil.copy(clip, videos / f"fault_{clip.name}")
     names = sorted(path.name for path in videos.iterdir())
     for split in ("train", "dev", "test"):
         rows = [(f"{split}_{at}", name, f"What is number {at}?", LABELS[at % 4]) for at, name in enumerate(names)]
