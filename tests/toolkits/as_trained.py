@@ -32,7 +32,8 @@ def compare(answerer: Any, arguments: dict[str, Any], requests: list[dict[str, A
     for row, request in zip(data, requests, strict=True):
         trained = dict(collator([dict(row)]))
         mine = answerer.batch([answerer.encode(request)])
-        report.append(beside(answerer, trained, mine) | {"learnt": learnt(tools["tokenizer"], trained)})
+        about = {"learnt": learnt(tools["tokenizer"], trained), "length": len(row["input_ids"])}
+        report.append(beside(answerer, trained, mine) | about)
     return report
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ FIRST_SPECIAL = 151643  # ms-swift knows the media tokens of Qwen by their publi
 def make_tokenizer(family: dict[str, Any], corpus: Path, first: int | None) -> Any:
     """A byte-level tokenizer trained on a corpus; the family's control tokens have the ids from ``first`` on."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast, Qwen2TokenizerFast, __version__
 
     trained = Tokenizer(models.BPE())
     trained.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -27,7 +28,9 @@ def make_tokenizer(family: dict[str, Any], corpus: Path, first: int | None) -> A
     whole.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     whole.decoder = decoders.ByteLevel()
     whole.add_special_tokens(family["tokens"])
-    return PreTrainedTokenizerFast(
+    # transformers 4 has processors of Qwen take their own class only; 5 would take that class's own merges
+    kind = PreTrainedTokenizerFast if int(__version__.split(".")[0]) > 4 else Qwen2TokenizerFast
+    return kind(
         tokenizer_object=whole,
         eos_token=family.get("eos", "<|im_end|>"),
         bos_token=family.get("bos"),
@@ -83,3 +86,10 @@ def make(family: dict[str, Any], out: Path, corpus: Path, first: int | None = No
     if hasattr(model, "thinker"):
         torch.save({}, out / "spk_dict.pt")  # Qwen2.5-Omni is not loaded without its speakers' voices
     processor.save_pretrained(out)
+
+
+def main() -> None:
+    """``start.py build.py FOLDER``: the families of ``FOLDER/families.json``, which says of each toolkit's model."""
+    folder = Path(sys.argv[1])
+    for name, family in json.loads((folder / "families.json").read_text()).items():
+        make(family, folder / name, folder / "corpus.jsonl", family.get("first"))

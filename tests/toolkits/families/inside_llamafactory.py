@@ -43,7 +43,19 @@ def report(runner: Any, name: str, family: dict[str, Any]) -> dict[str, Any]:
     _, alone = answers(runner, config, 1)
     requests = [json.loads(line) for line in (FOLDER / f"{name}.same.jsonl").read_text().splitlines()]
     arguments = json.loads((FOLDER / f"{name}.train.json").read_text())
-    return {"together": together, "alone": alone, "samples": compare(answerer, arguments, requests)}
+    measure = module("llamafactory", "lengths").load(config | {"as_trained": shown(arguments)}, training=True)
+    rows = json.loads((FOLDER / f"{name}.rows.json").read_text())
+    return {
+        "together": together,
+        "alone": alone,
+        "samples": compare(answerer, arguments, requests),
+        "measured": [measure(row) for row in rows],
+    }
+
+
+def shown(arguments: dict[str, Any]) -> dict[str, Any]:
+    """How videos are shown."""
+    return {name: value for name, value in arguments.items() if name.startswith("video_")}
 
 
 def main() -> None:
