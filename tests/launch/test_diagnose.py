@@ -69,6 +69,7 @@ def test_advice(text: str, code: int, expected: str) -> None:
         ("swift", "ValueError: the training sample '/v/a.mp4': DECORDError: [1] /v/a.mp4: no stream", "on_bad_video"),
         ("swift", "ValueError: the training sample '/v/a.mp4': AssertionError: ", "docs/families.md"),
         ("swift", "ValueError: the training sample 'She said': KeyError: 'input_ids'", "docs/families.md"),
+        ("llamafactory", "RuntimeError: stack expects each tensor to be equal size, but got", "micro_batch_size"),
         ("openai_api", "stopped: the server cannot be reached (ConnectionError)", "OPENAI_BASE_URL"),
     ],
 )

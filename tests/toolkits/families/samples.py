@@ -28,11 +28,12 @@ def families_of(toolkit: str) -> dict[str, dict[str, Any]]:
 
 
 def requests_of(clips: list[Path]) -> list[dict[str, Any]]:
-    """Ten requests; with clips, a third of them is without."""
-    return [
-        {"id": str(at), "prompt": prompt, "video": str(clips[at % len(clips)]) if clips and at % 3 else None}
+    """Eleven requests; with clips, a third of them is without, and the first shows the last clip."""
+    found: list[dict[str, Any]] = [
+        {"id": str(at), "prompt": prompt, "video": str(clips[at % (len(clips) - 1)]) if clips and at % 3 else None}
         for at, prompt in enumerate([*PROMPTS, TRICKY])
     ]
+    return [{"id": "short", "prompt": PROMPTS[4], "video": str(clips[-1]) if clips else None}, *found]
 
 
 def runner_config(folder: Path, name: str, template: str) -> dict[str, Any]:
@@ -97,7 +98,7 @@ class Groups:
     def _run(self, group: list[str]) -> None:
         folder = self.folder
         write_jsonl(folder / "corpus.jsonl", [*PROMPTS, TRICKY])
-        clips = [write_video(folder / f"{at}.mp4", at, frames) for at, frames in enumerate((8, 9, 40, 4))]
+        clips = [write_video(folder / f"{at}.mp4", at, frames) for at, frames in enumerate((8, 9, 40, 4, 3))]
         for name in group:
             self.write(folder, name, clips)
         (folder / "families.json").write_text(json.dumps({name: self.families[name] for name in group}))

@@ -96,6 +96,6 @@ def test_its_samples_are_measured(family: tuple[dict[str, Any], dict[str, Any]])
 def test_batches_do_not_change_answers(family: tuple[dict[str, Any], dict[str, Any]]) -> None:
     _, found = family
     assert found["together"] == found["alone"]
-    assert len(found["alone"]) == 10
+    assert len(found["alone"]) == 11, "one shows a clip with fewer frames than are asked for"
     assert not [said for said in found["alone"].values() if "Error" in said]
     assert len(set(found["alone"].values())) > 3, "the model must say different things"
