@@ -5,12 +5,14 @@ together. As ``loop.py`` it imports nothing at its start but the standard librar
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from orchestrator.inside import loop
+from orchestrator.inside import loop, reading
+from orchestrator.inside.clock import ENCODE, WAIT, Clock
 
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
@@ -45,6 +47,13 @@ class LocalAnswerer:
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self._pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
         self._coming: dict[str, Future[Any]] = {}
+        self.clock = Clock()
+        # those of this batch and of the next
+        reading.remember(2 * max(int(config["batch_size"]), 8))
+
+    def spent(self) -> dict[str, float]:
+        """Seconds since this was asked last, see `clock`."""
+        return self.clock.taken()
 
     def encode(self, request: loop.Request) -> Any:
         """One request ready for the model, with its video decoded; raises what is wrong with this request."""
@@ -62,7 +71,11 @@ class LocalAnswerer:
         """Decode the next batch's videos while the model answers this one."""
         for request in batch:
             if request.get("video") and request["id"] not in self._coming:
-                self._coming[request["id"]] = self._pool.submit(self.encode, request)
+                self._coming[request["id"]] = self._pool.submit(self._timed, request)
+
+    def _timed(self, request: loop.Request) -> tuple[Any, float]:
+        begun = time.perf_counter()
+        return self.encode(request), time.perf_counter() - begun
 
     def answer(self, batch: Sequence[loop.Request]) -> Sequence[loop.Answer]:
         """One answer or exception per request; a request that cannot be encoded does not hold back the others."""
@@ -70,15 +83,19 @@ class LocalAnswerer:
         ready: dict[int, Any] = {}
         answers: list[loop.Answer] = []
         for place, request in enumerate(batch):
+            begun = time.perf_counter()
             try:
                 coming = self._coming.pop(request["id"], None)
-                ready[place] = coming.result() if coming else self.encode(request)
+                ready[place], seconds = coming.result() if coming else self._timed(request)
+                self.clock.add(ENCODE, seconds)
                 answers.append(("", "length"))
             except Exception as error:
                 if loop.is_out_of_memory(error):
                     raise
                 answers.append(error)
+            self.clock.add(WAIT, time.perf_counter() - begun)
         if ready:
+            self.clock.generation_begins()
             # by batch, not by position in the run: a resumed run draws the same; 32 bits, torch takes no more on CPU
             seed = zlib.crc32("\n".join([str(self.config["seed"]), *(request["id"] for request in batch)]).encode())
             for place, answer in zip(ready, self.generate(list(ready.values()), seed), strict=True):

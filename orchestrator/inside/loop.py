@@ -1,12 +1,13 @@
 """The loop that every toolkit's runner shares: requests in, one final line per request out, whatever happens in
 between.
 
-Standard library only, Python 3.10, nothing from the orchestrator: it runs inside the toolkits' environments.
+Standard library only, Python 3.10, nothing from the orchestrator but what lies beside it: it runs inside the toolkits'
+environments.
 
 ``requests.jsonl`` holds one object per line with a unique ``id``. ``predictions.jsonl`` is an append-only journal:
-per request either ``{"id", "text", "finish_reason", "seconds"}`` or ``{"id", "error"}``. A process killed at any
-moment is started again with the same configuration and goes on; with greedy decoding the answers are the ones that an
-uninterrupted run gives, because batches are always formed from ALL requests and a batch that is half answered is run
+per request either ``{"id", "text", "finish_reason", "seconds", "spent"}`` or ``{"id", "error"}``. A process killed at
+any moment is started again with the same configuration and goes on; with greedy decoding the answers are the ones that
+an uninterrupted run gives, because batches are always formed from ALL requests and a batch that is half answered is run
 again whole.
 """
 
@@ -21,6 +22,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Union
+
+from orchestrator.inside.clock import in_words
 
 Request = dict[str, Any]
 # what a model said and why it stopped ("stop" or "length"), or what is wrong with this one request
@@ -37,7 +40,7 @@ class BadInput(Exception):
 
 class Answerer(Protocol):
     """A loaded model. It may also have ``prefetch(batch)``, told what comes after the batch that is about to be
-    answered.
+    answered, and ``spent()``, what the seconds since the last call went into (`clock`).
     """
 
     def length(self, request: Request) -> int:
@@ -192,10 +195,18 @@ def record(request: Request, answer: Answer) -> Request:
 
 def form_batches(requests: Sequence[Request], length: Callable[[Request], int], size: int) -> list[list[Request]]:
     """Batches of ``size``, longest first (memory runs out early or not at all); the order depends on nothing but the
-    requests.
+    requests. Those about one clip stand together, so that it is decoded once.
     """
-    order = sorted(requests, key=lambda request: (-length(request), request["id"]))
+    longest: dict[str, int] = {}
+    for request in requests:
+        clip = _clip(request)
+        longest[clip] = max(longest.get(clip, 0), length(request))
+    order = sorted(requests, key=lambda request: (-longest[_clip(request)], _clip(request), request["id"]))
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def _clip(request: Request) -> str:
+    return str(request.get("video") or request["id"])
 
 
 def run(config: dict[str, Any], load: Callable[[], Answerer]) -> int:
@@ -245,7 +256,8 @@ def answer_all(
     todo = [batch for batch in mine if any(request["id"] not in journal.answered | others for request in batch)]
     total = sum(map(len, mine))
     before = total - sum(request["id"] not in journal.answered for batch in todo for request in batch)
-    prefetch = getattr(answerer, "prefetch", None)
+    prefetch, spent = getattr(answerer, "prefetch", None), getattr(answerer, "spent", dict)
+    whole: dict[str, float] = {}
     print(f"answered {before}/{total}", flush=True)
     done, started = before, time.monotonic()
     printed = started
@@ -255,15 +267,21 @@ def answer_all(
         begun = time.monotonic()
         records = solve(answerer, batch)
         now = time.monotonic()
+        parts: dict[str, float] = spent()
+        whole = {name: whole.get(name, 0.0) + parts.get(name, 0.0) for name in {**whole, **parts}}
         new = [line for line in records if line["id"] not in journal.answered and line["id"] not in others]
         for line in new:
             if "error" not in line:
                 line["seconds"] = round((now - begun) / len(batch), 4)
+                if parts:
+                    line["spent"] = {name: round(each / len(batch), 4) for name, each in sorted(parts.items())}
         journal.append(new)
         done += len(new)
         if now - printed >= SECONDS_BETWEEN_LINES or number + 1 == len(todo):
             printed, rate = now, (done - before) / max(now - started, 1e-9)
             print(f"answered {done}/{total}, {rate:.1f}/s, {len(journal.failed)} errors", flush=True)
+    if whole:
+        print(in_words(whole, time.monotonic() - started), flush=True)
 
 
 def main(load: Callable[[dict[str, Any]], Answerer]) -> None:

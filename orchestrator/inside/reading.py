@@ -4,7 +4,7 @@ A toolkit's ``inside/clips.py`` says in ``READERS`` which functions of which mod
 ...)}``, a method as ``Class.name`` (``*.name``: of all classes). They are changed when the toolkit imports them, in
 every process that ``start.py`` starts. What they give is as it was, so this is no part of stage keys.
 
-Standard library only, Python 3.10, nothing from the orchestrator.
+Standard library only, Python 3.10, nothing from the orchestrator but what lies beside it.
 """
 
 from __future__ import annotations
@@ -19,10 +19,21 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Optional
+
+from orchestrator.inside.recall import Recall, frozen
 
 SECONDS, SECONDS_PER_MB = 120.0, 10.0  # many times what a clip takes on a slow core
 GIVEN = "MMLA_CLIP_SECONDS"  # another time, whatever the clip's size
+
+
+_recall: Optional[Recall] = None
+
+
+def remember(count: int) -> None:
+    """From now on keep what the readers gave, for so many calls: for a process that asks for the same clips again."""
+    global _recall
+    _recall = Recall(count)
 
 
 class ClipError(RuntimeError):
@@ -90,9 +101,9 @@ def in_time(read: Callable[..., Any]) -> Callable[..., Any]:
         place, clips = clips_in(args)
         if not clips:
             return read(*args, **kwargs)
-        name = ", ".join(clips)
+        name, partial = ", ".join(clips), functools.partial(read, *args, **kwargs)
         try:
-            return within(sum(map(seconds_for, clips)), name, lambda: read(*args, **kwargs))
+            return _kept(read, args, kwargs, lambda: within(sum(map(seconds_for, clips)), name, partial))
         except Exception as error:
             if len(clips) > 1:  # which of them is it?
                 for clip in clips:
@@ -104,6 +115,10 @@ def in_time(read: Callable[..., Any]) -> Callable[..., Any]:
 
     checked.in_time = True  # type: ignore[attr-defined]
     return checked
+
+
+def _kept(read: Callable[..., Any], args: Any, kwargs: Any, work: Callable[[], Any]) -> Any:
+    return work() if _recall is None else _recall.get((read, frozen(args), frozen(kwargs)), work)
 
 
 def clips_in(args: Sequence[Any]) -> tuple[int, list[str]]:

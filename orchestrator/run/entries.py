@@ -88,12 +88,16 @@ class Scoring(BaseModel):
     """When and by what a task was scored, as the results row says it.
 
     ``infer_seconds``: of its answers, start-up apart; wall time, also where several processes shared the requests.
+    The other seconds: what they went into (`inside.clock`); ``None`` where that was not measured.
     """
 
     run_id: str
     git_commit: str
     created_at: str
     infer_seconds: float
+    wait_seconds: float | None = None
+    prefill_seconds: float | None = None
+    encode_seconds: float | None = None
 
 
 class Entry(BaseModel):

@@ -11,7 +11,7 @@ from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.entries import Entry, read_entries
 from orchestrator.scores import metrics
-from orchestrator.scores.results import MAJORITY, ResultsRow, overall_row
+from orchestrator.scores.results import MAJORITY, OF_ANSWERS, ResultsRow, overall_row
 from orchestrator.scores.settings import settings
 from orchestrator.scores.signature import decoding, prompt_label, signature
 
@@ -47,13 +47,17 @@ def results_of(found: Sequence[Scored]) -> list[ResultsRow]:
     for one in found:
         bad.update(one.entry.stages.bad_videos)
     known: dict[str, Any] = {
-        "infer_seconds": round(sum(row["infer_seconds"] for row in rows), 1),
+        **{name: round(sum(row.get(name) or 0.0 for row in rows), 1) for name in OF_ANSWERS if _given(rows, name)},
         "bad_videos": plan.bad_videos.summary(bad),
         "too_long": _counts(sum((Counter(one.entry.stages.too_long) for one in found), Counter())),
         "dimension": f"{len(rows)} tasks",
     }
     sizes = [one.task.sizes.get(split) or one.entry.scores.n for one in found]
     return [*rows, overall_row(rows, metrics.overall([one.entry.scores for one in found], sizes), **known)]
+
+
+def _given(rows: Sequence[ResultsRow], name: str) -> bool:
+    return any(row.get(name) is not None for row in rows)
 
 
 def _row(one: Scored) -> ResultsRow:

@@ -68,10 +68,14 @@ COLUMNS: dict[str, str] = {
     "aborted_seconds": "wall time of attempts at both of which nothing was kept",
     "settings": "what of the recipe is not at its default, as JSON by dotted key; without names and places",
     "too_long": "how many samples were left out as longer than train.max_length, by split, e.g. train=2,test=1",
+    "wait_seconds": "of infer_seconds, when the model waited for clips to be decoded and texts to be tokenized",
+    "prefill_seconds": "of infer_seconds, before the answers' first tokens: the model reads questions and frames",
+    "encode_seconds": "decoding and tokenizing, in threads, mostly while the model answers other questions",
 }
 FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the files of all versions have
 INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})
-SECONDS = ("train_seconds", "infer_seconds", "startup_seconds", "aborted_seconds")
+OF_ANSWERS = ("infer_seconds", "wait_seconds", "prefill_seconds", "encode_seconds")  # a task's own
+SECONDS = ("train_seconds", "startup_seconds", "aborted_seconds", *OF_ANSWERS)
 FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES}) - INTEGERS
 NUMBERS = INTEGERS | FLOATS
 _FORM = "`run` writes it in UTF-8 with commas; spreadsheets may save it otherwise"

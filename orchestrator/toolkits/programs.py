@@ -50,14 +50,19 @@ def saving_between(argv: Sequence[str], minutes: float) -> tuple[str, ...]:
     return (*argv[:at], between.__file__, f"{minutes:g}", *argv[at:])
 
 
+# of `orchestrator/inside`, what changes no weights and no answers
+WITHOUT_MEANING = frozenset(start.HERE.with_name(f"{name}.py") for name in ("clock", "reading", "recall"))
+
+
 @cache
 def sources_of(*programs: Path) -> tuple[Path, ...]:
-    """Some programs, and all that they import of their own toolkit's package and of this one."""
+    """Some programs, and all that they import of their own toolkit's package and of this one and that has a meaning."""
     found = list(programs)
     # what starts programs makes these known without their `__init__`
     bare = {folder for file in (start.HERE, *programs) for folder in start.packages_above(file)}
     for file in found:
-        found += [path for path in dict.fromkeys(_imported(file, bare)) if path not in found]
+        new = (path for path in dict.fromkeys(_imported(file, bare)) if path not in WITHOUT_MEANING)
+        found += [path for path in new if path not in found]
     return tuple(found)
 
 

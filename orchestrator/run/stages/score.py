@@ -52,7 +52,7 @@ def score(context: Context, stage: Stage) -> ScoreOutputs:
             run_id=context.launcher.run_id,
             git_commit=git_commit(),
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            infer_seconds=round(found.seconds / answered.processes, 1),
+            **{name: round(seconds / answered.processes, 1) for name, seconds in found.seconds.items()},
         )
         entry = Entry(
             row=row,
@@ -110,11 +110,11 @@ def _need_asked(
 class Scored(NamedTuple):
     """What came of scoring a task's answers; ``notes``: what is odd about them.
 
-    ``seconds``: what these took, of all processes together.
+    ``seconds``: what these took, of all processes together, by the name of the results' column.
     """
 
     scores: metrics.Scores
-    seconds: float
+    seconds: Mapping[str, float]
     notes: list[str]
 
 
@@ -139,7 +139,7 @@ def score_task(
     """
     parser = Parser(task.labels)
     parsed, texts = [], []
-    seconds = 0.0
+    seconds: dict[str, float] = {"infer_seconds": 0.0}
     table: list[AnswerRow] = []
     for sample in samples:
         name = f"{task.name}/{sample.id}"
@@ -148,7 +148,9 @@ def score_task(
         answer = parser.parse(text)
         parsed.append(answer)
         texts.append(text)
-        seconds += given.get("seconds", 0.0)
+        seconds["infer_seconds"] += given.get("seconds", 0.0)
+        for what, spent in given.get("spent", {}).items():
+            seconds[f"{what}_seconds"] = seconds.get(f"{what}_seconds", 0.0) + spent
         table.append(
             {
                 "recipe": recipe,

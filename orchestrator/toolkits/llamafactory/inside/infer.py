@@ -80,6 +80,7 @@ class LlamaFactoryAnswerer(LocalAnswerer):
             if weight.is_floating_point() and weight.dtype != dtype:
                 weight.data = weight.data.to(dtype)
         self.model.eval()
+        self.clock.watch(self.model)
         self.stops = own_ends(self.model) | set(self.template.get_stop_token_ids(self.tokenizer))
         self.model.generation_config = decoding(config, self.stops, self.tokenizer.pad_token_id)
 

@@ -78,6 +78,7 @@ class LlavaNextAnswerer(LocalAnswerer):
             if weight.is_floating_point() and weight.dtype != dtype:
                 weight.data = weight.data.to(dtype)
         self.model.eval()
+        self.clock.watch(self.model)
         self.model.config.tokenizer_padding_side = "left"
         ends = {self.tokenizer.eos_token_id, self.tokenizer.convert_tokens_to_ids("<|im_end|>")}
         self.stops, self.pad = own_ends(self.model) | ends, self.tokenizer.pad_token_id or 0

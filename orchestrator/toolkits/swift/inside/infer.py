@@ -97,6 +97,7 @@ class SwiftAnswerer(answerer.LocalAnswerer):
             if weight.is_floating_point() and weight.dtype != dtype:
                 weight.data = weight.data.to(dtype)
         self._set_generation()
+        self.clock.watch(self.engine.model)
         sampling: dict[str, Any] = {"temperature": 0.0}
         if config["temperature"] > 0:
             sampling = {"temperature": config["temperature"], "top_p": config["top_p"]}

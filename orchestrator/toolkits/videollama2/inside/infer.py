@@ -49,6 +49,7 @@ class VideoLlama2Answerer(LocalAnswerer):
         end = self.tokenizer.eos_token_id
         self.stops = own_ends(self.model) | {end}
         self.model.generation_config = decoding(config, self.stops, end)
+        self.clock.watch(self.model)
 
     def length(self, request: loop.Request) -> int:
         """Bytes of the prompt: close enough to tokens to batch by; every video has the same number of tokens."""
