@@ -71,6 +71,8 @@ COLUMNS: dict[str, str] = {
     "wait_seconds": "of infer_seconds, when the model waited for clips to be decoded and texts to be tokenized",
     "prefill_seconds": "of infer_seconds, before the answers' first tokens: the model reads questions and frames",
     "encode_seconds": "decoding and tokenizing, in threads, mostly while the model answers other questions",
+    "cut_off": "rate of answers that were still a thought when the text ended",
+    "thinking": "whether the model was to think before it answered: off or on; empty for a hosted model",
 }
 FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the files of all versions have
 INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})

@@ -12,20 +12,28 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
 from orchestrator.toolkits.settings import attention_problems, parts_problems
 from orchestrator.toolkits.swift.families import model_type_problems
+from orchestrator.toolkits.swift.thinking import thinking_problems
 from orchestrator.toolkits.video_tokens import family_of, length_problems
 
 HERE = Path(__file__).parent
 
+# what some chat templates look at, whatever they are told of thoughts
+THOUGHTS = (
+    *("ENABLE_THINKING", "THINKING_MODE", "REASONING_EFFORT", "THINKING_BUDGET", "SEED_USE_THINKING"),
+    "SEED_USE_BUDGET_INTERVAL",
+)
 # set in a user's shell, these would change what swift does with the same command
 UNSET = (
     *("RAY_SWIFT_ARGS", "SWIFT_SINGLE_DEVICE_MODE", "SWIFT_CONFIG_FILE", "ROOT_IMAGE_DIR", "RANDOM_DATASET_RESPONSE"),
     *("FPS", "MAX_PIXELS", "MIN_PIXELS", "MAX_SLICE_NUMS", "VIDEO_TOTAL_PIXELS"),
     *("FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "USE_AUDIO_IN_VIDEO"),
+    *THOUGHTS,
 )
 # what its families of models call the number of frames: MiniCPM-V, Qwen-VL (twice), LLaVA, Ovis, InternVL
 FRAMES = ("MAX_NUM_FRAMES", "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "NUM_FRAMES", "NFRAMES", "VIDEO_SEGMENTS")
 # variables that a recipe sets otherwise: in resources.env the results would not say so
 OWNED = {**dict.fromkeys(FRAMES, "use video.frames"), "VIDEO_MAX_PIXELS": "use video.max_pixels"}
+OWNED |= dict.fromkeys(THOUGHTS, "use model.thinking")
 MIN_PIXELS = 4 * 28 * 28  # four tokens of Qwen-VL
 REMOTE_CODE = ("minicpmv2_5", "minicpmv2_6", "minicpmv4", "minicpmv4_5", "minicpmo", "internlm2", "internlm3")
 
@@ -46,6 +54,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         found.append("ms-swift needs the model's type as `template`, e.g. template: minicpmv2_6")
     else:
         found += model_type_problems(recipe, environment, model.template)
+    found += thinking_problems(recipe) if model.template else []
     found += parts_problems(model.parts, (), "ms-swift")
     if not model.trust_remote_code and (why := _own_code(recipe)):
         found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")
