@@ -33,7 +33,6 @@ from orchestrator.toolkits.settings import training_problems
 from orchestrator.toolkits.video_tokens import family_of, length_problems
 
 HERE = Path(__file__).parent
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a plan of many recipes writes hundreds of files
 
 
 class Trainer(HfTrainer):
@@ -125,7 +124,8 @@ class Trainer(HfTrainer):
             launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
-        text = yaml.dump(arguments, Dumper=DUMPER, sort_keys=False, allow_unicode=True)
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a plan of many recipes has hundreds of these
+        text = yaml.dump(arguments, Dumper=dumper, sort_keys=False, allow_unicode=True)
         line = (*launcher, *self.line("train", "train.yaml"))
         return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 
