@@ -36,6 +36,7 @@ PARSE = Parser(["joy", "sadness", "surprise"]).parse
         "</mm:think>joy",
         "<think:opensource>sadness</think:opensource>joy",
         "◁think▷sadness◁/think▷joy",
+        "[THINK]sadness[/THINK]joy",
         "<|channel|>analysis<|message|>sadness<|end|><|start|>assistant<|channel|>final<|message|>emotion: joy",
         "<|channel|>analysis<|message|>sad<|end|><|channel|>analysis<|message|>sadness<|channel|>final<|message|>joy",
         "<|channel|>final<|message|>joy",
@@ -58,6 +59,7 @@ def test_what_follows_the_thought_is_read(text: str) -> None:
         "<think>a <think>sadness</think> so it is joy",
         "<think>surprise</think> sadness <think>or is it joy",
         "<seed:think>joy",
+        "[THINK]joy",
         "<|channel|>analysis<|message|>joy",
         "<|channel>thought\njoy",
     ],
@@ -81,7 +83,7 @@ def test_the_rest_is_read_as_any_text() -> None:
 def test_cut_thoughts_are_told() -> None:
     answers = [PARSE(text) for text in ("joy", "<think>joy", "<think>sadness")]
     told = oddities(["joy"] * 3, answers, ["joy", "<think>joy", "<think>sadness"])
-    assert "2 of 3 answers were cut off in a thought: raise inference.max_thinking_tokens" in told
+    assert any(note.startswith("2 of 3 answers were cut off in a thought: raise inference.max_thi") for note in told)
 
 
 def score_json(file: Path, *rows: dict[str, Any]) -> dict[str, Any]:
