@@ -20,7 +20,7 @@ from tests.toolkits.inside import HERE, argv_of
 
 TOOLKITS = ("llamafactory", "llava_next", "swift", "videollama2")
 FOLDER = Path(options.__file__).parent
-TEMPLATES = {"llamafactory": "qwen", "llava_next": "qwen_1_5", "swift": "qwen2_vl", "videollama2": None}
+TEMPLATES = {"llamafactory": "qwen2_vl", "llava_next": "qwen_1_5", "swift": "qwen2_vl", "videollama2": None}
 
 
 def recipe(toolkit: str, extra: dict[str, Any], **more: Any) -> Recipe:

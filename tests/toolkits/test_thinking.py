@@ -24,7 +24,6 @@ from orchestrator.toolkits.base import MeasureInputs, TrainInputs
 from orchestrator.toolkits.thinking import templates_of
 from tests.running import answers, run
 from tests.toolkits.inside import HERE, TOOLKITS, argv_of
-from tests.toolkits.test_names import source
 
 pytestmark = pytest.mark.toolkit
 
@@ -182,7 +181,8 @@ def test_every_chat_template_of_swift(swift_env: Environment, tmp_path: Path) ->
 
 def test_chat_templates_of_llamafactory(llamafactory_env: Environment) -> None:
     """Those that its class for thoughts is for are those of the table."""
-    calls = [node for node in ast.walk(source(llamafactory_env, "llamafactory/data/template.py"))
+    (path,) = llamafactory_env.venv.glob("lib/python*/site-packages/llamafactory/data/template.py")
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
              if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "register_template"]  # fmt: skip
     given = [{word.arg: word.value for word in call.keywords} for call in calls]
     names = [str(one["name"].value) for one in given if isinstance(one["name"], ast.Constant)
