@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -40,7 +40,6 @@ class Offers(Section):
         media: by type of the models that take more than text: their chat templates.
         lacks: by type: packages that it needs and that were not there, or too old.
         video_lacks: by chat template: modules without which it takes no video.
-        audio_lacks: the same of sound.
         report_to: whom a training may report to.
     """
 
@@ -53,20 +52,11 @@ class Offers(Section):
     media: dict[str, Names] = Field(default_factory=dict)
     lacks: dict[str, Names] = Field(default_factory=dict)
     video_lacks: dict[str, Names] = Field(default_factory=dict)
-    audio_lacks: dict[str, Names] = Field(default_factory=dict)
     report_to: Names = ()
 
-    def lacks_for(self, medium: str) -> Mapping[str, Names]:
-        """By chat template: modules without which it takes no ``video`` or ``audio``."""
-        return {"video": self.video_lacks, "audio": self.audio_lacks}[medium]
-
-    def takers(self, medium: str) -> Names:
-        """The chat templates that take a ``video`` or an ``audio``."""
-        return {"video": self.video, "audio": self.audio}[medium]
-
-    def media_taken(self, templates: Sequence[str]) -> list[str]:
-        """What some chat templates take, of ``video`` and ``audio``."""
-        return [medium for medium in ("video", "audio") if not set(templates).isdisjoint(self.takers(medium))]
+    def audio_only(self) -> set[str]:
+        """The chat templates that take a sound and no video."""
+        return set(self.audio).difference(self.video, self.video_fails)
 
 
 class Broken(Section):

@@ -1,9 +1,12 @@
-"""Whether a toolkit shows the models of a family what `data.modality` says, before anything is started."""
+"""Whether a toolkit shows a family of models the video that a recipe wants, before anything is started.
+
+Which families hear, and what works with sound, stands elsewhere.
+"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 from orchestrator.environments.environment import Environment
@@ -11,8 +14,7 @@ from orchestrator.errors import did_you_mean
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Modality
 
-TEXT = "text"
-CANNOT = {"video": "shows no video to", "audio": "plays no sound to"}
+TEXT, VIDEO, AUDIO = "text", "video", "audio"
 ELSEWHERE = "a model or toolkit that can (docs/models.md)"
 
 
@@ -21,43 +23,34 @@ def media_of(recipe: Recipe) -> list[str]:
     return [medium for medium in recipe.modality.split("+") if medium != TEXT]
 
 
-def media_problems(recipe: Recipe, takes: Collection[str], toolkit: str) -> list[str]:
-    """What of `data.modality` a toolkit can show to none of its models."""
-    lacking = [medium for medium in media_of(recipe) if medium not in takes]
-    instead = [*takes, TEXT]
-    return [_refusal(recipe, f"{toolkit} {CANNOT[one]} its models", f"take {ELSEWHERE}", instead) for one in lacking]
-
-
 def family_problems(
-    recipe: Recipe, environment: Environment, family: str, templates: Sequence[str], able: Mapping[str, Sequence[str]]
+    recipe: Recipe, environment: Environment, family: str, templates: Collection[str], able: Sequence[str]
 ) -> list[str]:
-    """What of `data.modality` a toolkit does not show to a family of models; nothing, where that is not known.
+    """Why a toolkit shows a family of models no video where one is wanted; nothing, where that is not known.
 
     Args:
         recipe: whose model it is.
         environment: the toolkit's.
         family: what `model.template` names, in words that end with the name.
         templates: the chat templates that it may come to; none: the family reads text alone.
-        able: by medium, what `model.template` may say of families that take it.
+        able: what `model.template` may say of families that take videos.
     """
     offers = environment.offers
-    found: list[str] = []
-    if offers is None:
-        return found
-    for medium in media_of(recipe):
-        if not set(templates).intersection(offers.takers(medium)):
-            message = f"{environment.release} {CANNOT[medium]} models of the {family}"
-            instead = [other for other in offers.media_taken(templates) if other in get_args(Modality)]
-            near = _near(family, able[medium])
-            hint = f"{near} Else take {ELSEWHERE}" if near else f"take {ELSEWHERE}"
-            found.append(_refusal(recipe, message, hint, [*instead, TEXT]))
-        lacks = {module for name in templates for module in offers.lacks_for(medium).get(name, ())}
-        for module in sorted(lacks):
-            if not environment.installed.has(module):
-                message = f"for {medium} the {family} needs a Python module `{module}`"
-                hint = f"install it into {environment.venv}, or take {ELSEWHERE}"
-                found.append(_refusal(recipe, message, hint, [TEXT]))
-    return found
+    if offers is None or VIDEO not in media_of(recipe):
+        return []
+    takers = [name for name in templates if name in offers.video]
+    if not takers:
+        message = f"{environment.release} shows no video to models of the {family}"
+        near = _near(family, able)
+        heard = AUDIO in get_args(Modality) and not offers.audio_only().isdisjoint(templates)
+        hint = f"{near} Else take {ELSEWHERE}" if near else f"take {ELSEWHERE}"
+        return [_refusal(recipe, message, hint, [AUDIO, TEXT] if heard else [TEXT])]
+    lacking = [[module for module in offers.video_lacks.get(name, ()) if not environment.installed.has(module)]
+               for name in takers]  # fmt: skip
+    if not all(lacking):
+        return []
+    message = f"for videos the {family} needs a Python module `{lacking[0][0]}`, which {environment.name} lacks"
+    return [_refusal(recipe, message, f"install it into {environment.venv}, or take {ELSEWHERE}", [TEXT])]
 
 
 def broken_problems(recipe: Recipe, environment: Environment, names: Collection[str]) -> list[str]:

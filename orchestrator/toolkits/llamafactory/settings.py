@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchestrator.environments.environment import Environment
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
-from orchestrator.toolkits.families import CANNOT, broken_problems, family_problems
+from orchestrator.toolkits.families import broken_problems, family_problems
 from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
 
 ATTENTION = {"auto": "auto", "eager": "disabled", "sdpa": "sdpa", "flash_attention_2": "fa2"}
@@ -20,7 +20,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
     if template is None:
         found = ["LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen"]
     elif not (found := template_problems(template, offers.template if offers else ())):
-        able = {medium: offers.takers(medium) if offers else () for medium in CANNOT}
+        able = offers.video if offers else ()
         found = broken_problems(recipe, environment, [template])
         found = found or family_problems(recipe, environment, f"template `{template}`", [template], able)
     found += attention_problems(recipe, environment)

@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 
 from orchestrator.environments.environment import Environment
-from orchestrator.environments.offers import Offers
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.toolkits.families import CANNOT, ELSEWHERE, broken_problems, family_problems, install, media_of
+from orchestrator.toolkits.families import ELSEWHERE, broken_problems, family_problems, install, media_of
 from orchestrator.toolkits.settings import template_problems
 
 
@@ -34,14 +33,8 @@ def model_type_problems(recipe: Recipe, environment: Environment, value: str) ->
         return found
     # a type that reads text alone shows no video, whatever its template
     templates = [template] if template and kind in offers.media else offers.media.get(kind, ())
-    able = {medium: _takers(offers, medium) for medium in CANNOT}
+    able = [name for name, its in offers.media.items() if not set(its).isdisjoint(offers.video)]
     return family_problems(recipe, environment, f"type `{value}`", templates, able)
-
-
-def _takers(offers: Offers, medium: str) -> list[str]:
-    """The types of models that take a video, or a sound."""
-    those = set(offers.takers(medium))
-    return [kind for kind, templates in offers.media.items() if those.intersection(templates)]
 
 
 def _lacking(recipe: Recipe, environment: Environment, kind: str, lacks: Sequence[str]) -> list[str]:

@@ -87,10 +87,7 @@ def table() -> dict[str, Any]:
         # by type: packages in other versions than they need
         "lacks": {name: short for name, meta in kinds.items() if (short := lacks(meta))},
         # by template: modules that are not there
-        **{
-            f"{medium}_lacks": {name: [module] for name, (_, module) in of.items() if module}
-            for medium, of in found.items()
-        },
+        "video_lacks": {name: [module] for name, (_, module) in found["video"].items() if module},
         "report_to": reports(),
     }
 
