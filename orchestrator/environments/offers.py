@@ -171,12 +171,14 @@ def make(python: Path, code: Path | None, venv: Path, seconds: float) -> str:
     """
     if code is None or not makes(code):
         return ""
-    (venv / BUILT).unlink(missing_ok=True)
     argv = [str(python), str(start.HERE), str(code / PROGRAM), str(venv / BUILT)]
     env = clean_environment() | {"CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1", "USE_HF": "1"}
     try:
+        (venv / BUILT).unlink(missing_ok=True)
         done = subprocess.run(argv, env=env, cwd=venv, capture_output=True, text=True, timeout=seconds)
     except subprocess.TimeoutExpired:
         return f"it took more than {seconds:g} s"
+    except OSError as error:  # another's environment, on a disk that can only be read
+        return f"{venv / BUILT}: {error.strerror}"
     last = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
     return "" if done.returncode == 0 else last[0]

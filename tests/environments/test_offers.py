@@ -144,3 +144,11 @@ def test_a_build_without_a_table_is_a_build(with_program: Environment, monkeypat
     monkeypatch.delenv("FAILS")
     assert with_program.make_offers() == ""
     assert replace(with_program).offers
+
+
+def test_a_table_that_cannot_be_written_is_told(with_program: Environment) -> None:
+    assert with_program.make_offers() == f"{with_program.venv / BUILT}: No such file or directory"
+    build(with_program)
+    (with_program.venv / BUILT).unlink()
+    (with_program.venv / BUILT).mkdir()
+    assert with_program.make_offers().startswith(f"{with_program.venv / BUILT}: Is a directory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,9 +11,11 @@ from orchestrator.environments.environment import Environment
 from orchestrator.environments.offers import BROKEN, COPY
 from orchestrator.recipe.load import load_recipe
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import Modality
 from orchestrator.toolkits.registry import engine
 
 ELSE = "take a model or toolkit that can (docs/models.md), or set data.modality: text"
+ELSE_HEARD = ELSE.replace(": text", ": audio or text") if "audio" in get_args(Modality) else ELSE
 
 
 def of(folder: Path, toolkit: str, template: str, more: str = "", kind: str = "MLLM") -> Recipe:
@@ -52,7 +55,7 @@ def test_families_that_see(tmp_path: Path, toolkit: str, template: str) -> None:
         ("llamafactory", "glm4", "template `glm4`", f"did you mean `gemma4`? Else {ELSE}"),
         ("llamafactory", "llama3", "template `llama3`", ELSE),
         ("llamafactory", "pixtral", "template `pixtral`", ELSE),
-        ("llamafactory", "qwen2_audio", "template `qwen2_audio`", f"did you mean `qwen2_omni`? Else {ELSE}"),
+        ("llamafactory", "qwen2_audio", "template `qwen2_audio`", f"did you mean `qwen2_omni`? Else {ELSE_HEARD}"),
         ("swift", "gemma3_vision", "type `gemma3_vision`", ELSE),
         ("swift", "qwen3/qwen3", "type `qwen3/qwen3`", f"did you mean `qwen3_vl`? Else {ELSE}"),
         # a text model's type with the template of one that sees, and the other way round

@@ -26,7 +26,6 @@ from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.settings import training_problems
 
 HERE = Path(__file__).parent
-DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a plan of many recipes writes hundreds of files
 # Qwen2-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames
 PIXELS_PER_TOKEN = 28 * 28
 
@@ -123,7 +122,8 @@ class Trainer(HfTrainer):
             launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
-        text = yaml.dump(arguments, Dumper=DUMPER, sort_keys=False, allow_unicode=True)
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a plan of many recipes has hundreds of these
+        text = yaml.dump(arguments, Dumper=dumper, sort_keys=False, allow_unicode=True)
         line = (*launcher, *self.line("train", "train.yaml"))
         return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 
