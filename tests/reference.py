@@ -48,7 +48,7 @@ def _key_rows(path: str, rule: Rule, sections: Mapping[str, Rule]) -> Iterator[t
 
 def _values(rule: Rule) -> str:
     if "enum" in rule:
-        shown = [f"`{one}`" for one in rule["enum"]]
+        shown = [f"`{str(one).lower() if isinstance(one, bool) else one}`" for one in rule["enum"]]
         return ", ".join(shown) if len(shown) <= 6 else f"{', '.join(shown[:3])}, ..."
     if "const" in rule:
         return f"`{rule['const']}`"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
+from orchestrator.benchmark.thinking import OFF, Thinking
 from orchestrator.checked_yaml.files import Entries, load_entries
 from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.errors import Problem, unknown
@@ -52,6 +53,7 @@ class ModelSpec(Section):
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2"] = Field(
         "auto", description="attention implementation (auto: the toolkit's choice, without packages of its own)"
     )
+    thinking: Thinking = Field(OFF, description="whether it thinks before it answers, in training and inference alike")
     parts: dict[str, str] = Field(
         default_factory=dict, description="other weights that the toolkit asks for, by role: hub ids or local paths"
     )

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from orchestrator.checked_yaml.section import Section, refuse
 
 # what scores and reports call answers without a label: a label of this name could not be told apart
-RESERVED_LABELS = ("unknown", "multi", "empty", "error")
+RESERVED_LABELS = ("unknown", "multi", "empty", "error", "cut_off")
 # what recipes and results call something else
 RESERVED_NAMES = ("all", "overall")
 _DIALOGUE = "of ids like `s01_e02_17` the first two parts: `'^(.*)_'`"

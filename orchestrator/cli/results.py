@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 FIRST = ("n", "acc", "95% CI", "majority", "f1")
 THEN = ("wf1", "unknown", "multi", "empty", "error")  # where there is room, else in a table below
-NUMBERS = (*FIRST, *THEN)
+RARE = ("cut_off",)  # behind them, where there is any
+NUMBERS = (*FIRST, *THEN, *RARE)
 GAP = 2  # cells between the columns of `table`
 Cells = dict[str, str]
 
@@ -90,7 +91,8 @@ def _parts(rows: Sequence[Cells], width: int | None) -> list[list[str]]:
         wide = [max(cells_of(name), *(cells_of(row[name]) for row in rows)) for name in names]
         return width is None or sum(wide) + GAP * (len(names) - 1) <= width
 
-    one, two = [[*heads, *NUMBERS]], [[*heads, *FIRST], [*heads, *THEN]]
+    then = (*THEN, *(name for name in RARE if any(row[name] for row in rows)))
+    one, two = [[*heads, *FIRST, *then]], [[*heads, *FIRST], [*heads, *then]]
     return one if all(map(fits, one)) else two if all(map(fits, two)) else []
 
 
@@ -112,4 +114,5 @@ def _cells(row: ResultsRow) -> Cells:
     low, high = number("acc_ci_low"), number("acc_ci_high")
     cells = {"task": row["task"], "n": str(row.get("n") or ""), "acc": number("acc")}
     cells |= {"95% CI": f"{low}-{high}" if low and high else "", "majority": number(MAJORITY)}
-    return cells | {name: number(name) for name in ("f1", *THEN)}
+    cells |= {name: number(name) for name in ("f1", *THEN)}
+    return cells | {name: number(name) if row.get(name) else "" for name in RARE}

@@ -110,7 +110,7 @@ def infer_commands(
         "device": device,
         "precision": inference.precision,
         "batch_size": inference.batch_size,
-        "max_new_tokens": inference.max_new_tokens,
+        "max_new_tokens": inference.max_new_tokens + recipe.thinking_tokens,
         "temperature": inference.temperature,
         "top_p": inference.top_p,
         "seed": recipe.seed,

@@ -48,6 +48,7 @@ _SETTINGS = {
     "protocol": "protocol",
     "system": "prompt.system",
     "history": "prompt.history",
+    "thinking_tokens": "inference.max_thinking_tokens",
     "toolkit": "model.toolkit",
 }
 # inputs that are digests
@@ -55,6 +56,7 @@ _DIGESTS = {
     "prompt": "the prompt template",
     "deepspeed": "the DeepSpeed configuration",
     "lock": "the environment's lock",
+    "form": "how the chat template writes prompts (model.thinking, a fixed date)",
     "media": "what stands for the video in a prompt",
 }
 # inputs that are versions of rules

@@ -29,6 +29,7 @@ from orchestrator.scores import answers, metrics
 from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import Part
 from orchestrator.toolkits.released import VERSION as LAYOUT_VERSION
+from orchestrator.toolkits.thinking import form_of
 
 KEY_LENGTH = 12
 # the scheme of the keys, and part of each: raised when they come to mean other things. Everything is done again then,
@@ -37,7 +38,7 @@ KEYS = 2
 # raised when the same inputs give other training files
 CONVERSION_VERSION = 2
 # raised when other things are kept of a score
-ENTRY_VERSION = 2
+ENTRY_VERSION = 3
 # of a model: what it is called, what it needs, and what counts by content (`identity.of_model`) or by other inputs
 # of inference: the split is an input of its own, the others say how fast answers come and when to stop
 _PACE = ("split", "batch_size", "max_cost", "max_requests")
@@ -169,6 +170,7 @@ class Inputs:
             "deepspeed": digest(read_json(deepspeed)) if deepspeed else train.deepspeed,
             "seed": self.recipe.seed,
             **self._programs("train"),
+            "form": form_of(self.part("train"), self.recipe),
             # which checkpoints are kept follows from how one is chosen
             "select": given(self.recipe.select),
         }
@@ -193,7 +195,9 @@ class Inputs:
             "split": split,
             "limit": recipe.data.limit,
             "drawn": self._drawn(),
-            "inference": given(recipe.inference, _PACE),
+            "inference": given(recipe.inference, (*_PACE, "max_thinking_tokens")),
+            # its own input, so that another default is told like any value
+            "thinking_tokens": recipe.thinking_tokens or None,
             # samples are drawn by batch; greedy answers do not depend on how they are batched, nor do a server's
             "batch_size": recipe.inference.batch_size if sampled and recipe.model.gpus else None,
             "seed": recipe.seed if sampled else None,

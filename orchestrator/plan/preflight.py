@@ -11,6 +11,7 @@ from pathlib import Path
 
 from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import Task
+from orchestrator.benchmark.thinking import ON
 from orchestrator.data.forms import VIDEO_ROOT
 from orchestrator.data.leaks import Leaked, id_problems, leaked, shared_ids
 from orchestrator.data.roots import has_data, no_data
@@ -24,6 +25,7 @@ from orchestrator.plan.survey import Check, Note, Rows, Survey
 from orchestrator.prompts.examples import wording_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Say, ignore
+from orchestrator.toolkits.thinking import thinks
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
 MOST_FILES = 5  # of a damaged model
@@ -74,6 +76,9 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     if recipe.prompt.history and not plan.engine.history:
         message = f"prompt.history: the runner of {recipe.model.toolkit} gives no turns before the question"
         yield survey.problem(message, "leave it out, or put them into the prompt template")
+    if recipe.model.thinking == ON and not thinks(plan.engine):
+        message = f"model.thinking: {recipe.model.toolkit} does not have its models think before they answer"
+        yield survey.problem(message, "write thinking: off, or leave it out")
     if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
         yield survey.problem("--merge merges a LoRA adapter, and this recipe trains none", "leave --merge out")
 

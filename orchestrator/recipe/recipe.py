@@ -14,12 +14,13 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr, model_validator
 
 from orchestrator.benchmark.model import ModelSpec
+from orchestrator.benchmark.thinking import OFF
 from orchestrator.checked_yaml.section import Section, refuse
 from orchestrator.machine.files import digest
 from orchestrator.recipe import released
 from orchestrator.recipe.given import given
 from orchestrator.recipe.it import InstructionTuning
-from orchestrator.recipe.sections import Data, Inference, Modality, Prompt, Resources, Select, Video
+from orchestrator.recipe.sections import ROOM, Data, Inference, Modality, Prompt, Resources, Select, Video
 from orchestrator.recipe.slurm import Slurm
 from orchestrator.recipe.train import Train, batch_conflict, batch_fields
 
@@ -126,6 +127,9 @@ class Recipe(Section):
             if getattr(self.inference, key) is not None and self.model.gpus:
                 message = f"`inference.{key}` is for hosted models: `{self.model.name}` runs on GPUs of yours"
                 raise refuse(f"inference.{key}", message, "remove it; a hosted model says `gpus: 0`")
+        if self.inference.max_thinking_tokens is not None and self.model.thinking == OFF:
+            message = "`inference.max_thinking_tokens` is for models that think: `model.thinking` is off"
+            raise refuse("inference.max_thinking_tokens", message, "remove it, or write model: {..., thinking: on}")
         if self.protocol == "released":
             self._follow_release()
         return self
@@ -155,6 +159,11 @@ class Recipe(Section):
     def modality(self) -> Modality:
         """What the model is shown: ``data.modality``, or text for an LLM and video for an MLLM."""
         return self.data.modality or ("video" if self.model.type == "MLLM" else "text")
+
+    @property
+    def thinking_tokens(self) -> int:
+        """Tokens that a model has for its thought before an answer; 0 where it is to have none."""
+        return 0 if self.model.thinking == OFF else self.inference.max_thinking_tokens or ROOM
 
     @property
     def on_bad_video(self) -> str:

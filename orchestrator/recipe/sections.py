@@ -18,6 +18,7 @@ from orchestrator.recipe.train import Precision
 
 Modality = Literal["text", "video"]
 Split = Literal["train", "dev", "test"]
+ROOM = 1024  # tokens of a thought where a recipe says nothing
 GRACE_SECONDS, SLURM_GRACE_SECONDS = 30.0, 120.0  # where a recipe says nothing
 # environment variables that say where things are, how fast they go or what is logged; any other may change answers
 _HARMLESS = re.compile(
@@ -113,6 +114,9 @@ class Inference(Section):
     split: Split = Field("test", description="the split that is answered and scored")
     batch_size: int = Field(8, ge=1, description="requests answered at once")
     max_new_tokens: int = Field(32, ge=1, description="longest answer, in tokens")
+    max_thinking_tokens: int | None = Field(
+        None, ge=1, description=f"tokens for a thought before the answer, with `model.thinking: on` (default: {ROOM})"
+    )
     temperature: float = Field(0.0, ge=0, description="0 is greedy, higher samples")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling: share of the probability mass kept")
     precision: Precision = Field("bf16", description="number format of the weights in inference")

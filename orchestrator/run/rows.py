@@ -80,6 +80,7 @@ def _measured(plan: Plan, task: Task, entry: Entry) -> ResultsRow:
         "split": split,
         "prompt": prompt,
         "decoding": decoding(recipe),
+        "thinking": model.thinking if model.gpus else None,  # a server may have its models think
         "frames": recipe.video.frames if recipe.modality == "video" else None,
         "seed": recipe.seed,
         "checkpoint": entry.stages.checkpoint,

@@ -3,7 +3,8 @@
 The rule (thuiar/MMLA at 48efd63, ``eval.py``): lower-case the text; a label matches where neither side of it touches
 a word character (``(?<!\\w)label(?!\\w)``, Unicode); no label: ``unknown``; several different ones: ``multi``.
 Nothing is stripped, stemmed or translated. The release crashes on empty texts and on texts that pandas takes for
-a missing value ("None", "nan", "NA"); here these are ordinary texts, and every text has an outcome.
+a missing value ("None", "nan", "NA"); here these are ordinary texts, and every text has an outcome. Of a text with a
+thought, which the release has none of, what follows the thought is read (`thoughts`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import re
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
+from orchestrator.scores.thoughts import answer_in, may_think
+
 PARSER_VERSION = "mmla-1"
 
-Outcome = Literal["label", "unknown", "multi", "empty", "error"]
+Outcome = Literal["label", "unknown", "multi", "empty", "error", "cut_off"]
 
 
 class Answer(NamedTuple):
@@ -23,7 +26,8 @@ class Answer(NamedTuple):
     Attributes:
         label: ``None`` unless exactly one matched.
         outcome: ``label``; ``unknown``: text, but no label in it; ``multi``: several labels; ``empty``: nothing, or
-            only white space; ``error``: the model gave no answer at all.
+            only white space; ``error``: the model gave no answer at all; ``cut_off``: it was still thinking when the
+            text ended.
     """
 
     label: str | None
@@ -31,7 +35,7 @@ class Answer(NamedTuple):
 
     @property
     def scored_as(self) -> str:
-        """The class in the six metrics: the label, ``multi``, or ``unknown`` (empty and error too).
+        """The class in the six metrics: the label, ``multi``, or ``unknown`` (empty, error and cut off, too).
 
         Never dropped: a sample without an answer is a wrong answer, as in the release.
         """
@@ -44,6 +48,9 @@ UNKNOWN = Answer(None, "unknown")
 MULTI = Answer(None, "multi")
 EMPTY = Answer(None, "empty")
 ERROR = Answer(None, "error")
+CUT_OFF = Answer(None, "cut_off")
+# by which texts are told apart that name no label, as files and pages list them
+OUTCOMES: tuple[str, ...] = ("unknown", "multi", "empty", "error", "cut_off")
 
 
 class Parser:
@@ -69,6 +76,11 @@ class Parser:
         if text is None:
             return ERROR
         lowered = text.lower()
+        if may_think(lowered):
+            rest = answer_in(lowered)
+            if rest is None:
+                return CUT_OFF
+            lowered = rest
         found = UNKNOWN
         for label, search, answer in self._known:
             # the plain search is 20 times faster than the pattern and lets through all that could match it
@@ -76,4 +88,4 @@ class Parser:
                 if found is not UNKNOWN:
                     return MULTI
                 found = answer
-        return EMPTY if found is UNKNOWN and not text.strip() else found
+        return EMPTY if found is UNKNOWN and not lowered.strip() else found

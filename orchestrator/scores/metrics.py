@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator.scores.answers import Answer
+from orchestrator.scores.answers import OUTCOMES, Answer
 
 VERSION = "1"  # raised when a score's definition changes: stored scores are then computed anew
 Z95 = 1.959963984540054  # the 97.5% point of the standard normal distribution
 
 COLUMNS = ("n", "acc", "f1", "precision", "recall", "wf1", "wp", "f1_labels", "acc_ci_low", "acc_ci_high",
-           "unknown", "multi", "empty", "error")  # fmt: skip
+           *OUTCOMES)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Scores:
         f1_labels: macro F1 over the task's label list (a label that is neither true nor predicted counts 0), so that
             it does not fall because one answer was ``unknown``.
         acc_ci_low, acc_ci_high: 95% confidence interval of ``acc``.
-        unknown, multi, empty, error: share of answers with text but without a label, with several, blank, not given;
-            disjoint.
+        unknown, multi, empty, error, cut_off: share of answers with text but without a label, with several, blank, not
+            given, still thinking; disjoint.
         majority: share of the most frequent true label, the accuracy of always saying it.
         exact: the same by name as unrounded fractions, 0 to 1, without ``n`` and ``correct``.
     """
@@ -56,6 +56,7 @@ class Scores:
     multi: float
     empty: float
     error: float
+    cut_off: float
     majority: float
     exact: Mapping[str, float] = field(repr=False, compare=False)
 
@@ -77,8 +78,8 @@ def score(truth: Sequence[str], answers: Sequence[Answer], labels: Sequence[str]
         raise ValueError(f"{n} true labels and {len(answers)} answers: need as many of both, and at least one")
     predicted = [answer.scored_as for answer in answers]
     exact = classification(truth, predicted, labels)
-    outcomes = Counter(answer.outcome for answer in answers)
-    exact |= {name: outcomes[name] / n for name in ("unknown", "multi", "empty", "error")}
+    outcomes = Counter[str](answer.outcome for answer in answers)
+    exact |= {name: outcomes[name] / n for name in OUTCOMES}
     exact["majority"] = max(Counter(truth).values()) / n
     correct = sum(map(str.__eq__, truth, predicted))
     exact["acc_ci_low"], exact["acc_ci_high"] = wilson(correct / n, n)

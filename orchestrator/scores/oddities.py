@@ -13,7 +13,7 @@ ENOUGH = 10  # among fewer answers an accuracy that equals another one is chance
 
 
 def oddities(truth: Sequence[str], answers: Sequence[Answer], texts: Sequence[str | None]) -> list[str]:
-    """Notes on (nearly) all answers without a label, on all alike, and on the accuracy of a constant answer.
+    """Notes on (nearly) all answers without a label, cut thoughts, all alike, and on the accuracy of a constant answer.
 
     Args:
         truth: the true labels.
@@ -31,6 +31,8 @@ def oddities(truth: Sequence[str], answers: Sequence[Answer], texts: Sequence[st
         if without == n and len(kinds) == 1:
             what = f"no answer names a label, every one is {listed.split()[1]}"
         notes.append(f"{what}: look at them before the scores")
+    if cut := outcomes["cut_off"]:
+        notes.append(f"{cut:,} of {n:,} answers were cut off in a thought: raise inference.max_thinking_tokens")
     constant = n > 1 and correct < n and len({answer.scored_as for answer in answers}) == 1
     text = texts[0] if len(set(texts)) == 1 else None
     if n > 1 and correct < n and text and text.strip():

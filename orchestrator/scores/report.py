@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.scores.answers import Answer
+from orchestrator.scores.answers import OUTCOMES, Answer
 
 # what an answer without a label counts as, beside the labels
-OTHERS = ("unknown", "multi", "empty", "error")
+OTHERS = OUTCOMES
 
 
 @dataclass(frozen=True)

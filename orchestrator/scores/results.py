@@ -68,6 +68,8 @@ COLUMNS: dict[str, str] = {
     "aborted_seconds": "wall time of attempts at both of which nothing was kept",
     "settings": "what of the recipe is not at its default, as JSON by dotted key; without names and places",
     "too_long": "how many samples were left out as longer than train.max_length, by split, e.g. train=2,test=1",
+    "cut_off": "rate of answers that were still a thought when the text ended",
+    "thinking": "whether the model was to think before it answered: off or on; empty for a hosted model",
 }
 FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the files of all versions have
 INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})

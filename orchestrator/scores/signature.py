@@ -37,6 +37,8 @@ def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = ""
         "frames": f"{recipe.video.frames}x{recipe.video.max_pixels}" if recipe.modality == "video" else 0,
         "parser": answers.PARSER_VERSION,
     }
+    if recipe.thinking_tokens:
+        parts["thinking"] = recipe.model.thinking
     if env := recipe.resources.decisive_env:
         parts["env"] = digest(env)[:8]
     if bad:
@@ -62,10 +64,11 @@ def prompt_digest(recipe: Recipe, task: Task) -> str:
 
 
 def decoding(recipe: Recipe) -> str:
-    """How answers were decoded, e.g. ``greedy,max=32`` or ``t=0.6,p=0.9,max=32``."""
+    """How answers were decoded, e.g. ``greedy,max=32`` or ``t=0.6,p=0.9,max=32,thinking=1024``."""
     inference = recipe.inference
     how = "greedy" if inference.temperature == 0 else f"t={inference.temperature:g},p={inference.top_p:g}"
-    return f"{how},max={inference.max_new_tokens}"
+    thought = f",thinking={recipe.thinking_tokens}" if recipe.thinking_tokens else ""
+    return f"{how},max={inference.max_new_tokens}{thought}"
 
 
 def utterances_digest(samples: Iterable[Sample]) -> str:

@@ -26,13 +26,29 @@ class Refused(Section):
     options: tuple[str, ...]
 
 
+class Values(Section):
+    """Values of an option that is allowed otherwise: those that hold a text, and why they are refused."""
+
+    holds: str
+    why: str
+
+
 class OptionsFile(Section):
-    """A file of options; see the shared one. ``full``: allowed where every weight is trained."""
+    """A file of options; see the shared one.
+
+    Attributes:
+        allowed: options that a recipe may set.
+        full: allowed where every weight is trained.
+        owned: by option the recipe's key that says the same.
+        refused: the others.
+        values: by option what it may not be set to.
+    """
 
     allowed: tuple[str, ...] = ()
     full: tuple[str, ...] = ()
     owned: dict[str, str] = Field(default_factory=dict)
     refused: tuple[Refused, ...] = ()
+    values: dict[str, Values] = Field(default_factory=dict)
 
     def verdicts(self) -> dict[str, str]:
         """By option why it is refused; empty where it is not."""
@@ -46,6 +62,11 @@ def _key(key: str) -> str:
 
 
 @cache
+def _own(toolkit: Path) -> OptionsFile:
+    return load(toolkit / FILE.name, OptionsFile, "its options")
+
+
+@cache
 def verdicts_of(toolkit: Path, *, full: bool = False) -> Mapping[str, str]:
     """What may be said of all options of the toolkit in a folder: why each is refused, empty where it is not.
 
@@ -53,7 +74,7 @@ def verdicts_of(toolkit: Path, *, full: bool = False) -> Mapping[str, str]:
         toolkit: the folder, with its own file, which wins over that of all toolkits.
         full: whether every weight is trained.
     """
-    shared, own = load(FILE, OptionsFile, "a file of options"), load(toolkit / FILE.name, OptionsFile, "its options")
+    shared, own = load(FILE, OptionsFile, "a file of options"), _own(toolkit)
     return shared.verdicts() | own.verdicts() | (dict.fromkeys(own.full, "") if full else {})
 
 
@@ -66,7 +87,7 @@ def option_problems(recipe: Recipe, toolkit: Path, owned: Collection[str]) -> It
         owned: what the orchestrator sets for this recipe.
     """
     train = recipe.training
-    known = verdicts_of(toolkit, full=train.finetuning == "full")
+    known, values = verdicts_of(toolkit, full=train.finetuning == "full"), _own(toolkit).values
     for name, value in sorted(train.extra.items()):
         at = f"train.extra.{short(name)}"
         if why := known.get(name, ""):
@@ -77,6 +98,8 @@ def option_problems(recipe: Recipe, toolkit: Path, owned: Collection[str]) -> It
             yield f"{at}: {_unknown(name, known)}"
         elif wrong := next(_misread(value), ""):
             yield f"{at}: {wrong}"
+        elif name in values and values[name].holds in str(value):
+            yield f"{at}: {values[name].why}"
 
 
 def _unknown(name: str, known: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.results import NUMBERS, result_line, results_table, results_text
+from orchestrator.cli.results import NUMBERS, RARE, result_line, results_table, results_text
 from orchestrator.cli.table import cells_of
 
 
@@ -106,5 +106,12 @@ def test_a_result_as_it_comes() -> None:
 
 def test_all_numbers_are_columns() -> None:
     assert set(results_table([ROWS[0]]).splitlines()[0].replace("95% CI", "95%CI").split()) == {
-        "task", *(name.replace(" ", "") for name in NUMBERS)
+        "task", *(name.replace(" ", "") for name in NUMBERS if name not in RARE)
     }  # fmt: skip
+
+
+def test_cut_thoughts_have_a_column_where_there_are_any() -> None:
+    head, one, two = results_table([row("MELD", cut_off=33.33), row("MOSI", cut_off=0.0)]).splitlines()
+    assert head.split()[-2:] == ["error", "cut_off"]
+    assert (one.split()[-1], two.split()[-1]) == ("33.33", "12.50")
+    assert "cut_off" not in results_table([row("MELD", cut_off=0.0)])

@@ -12,7 +12,8 @@ from orchestrator.scores.metrics import score
 from orchestrator.scores.report import OTHERS, Report
 
 LABELS = ("joy", "anger", "fear")
-SAID = {"joy": "it is joy", "unknown": "no idea", "multi": "joy or fear", "empty": " ", "error": None}
+SAID = {"joy": "it is joy", "unknown": "no idea", "multi": "joy or fear", "empty": " ", "error": None,
+        "cut_off": "<think>fear, or"}  # fmt: skip
 
 
 def report(*pairs: tuple[str, str | None]) -> Report:
@@ -23,7 +24,8 @@ def report(*pairs: tuple[str, str | None]) -> Report:
 def test_each_outcome_has_its_column() -> None:
     found = report(*(("anger", text) for text in SAID.values()), ("joy", "JOY"))
     assert found.classes == [*LABELS, *OTHERS]
-    assert found.row("anger") == {"joy": 1, "anger": 0, "fear": 0, "unknown": 1, "multi": 1, "empty": 1, "error": 1}
+    assert found.row("anger") == {"anger": 0, "fear": 0, **dict.fromkeys(("joy", *OTHERS), 1)}
+    assert OTHERS == ("unknown", "multi", "empty", "error", "cut_off")
     assert found.row("joy") == dict.fromkeys(found.classes, 0) | {"joy": 1}
     assert found.mistakes() == [("anger", name, 1) for name in ("joy", *OTHERS)]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # what an answer is that names no label, as a code
-CODES = {"unknown": -1, "empty": -2, "error": -3, "multi": -4}
+CODES = {"unknown": -1, "empty": -2, "error": -3, "multi": -4, "cut_off": -5}
 OUTCOMES = {code: outcome for outcome, code in CODES.items()}
 AGAIN = "run the recipe again: it writes the answers once more"
 

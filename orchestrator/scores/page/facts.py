@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.scores.answers import OUTCOMES
 from orchestrator.scores.compare.agreement import differing
 from orchestrator.scores.compare.runs import Run
 from orchestrator.scores.results import ResultsRow
 
-RATES = ("unknown", "multi", "empty", "error")
+RATES = OUTCOMES
 HOUR = 3600.0
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
+from orchestrator.scores.answers import OUTCOMES
 from orchestrator.scores.compare.agreement import same_samples
 from orchestrator.scores.compare.answers import CODES, Answers
 from orchestrator.scores.compare.runs import Run
@@ -64,7 +65,7 @@ class SampleSet:
     classes: tuple[str, ...]
     runs: dict[int, Answers] = field(default_factory=dict)
 
-    outcomes = ("unknown", "multi", "empty", "error")
+    outcomes = OUTCOMES
 
     def counts(self, run: int) -> NDArray[np.int64]:
         """The confusion of a run: (classes, classes + outcomes), true labels by what was answered."""

@@ -12,7 +12,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_trainer
 from orchestrator.toolkits.base import TrainInputs
-from orchestrator.toolkits.llamafactory.settings import ATTENTION
+from orchestrator.toolkits.llamafactory.settings import ATTENTION, thinking_arguments
 
 
 def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environment) -> dict[str, Any]:
@@ -33,6 +33,7 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         "ddp_timeout": 180_000_000,
         "per_device_eval_batch_size": train.eval_batch_size or train.micro_batch_size,
         **hf_trainer.arguments(recipe),
+        **thinking_arguments(recipe),
     }
     # below 1, transformers 5 reads warmup_steps as a share of all steps (warmup_ratio is going away)
     arguments["warmup_steps"] = arguments.pop("warmup_ratio")

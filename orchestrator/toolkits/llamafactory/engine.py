@@ -18,6 +18,7 @@ class Engine(LocalEngine):
     inside = Path(__file__).parent / "inside"
     unset = UNSET
     history = True
+    thinks = True
 
     def problems(self, recipe: Recipe) -> list[str]:
         """See `Part.problems`."""
@@ -25,5 +26,5 @@ class Engine(LocalEngine):
 
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
         """See `Engine.infer`."""
-        config = {**config, "attention": ATTENTION[recipe.model.attention]}
+        config = {**config, "attention": ATTENTION[recipe.model.attention], "thinking": recipe.model.thinking}
         return self.configured("infer", config, process_environment(recipe, str(config["device"])))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from orchestrator.benchmark.thinking import ON
 from orchestrator.environments.environment import Environment
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
 from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
+from orchestrator.toolkits.thinking import no_thoughts, templates_of
 
 ATTENTION = {"auto": "auto", "eager": "disabled", "sdpa": "sdpa", "flash_attention_2": "fa2"}
 CACHE = "cache"  # in the stage's folder
@@ -19,8 +24,20 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         found = ["LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen"]
     else:
         found = template_problems(recipe.model.template, environment.names("template"))
+    if recipe.model.thinking == ON and not reasons(recipe):
+        found.append(no_thoughts(str(recipe.model.template), "qwen3, deepseekr1, gpt_oss, ..."))
     found += attention_problems(recipe, environment)
     return found + parts_problems(recipe.model.parts, (), "LLaMA-Factory")
+
+
+def reasons(recipe: Recipe) -> bool:
+    """Whether the recipe's chat template has a place for thoughts."""
+    return recipe.model.template in templates_of(Path(__file__).parent).think
+
+
+def thinking_arguments(recipe: Recipe) -> dict[str, Any]:
+    """The switch of a template that has a place for thoughts: by default LLaMA-Factory has it on."""
+    return {"enable_thinking": recipe.model.thinking == ON} if reasons(recipe) else {}
 
 
 def process_environment(recipe: Recipe, device: str) -> dict[str, str]:

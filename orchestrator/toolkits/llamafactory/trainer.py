@@ -21,7 +21,13 @@ from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
 from orchestrator.toolkits.llamafactory.arguments import train_arguments, video_arguments
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 from orchestrator.toolkits.llamafactory.released import LAYOUTS
-from orchestrator.toolkits.llamafactory.settings import CACHE, UNSET, model_problems, process_environment
+from orchestrator.toolkits.llamafactory.settings import (
+    CACHE,
+    UNSET,
+    model_problems,
+    process_environment,
+    thinking_arguments,
+)
 from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.settings import training_problems
 
@@ -58,6 +64,10 @@ class Trainer(HfTrainer):
             owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
             found += training_problems(recipe, owned, self.environment, HERE)
         return found
+
+    def form(self, recipe: Recipe) -> dict[str, Any]:
+        """See `thinking.form_of`: the switch for thoughts, where the template has one."""
+        return thinking_arguments(recipe)
 
     # data
 
@@ -129,8 +139,9 @@ class Trainer(HfTrainer):
     def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
         """See `Trainer.lengths`."""
         video = recipe.modality == "video"
-        asked = video_arguments(recipe, training=False) if video else {}
-        trained = video_arguments(recipe) if video else {}
+        thinking = thinking_arguments(recipe)
+        asked = thinking | (video_arguments(recipe, training=False) if video else {})
+        trained = thinking | (video_arguments(recipe) if video else {})
         if recipe.prompt.train_system == "":
             trained["default_system"] = ""
         config = length_config(recipe, inputs) | {"as_trained": trained, "as_asked": asked}

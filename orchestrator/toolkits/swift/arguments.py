@@ -10,11 +10,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from orchestrator.benchmark.thinking import ON
 from orchestrator.environments.environment import Environment
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_trainer
 from orchestrator.toolkits.base import TrainInputs
 from orchestrator.toolkits.swift.settings import model_type
+from orchestrator.toolkits.swift.thinking import is_formed
 
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 # of the whole answer, as the benchmark's own selection and its test measure it; evaluations hold it by this name
@@ -63,6 +65,9 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
         arguments["eval_steps"] = train.save_steps
     if recipe.prompt.train_system == "":
         arguments["system"] = ""  # not even the chat template's own
+    if is_formed(recipe):
+        # the empty thought of an answer has its loss, or is part of the prompt, see inside/forms.py
+        arguments |= {"enable_thinking": model.thinking == ON, "disable_ignore_empty_think": True}
     if train.deepspeed:
         arguments["deepspeed"] = str(environment.deepspeed_file(train.deepspeed))
     if inputs.device == "cpu":

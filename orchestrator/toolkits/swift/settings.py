@@ -9,17 +9,25 @@ from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
 from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
+from orchestrator.toolkits.swift.thinking import thinking_problems
 
+# what some chat templates look at, whatever they are told of thoughts
+THOUGHTS = (
+    *("ENABLE_THINKING", "THINKING_MODE", "REASONING_EFFORT", "THINKING_BUDGET", "SEED_USE_THINKING"),
+    "SEED_USE_BUDGET_INTERVAL",
+)
 # set in a user's shell, these would change what swift does with the same command
 UNSET = (
     *("RAY_SWIFT_ARGS", "SWIFT_SINGLE_DEVICE_MODE", "SWIFT_CONFIG_FILE", "ROOT_IMAGE_DIR", "RANDOM_DATASET_RESPONSE"),
     *("FPS", "MAX_PIXELS", "MIN_PIXELS", "MAX_SLICE_NUMS", "VIDEO_TOTAL_PIXELS"),
     *("FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "USE_AUDIO_IN_VIDEO"),
+    *THOUGHTS,
 )
 # what its families of models call the number of frames: MiniCPM-V, Qwen-VL (twice), LLaVA, Ovis, InternVL
 FRAMES = ("MAX_NUM_FRAMES", "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "NUM_FRAMES", "NFRAMES", "VIDEO_SEGMENTS")
 # variables that a recipe sets otherwise: in resources.env the results would not say so
 OWNED = {**dict.fromkeys(FRAMES, "use video.frames"), "VIDEO_MAX_PIXELS": "use video.max_pixels"}
+OWNED |= dict.fromkeys(THOUGHTS, "use model.thinking")
 # by the beginning of the model type: MiniCPM-V has 64 tokens a frame, with <image>, </image> and a line break 67
 MINICPM, MINICPM_TOKENS = "minicpmv", 67
 # Qwen2-VL, Qwen2.5-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames (in Qwen3-VL 16 x 16)
@@ -46,6 +54,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         kind, _, template = model.template.partition("/")
         found += template_problems(kind, environment.names("model_type"), "model type")
         found += template_problems(template, environment.names("template")) if template else []
+    found += thinking_problems(recipe) if model.template else []
     found += parts_problems(model.parts, (), "ms-swift")
     if not model.trust_remote_code and (why := _own_code(recipe)):
         found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")

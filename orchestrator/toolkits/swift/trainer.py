@@ -24,10 +24,12 @@ from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
 from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.settings import training_problems
 from orchestrator.toolkits.swift.arguments import ACCURACY, command_line, loader_defaults, train_arguments
+from orchestrator.toolkits.swift.inside.formed import THINKING
 from orchestrator.toolkits.swift.inside.utterance import neutralise
 from orchestrator.toolkits.swift.output import broken, history, progress
 from orchestrator.toolkits.swift.released import LAYOUTS
 from orchestrator.toolkits.swift.settings import UNSET, model_problems, model_type, process_environment
+from orchestrator.toolkits.swift.thinking import FORMED, form, is_formed
 
 CACHE = "cache"
 # what swift says when it goes on without a sample (dataset/utils.py, dataset/preprocessor/core.py)
@@ -55,6 +57,10 @@ class Trainer(HfTrainer):
             if recipe.resources.device == "cpu" and (train.deepspeed or "").startswith("zero3"):
                 found.append("train.deepspeed: swift loads no model under ZeRO-3 on a CPU; use zero2")
         return found
+
+    def form(self, recipe: Recipe) -> dict[str, Any]:
+        """See `thinking.form_of`: of templates whose prompts are given a form of ours."""
+        return form(recipe)
 
     # data
 
@@ -95,12 +101,16 @@ class Trainer(HfTrainer):
             launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
-        line = (*launcher, *self.line("train", *command_line(arguments)))
+        program = "train"
+        if is_formed(recipe):
+            program, env = FORMED, env | {THINKING: recipe.model.thinking}
+        line = (*launcher, *self.line(program, *command_line(arguments)))
         return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
 
     def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
         """See `Trainer.lengths`."""
-        return self.configured("lengths", length_config(recipe, inputs), process_environment(recipe, "cpu"))
+        config = length_config(recipe, inputs) | ({"thinking": recipe.model.thinking} if is_formed(recipe) else {})
+        return self.configured("lengths", config, process_environment(recipe, "cpu"))
 
     def merge(self, recipe: Recipe, model: str, adapter: str) -> Command:
         """See `Trainer.merge`."""

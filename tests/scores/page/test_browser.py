@@ -166,7 +166,7 @@ def test_confusion_and_scores_by_label(tab: Tab) -> None:
         "joy answered as multi: 1 of 3", "sadness answered as sadness: 1 of 1",
     ]  # fmt: skip
     heads = tab.run("[...document.querySelectorAll('#matrix-table thead th')].map((one) => one.textContent)")
-    assert heads[-4:] == ["unknown", "multi", "empty", "error"]
+    assert heads[-5:] == ["unknown", "multi", "empty", "error", "cut_off"]
     names = column(tab, "#label-table", 0)
     joy = names.index("joy")
     assert [column(tab, "#label-table", place)[joy] for place in range(1, 7)] == [

@@ -21,7 +21,7 @@ def run_of(folder: Path, name: str = "one", **more: object) -> Run:
 
 def test_quality_is_over_all_samples(tmp_path: Path) -> None:
     (one,) = facts.quality([run_of(tmp_path)])
-    assert one.rates == {"unknown": 20, "multi": 20, "empty": 0, "error": 20}
+    assert one.rates == {"unknown": 20, "multi": 20, "empty": 0, "error": 20, "cut_off": 0}
     assert one.worst == ("MELD", 75)
 
 

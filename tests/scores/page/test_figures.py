@@ -34,7 +34,7 @@ def test_confusion_by_class_and_outcome(tmp_path: Path) -> None:
     (held,) = sample_sets(made.runs, made.tasks)
     counts = held.counts(0)
     joy, anger = held.classes.index("joy"), held.classes.index("anger")
-    assert counts.shape == (len(held.classes), len(held.classes) + 4)
+    assert counts.shape == (len(held.classes), len(held.classes) + 5)
     assert (counts[joy, joy], counts[anger, joy], counts.sum()) == (1, 1, 3)
     assert counts[joy, len(held.classes) + held.outcomes.index("multi")] == 1
     assert held.counts(1)[joy, len(held.classes) + held.outcomes.index("error")] == 1

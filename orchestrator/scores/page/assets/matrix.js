@@ -1,6 +1,6 @@
 // --- the confusion matrix of a run and a task, and its scores by label
 
-const NONE = [-1, -4, -2, -3]; // columns behind the labels: unknown, multi, empty, error
+const NONE = [-1, -4, -2, -3, -5]; // columns behind the labels: unknown, multi, empty, error, cut_off
 
 /** Counts by true class (rows) and answer (classes, then NONE). */
 function confusion(set, truth, said) {

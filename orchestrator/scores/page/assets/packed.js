@@ -1,6 +1,6 @@
 // --- samples and answers, unpacked when they are first asked for
 
-const OUTCOMES = { "-1": "unknown", "-2": "empty", "-3": "error", "-4": "multi" };
+const OUTCOMES = { "-1": "unknown", "-2": "empty", "-3": "error", "-4": "multi", "-5": "cut_off" };
 const unpacked = new Map();
 
 /** What a packed text holds (base 64, deflated, JSON); each is unpacked once. */

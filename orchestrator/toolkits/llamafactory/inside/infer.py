@@ -17,6 +17,7 @@ from typing import Any
 
 from orchestrator.inside import loop
 from orchestrator.inside.answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
+from orchestrator.inside.thoughts import Thoughts
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 
 # any clip is sampled at this rate at least, so that the number of frames alone decides
@@ -62,6 +63,7 @@ class LlamaFactoryAnswerer(LocalAnswerer):
             "video_fps": VIDEO_FPS,
             "video_maxlen": int(config["frames"]),
             "video_max_pixels": int(config["max_pixels"]),
+            "enable_thinking": config.get("thinking") == "on",
         }
         model_args, data_args, finetuning_args, _ = get_infer_args(arguments)
         several = config["device"] == "cuda" and torch.cuda.device_count() > 1
@@ -86,6 +88,8 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         for weight in self.model.parameters():  # parameters only: buffers such as rotary frequencies stay in fp32
             if weight.is_floating_point() and weight.dtype != dtype:
                 weight.data = weight.data.to(dtype)
+        words = self.template.thought_words if config.get("thinking") == "on" else None
+        self.thoughts = Thoughts(self.tokenizer, words)
         self.model.eval()
         self.stops = own_ends(self.model) | set(self.template.get_stop_token_ids(self.tokenizer))
         self.model.generation_config = decoding(config, self.stops, self.tokenizer.pad_token_id)
@@ -147,7 +151,7 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         torch.manual_seed(seed)
         with torch.inference_mode():
             output = self.model.generate(**inputs)[:, width:].tolist()
-        texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
+        texts = self.thoughts.texts(output)
         return [
             (text, "stop" if self.stops & set(tokens) else "length") for text, tokens in zip(texts, output, strict=True)
         ]

@@ -12,7 +12,7 @@ from orchestrator.inside import lengths
 NO_LIMIT = 1 << 40
 # of `train.extra`, what changes how samples are encoded
 ENCODING = (
-    *("video_", "image_", "audio_", "use_audio", "crop_to", "enable_thinking", "preserve_thinking", "tool_format"),
+    *("video_", "image_", "audio_", "use_audio", "crop_to", "tool_format"),
     *("use_fast_tokenizer", "split_special_tokens", "add_tokens", "add_special_tokens", "new_special_tokens"),
     *("efficient_eos", "mask_history"),
 )

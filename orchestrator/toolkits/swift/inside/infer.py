@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.inside import answerer, loop
-from orchestrator.toolkits.swift.inside import patches
+from orchestrator.toolkits.swift.inside import forms, patches
 from orchestrator.toolkits.swift.inside.utterance import neutralise
 
 
@@ -60,6 +60,7 @@ class SwiftAnswerer(answerer.LocalAnswerer):
         from swift.template import get_template
 
         patches.install()
+        forms.install(self.config.get("thinking") or "off")
 
         class Engine(TransformersEngine):  # type: ignore[misc]
             """swift's engine for requests that are encoded already."""
@@ -130,7 +131,9 @@ class SwiftAnswerer(answerer.LocalAnswerer):
         torch.manual_seed(seed)
         said = self.engine._infer(list(encoded), self.decoding, pre_infer_hook=without_grid_positions)
         choices = [response.choices[0] for response in said]
-        return [(choice.message.content, choice.finish_reason) for choice in choices]
+        # swift puts what the prompt ends with before an answer; of a thought its beginning belongs there
+        over = "" if self.config.get("thinking") == "on" else self.template._get_response_prefix() or ""
+        return [(choice.message.content.removeprefix(over), choice.finish_reason) for choice in choices]
 
 
 def main() -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.inside import lengths
-from orchestrator.toolkits.swift.inside import patches
+from orchestrator.toolkits.swift.inside import forms, patches
 
 NO_LIMIT = 1 << 40
 # of `train.extra`, what changes how samples are encoded
-ENCODING = ("loss_scale", "template_backend", "enable_thinking", "preserve_thinking", "add_non_thinking_prefix")
+ENCODING = ("loss_scale", "template_backend")
 
 
 def conversation(row: lengths.Row) -> dict[str, Any]:
@@ -59,6 +59,8 @@ def load(config: dict[str, Any], training: bool) -> lengths.Measure:
     from swift.template.templates.minicpm import MiniCPMV2_6Template, MiniCPMV4_5Template
 
     patches.install()
+    if config.get("thinking"):
+        forms.install(config["thinking"])
     kind, _, template_type = config["template"].partition("/")
     _, processor = get_model_processor(
         config["model"], load_model=False, model_type=kind, use_hf=True, revision=config.get("revision")
