@@ -61,7 +61,7 @@ def problems_of(
     return found
 
 
-def _settings(survey: Survey) -> Iterator[Problem]:
+def _settings(survey: Survey) -> Iterator[Problem | Note]:
     """What of the recipe the toolkit cannot do."""
     plan, recipe = survey.plan, survey.recipe
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
@@ -79,6 +79,9 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     if recipe.model.thinking == ON and not thinks(plan.engine):
         message = f"model.thinking: {recipe.model.toolkit} does not have its models think before they answer"
         yield survey.problem(message, "write thinking: off, or leave it out")
+    elif recipe.model.thinking == ON and recipe.train:
+        learnt = "the answers that are trained on hold no thoughts, so the model learns to end its thought at once"
+        yield Note(f"model.thinking: on: {learnt}; docs/thinking.md")
     if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
         yield survey.problem("--merge merges a LoRA adapter, and this recipe trains none", "leave --merge out")
 

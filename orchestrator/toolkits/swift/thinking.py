@@ -28,7 +28,8 @@ def thinking_problems(recipe: Recipe) -> list[str]:
     found = []
     if why := known.refused.get(template or kind):
         found.append(f"model.template: `{template or kind}` is not used: {why}")
-    if thinking == ON and (template not in known.think if template else kind not in known.think_types):
+    able = (*known.think, *known.always)
+    if thinking == ON and (template not in able if template else kind not in known.think_types):
         found.append(no_thoughts(template or kind, "qwen3/qwen3, qwen3/qwen3_thinking, qwen2/deepseek_r1, ..."))
     if thinking != ON and template in known.always:
         found.append(f"model.thinking: prompts of `{template}` always open a thought: write thinking: on")
