@@ -25,9 +25,9 @@ def _names(recipe: Recipe) -> tuple[str, str]:
 def thinking_problems(recipe: Recipe) -> list[str]:
     """What is wrong with a recipe's chat template, of prompts that are to be the same in training and in inference."""
     (kind, template), known, thinking = _names(recipe), templates_of(HERE), recipe.model.thinking
-    found = []
     if why := known.refused.get(template or kind):
-        found.append(f"model.template: `{template or kind}` is not used: {why}")
+        return [f"model.template: `{template or kind}` is not used: {why}"]
+    found = []
     able = (*known.think, *known.always)
     if thinking == ON and (template not in able if template else kind not in known.think_types):
         found.append(no_thoughts(template or kind, "qwen3/qwen3, qwen3/qwen3_thinking, qwen2/deepseek_r1, ..."))
