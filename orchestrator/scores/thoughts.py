@@ -6,10 +6,10 @@ import re
 
 MARKS = ("think", "channel")  # without one a text holds no thought: looked for first, as most texts have none
 # <think> and </think>, with its neighbours: <thinking>; Seed's <seed:think>; MiniMax's <mm:think>; Hunyuan's
-# <think:opensource>; Kimi's ◁think▷; the channels of gpt-oss and of Gemma 4
+# <think:opensource>; Kimi's ◁think▷; Mistral's [THINK]; the channels of gpt-oss and of Gemma 4
 _TAG = re.compile(
-    r"(?P<all><\|channel\|>final<\|message\|>)|(?P<end>[<◁]/(?:\w+:)?think(?:ing)?(?::\w+)?[>▷]|<channel\|>)"
-    r"|[<◁](?:\w+:)?think(?:ing)?(?::\w+)?[>▷]|<\|channel\|>analysis<\|message\|>|<\|channel>thought\b",
+    r"(?P<all><\|channel\|>final<\|message\|>)|(?P<end>[<◁]/(?:\w+:)?think(?:ing)?(?::\w+)?[>▷]|\[/think\]|<channel\|>)"
+    r"|[<◁](?:\w+:)?think(?:ing)?(?::\w+)?[>▷]|\[think\]|<\|channel\|>analysis<\|message\|>|<\|channel>thought\b",
     re.IGNORECASE,
 )
 
