@@ -24,6 +24,7 @@ from orchestrator.plan.survey import Check, Note, Rows, Survey
 from orchestrator.prompts.examples import wording_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Say, ignore
+from orchestrator.toolkits.sound import sound_problem
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
 MOST_FILES = 5  # of a damaged model
@@ -65,6 +66,8 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
     for part in plan.parts:
         yield from map(survey.problem, chain.from_iterable(map(part.problems, own)))
+    if deaf := sound_problem(recipe):
+        yield survey.problem(*deaf)
     if recipe.video.training and recipe.train and not plan.trainer.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
         yield survey.problem(message, "leave it out")
@@ -149,7 +152,7 @@ def _data(survey: Survey) -> Iterator[Problem]:
                 yield from error.problems
                 continue
             survey.samples.setdefault(task, {})[split] = samples
-            if recipe.modality == "video":
+            if recipe.shows_clips:
                 survey.clips.setdefault((job.name, split), []).extend(sample.video for sample in samples)
                 missing = sum(sample.video is None for sample in samples)
                 if missing and recipe.on_bad_video == "fail":

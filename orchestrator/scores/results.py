@@ -68,9 +68,11 @@ COLUMNS: dict[str, str] = {
     "aborted_seconds": "wall time of attempts at both of which nothing was kept",
     "settings": "what of the recipe is not at its default, as JSON by dotted key; without names and places",
     "too_long": "how many samples were left out as longer than train.max_length, by split, e.g. train=2,test=1",
+    "modality": "what the model was given besides the text: text (nothing), video, video+audio or audio",
+    "sound_hz": "samples of sound a second; empty where nothing was heard",
 }
 FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the files of all versions have
-INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})
+INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows", "sound_hz"})
 SECONDS = ("train_seconds", "infer_seconds", "startup_seconds", "aborted_seconds")
 FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES}) - INTEGERS
 NUMBERS = INTEGERS | FLOATS

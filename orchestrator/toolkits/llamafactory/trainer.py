@@ -14,11 +14,11 @@ import yaml
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Command, MeasureInputs, Progress, TrainInputs
-from orchestrator.toolkits.formats import turns, write_list
+from orchestrator.toolkits.base import TRAIN_AUDIO, Command, MeasureInputs, Progress, TrainInputs
+from orchestrator.toolkits.formats import media_columns, turns, write_list
 from orchestrator.toolkits.hf_output import OUTPUT
 from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
-from orchestrator.toolkits.llamafactory.arguments import train_arguments, video_arguments
+from orchestrator.toolkits.llamafactory.arguments import clip_arguments, train_arguments
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 from orchestrator.toolkits.llamafactory.released import LAYOUTS
 from orchestrator.toolkits.llamafactory.settings import CACHE, UNSET, model_problems, process_environment
@@ -26,6 +26,7 @@ from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.settings import training_problems
 
 HERE = Path(__file__).parent
+MEDIA = {"videos": "<video>", "audios": "<audio>"}  # by column; the sound of a video stands behind it
 # Qwen2-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames
 PIXELS_PER_TOKEN = 28 * 28
 
@@ -34,7 +35,7 @@ class Trainer(HfTrainer):
     """LLaMA-Factory's supervised fine-tuning, LoRA or full."""
 
     inside = Path(__file__).parent / "inside"
-    starts: Mapping[str, str] = {"init": "init", "train": "train"}
+    starts: Mapping[str, str] = {"init": "init", "train": "train", TRAIN_AUDIO: TRAIN_AUDIO}
     unset = UNSET
     suffix = ".json"
     training_video = True
@@ -49,7 +50,7 @@ class Trainer(HfTrainer):
         if train:
             seen = recipe.video.training or recipe.video
             tokens = -(-seen.frames // 2) * seen.max_pixels // PIXELS_PER_TOKEN
-            if recipe.modality == "video" and tokens >= train.max_length:
+            if recipe.shows_video and tokens >= train.max_length:
                 found.append(
                     f"{seen.frames} frames of up to {seen.max_pixels} pixels are up to {tokens} "
                     f"tokens, but train.max_length is {train.max_length}: LLaMA-Factory would cut the answers off; "
@@ -63,16 +64,17 @@ class Trainer(HfTrainer):
 
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
         """See `Trainer.write_examples`: a JSON list, one record a line."""
+        columns = media_columns(modality)
 
         def record(example: Example) -> dict[str, Any]:
-            video = modality == "video" and example.sample.video is not None
+            clips = [example.sample.video] if example.sample.video else []
             prompt = neutralise(example.prompt)
+            media = "".join(MEDIA[column] for column in columns) if clips else ""
             made: dict[str, Any] = {
                 "id": example.sample.id,
-                "conversations": turns(f"<video>{prompt}" if video else prompt, example.answer),
+                "conversations": turns(f"{media}{prompt}", example.answer),
+                **dict.fromkeys(columns, clips),
             }
-            if modality == "video":
-                made["videos"] = [example.sample.video] if video else []
             if example.system is not None:
                 made["system"] = example.system
             return made
@@ -84,8 +86,7 @@ class Trainer(HfTrainer):
         columns = {"messages": "conversations"}
         if system:
             columns["system"] = "system"
-        if modality == "video":
-            columns["videos"] = "videos"
+        columns |= {column: column for column in media_columns(modality)}
         info = {
             split: {"file_name": f"{split}{self.suffix}", "formatting": "sharegpt", "columns": columns}
             for split in splits
@@ -123,14 +124,12 @@ class Trainer(HfTrainer):
             if inputs.device == "cpu":
                 env = ON_CPU | env
         text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
-        line = (*launcher, *self.line("train", "train.yaml"))
+        line = (*launcher, *self.line(TRAIN_AUDIO if recipe.hears else "train", "train.yaml"))
         return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 
     def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
         """See `Trainer.lengths`."""
-        video = recipe.modality == "video"
-        asked = video_arguments(recipe, training=False) if video else {}
-        trained = video_arguments(recipe) if video else {}
+        asked, trained = clip_arguments(recipe, training=False), clip_arguments(recipe)
         if recipe.prompt.train_system == "":
             trained["default_system"] = ""
         config = length_config(recipe, inputs) | {"as_trained": trained, "as_asked": asked}
