@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.inside import loop
+from tests.toolkits.as_trained import compare
 from tests.toolkits.inside import module
 
 FOLDER = Path(sys.argv[1])
@@ -59,44 +60,15 @@ def answer_all(runner: Any) -> Any:
     return video
 
 
-def compare_with_training(runner: Any, answerer: Any) -> None:
+def compare_with_training(answerer: Any) -> None:
     """The tensors of LLaMA-Factory's training pipeline beside those of the runner, for the same samples."""
-    import torch
-    from llamafactory.data import SFTDataCollatorWith4DAttentionMask, get_dataset, get_template_and_fix_tokenizer
-    from llamafactory.hparams import get_train_args
-    from llamafactory.model import load_tokenizer
-
     arguments = json.loads((FOLDER / "train.json").read_text())
-    model_args, data_args, training_args, _, _ = get_train_args(arguments)
-    tools = load_tokenizer(model_args)
-    template = get_template_and_fix_tokenizer(tools["tokenizer"], data_args)
-    data = get_dataset(template, model_args, data_args, training_args, stage="sft", **tools)["train_dataset"]
-    collator = SFTDataCollatorWith4DAttentionMask(template=template, model=answerer.model, **tools)
     requests = [json.loads(line) for line in (FOLDER / "same.jsonl").read_text().splitlines()]
-    report = []
-    for row, request in zip(data, requests, strict=True):
-        trained = collator([dict(row)])
-        mine = answerer.encode(request)
-        ids = torch.tensor([mine.ids])
-        types = answerer._token_types(ids)
-        rope = answerer.model.model.get_rope_index
-        places, _ = rope(ids, mm_token_type_ids=types, video_grid_thw=mine.media["video_grid_thw"])
-        prompt = len(mine.ids)
-        report.append(
-            {
-                "ids": trained["input_ids"][0, :prompt].tolist() == mine.ids,
-                "answer": tools["tokenizer"].decode(trained["input_ids"][0, prompt:]),
-                "pixels": torch.equal(trained["pixel_values_videos"], mine.media["pixel_values_videos"]),
-                "positions": torch.equal(trained["position_ids"][1:, :, :prompt], places),
-                "text_positions": torch.equal(places[0, 0], torch.arange(prompt)),
-                "grid": mine.media["video_grid_thw"].tolist(),
-            }
-        )
-    (FOLDER / "training.report.json").write_text(json.dumps(report))
+    (FOLDER / "training.report.json").write_text(json.dumps(compare(answerer, arguments, requests)))
 
 
 def main() -> None:
     make_models()
     make_adapter()
     runner = module("llamafactory", "infer")
-    compare_with_training(runner, answer_all(runner))
+    compare_with_training(answer_all(runner))

@@ -208,12 +208,12 @@ def test_clips(done: Path) -> None:
 
 def test_inference_sees_what_training_saw(done: Path) -> None:
     for sample in json.loads((done / "training.report.json").read_text()):
-        assert sample["ids"], "prompt tokens"
-        assert sample["answer"].startswith("emotion: joy")
-        assert sample["pixels"], "frames"
-        assert sample["positions"], "three-dimensional positions"
-        assert not sample["text_positions"], "a video's positions are not those of text"
-        assert sample["grid"][0][0] == 2  # four frames, two by two; a clip of three repeats its last
+        assert sample["ids"], sample["prompt"]
+        assert sample["learnt"].startswith("emotion: joy")
+        assert sample["unlike"] == [], "frames, and positions in three dimensions"
+        assert sample["only_in_training"] == ["rope_deltas"]
+        assert sample["logits"] < 1e-5
+        assert {"pixel_values_videos", "video_grid_thw", "position_ids"} <= set(sample["shapes"])
 
 
 def test_as_a_program(done: Path, llamafactory_env: Environment, tmp_path: Path) -> None:

@@ -1,11 +1,10 @@
 """Answer requests with a LLaMA-Factory model: its own loader, its own chat template, its own video code, so that
 inference sees exactly what training saw. Runs inside the toolkit's environment: ``start.py infer.py
-config.json`` (see ``orchestrator/inside/``).
+config.json`` (see ``orchestrator/inside/``). A batch is made by its collator of training, see ``batch.py``: what its
+chat engine passes leaves out what the newer families need.
 
-Two things LLaMA-Factory 0.9.5 does not do by itself are done here. Its loader keeps the checkpoint's own precision,
-whatever ``infer_dtype`` says, and would merge an adapter in memory: here the adapter stays beside the base weights,
-as in training. Its chat engine passes no ``mm_token_type_ids``, without which transformers 5 places video tokens as
-if they were text.
+Its loader keeps the checkpoint's own precision, whatever ``infer_dtype`` says, and would merge an adapter in memory:
+here the adapter stays beside the base weights, as in training.
 """
 
 from __future__ import annotations
@@ -17,20 +16,13 @@ from typing import Any
 
 from orchestrator.inside import loop
 from orchestrator.inside.answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
+from orchestrator.toolkits.llamafactory.inside.batch import Encoded, collate
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 
 # any clip is sampled at this rate at least, so that the number of frames alone decides
 # (mm_plugin._get_video_sample_indices)
 VIDEO_FPS = 100.0
 VIDEO_PLACEHOLDER = "<video>"
-
-
-class Encoded:
-    """One request ready for the model: token ids and, for a video, the tensors of the processor."""
-
-    def __init__(self, ids: list[int], media: dict[str, Any]) -> None:
-        self.ids = ids
-        self.media = media
 
 
 class LlamaFactoryAnswerer(LocalAnswerer):
@@ -71,6 +63,7 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         tools = load_tokenizer(model_args)
         self.tokenizer, self.processor = tools["tokenizer"], tools["processor"]
         self.template = get_template_and_fix_tokenizer(self.tokenizer, data_args)
+        self.tokenizer.padding_side = "left"  # what is generated follows the prompt
         self.model = load_model(self.tokenizer, model_args, finetuning_args, is_trainable=False)
         placed = set(map(str, (getattr(self.model, "hf_device_map", None) or {}).values()))
         if several and placed & {"cpu", "disk"}:
@@ -108,9 +101,8 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         limit = self.config.get("max_length")
         if limit and len(ids) > limit:
             raise ValueError(f"the prompt is {len(ids)} tokens long, over max_length {limit}; it is not cut silently")
-        media: dict[str, Any] = {}
+        media = dict(plugin.get_mm_inputs([], videos, [], [0], [len(videos)], [0], [ids], self.processor))
         if videos:
-            media = dict(plugin.get_mm_inputs([], videos, [], [0], [1], [0], [ids], self.processor))
             self._check_video(request["video"], ids, media)
         return Encoded(ids, media)
 
@@ -133,17 +125,11 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         """See `LocalAnswerer.generate`."""
         import torch
 
-        device, pad = self.model.device, self.tokenizer.pad_token_id
-        width = max(len(one.ids) for one in encoded)
-        ids = torch.full((len(encoded), width), pad, dtype=torch.long)
-        mask = torch.zeros_like(ids)
-        for row, one in enumerate(encoded):  # padded on the left: what is generated follows the prompt
-            ids[row, width - len(one.ids) :] = torch.tensor(one.ids)
-            mask[row, width - len(one.ids) :] = 1
-        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": mask, **self._media(encoded)}
-        if "video_grid_thw" in inputs:
-            inputs["mm_token_type_ids"] = self._token_types(ids)
-        inputs = {name: value.to(device) if torch.is_tensor(value) else value for name, value in inputs.items()}
+        made = self.batch(encoded)
+        width = made["input_ids"].shape[1]
+        inputs = {
+            name: value.to(self.model.device) if torch.is_tensor(value) else value for name, value in made.items()
+        }
         torch.manual_seed(seed)
         with torch.inference_mode():
             output = self.model.generate(**inputs)[:, width:].tolist()
@@ -152,28 +138,9 @@ class LlamaFactoryAnswerer(LocalAnswerer):
             (text, "stop" if self.stops & set(tokens) else "length") for text, tokens in zip(texts, output, strict=True)
         ]
 
-    def _media(self, encoded: Sequence[Encoded]) -> dict[str, Any]:
-        """The video tensors of a batch, one request's after the other's; pixels in the model's precision."""
-        import torch
-
-        media: dict[str, Any] = {}
-        for name in sorted({name for one in encoded for name in one.media}):
-            parts = [one.media[name] for one in encoded if name in one.media]
-            if torch.is_tensor(parts[0]):
-                joined = torch.cat(parts)
-                media[name] = joined.to(self.model.dtype) if joined.is_floating_point() else joined
-            else:
-                media[name] = [item for part in parts for item in part]
-        return media
-
-    def _token_types(self, ids: Any) -> Any:
-        """0 text, 1 image, 2 video, as LLaMA-Factory's collator marks them in training."""
-        types = (ids * 0).int()
-        for kind, name in ((1, "image_token_id"), (2, "video_token_id")):
-            token = getattr(self.model.config, name, None)
-            if token is not None:
-                types[ids == token] = kind
-        return types
+    def batch(self, encoded: Sequence[Encoded]) -> dict[str, Any]:
+        """What the model is asked with: prompts padded on the left, and what their videos were made to."""
+        return collate(encoded, self.model, {"tokenizer": self.tokenizer, "processor": self.processor})
 
 
 def main() -> None:

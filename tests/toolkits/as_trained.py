@@ -1,0 +1,80 @@
+"""What LLaMA-Factory's training would feed a model beside what the runner does, for the same samples; inside its
+environment.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+ALONG_THE_TEXT = ("position_ids", "mm_token_type_ids", "token_type_ids")
+
+
+def training_data(arguments: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """The rows of a training as its collator gets them, its template and its tools."""
+    from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
+    from llamafactory.hparams import get_train_args
+    from llamafactory.model import load_tokenizer
+
+    model_args, data_args, training_args, _, _ = get_train_args(arguments)
+    tools = load_tokenizer(model_args)
+    template = get_template_and_fix_tokenizer(tools["tokenizer"], data_args)
+    data = get_dataset(template, model_args, data_args, training_args, stage="sft", **tools)["train_dataset"]
+    return data, template, tools
+
+
+def compare(answerer: Any, arguments: dict[str, Any], requests: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each sample: whether ids, every tensor and the first logits are those of training, and what there is."""
+    from llamafactory.data import SFTDataCollatorWith4DAttentionMask
+
+    data, template, tools = training_data(arguments)
+    collator = SFTDataCollatorWith4DAttentionMask(template=template, model=answerer.model, **tools)
+    report = []
+    for row, request in zip(data, requests, strict=True):
+        trained = dict(collator([dict(row)]))
+        mine = answerer.batch([answerer.encode(request)])
+        report.append(beside(answerer, trained, mine) | {"learnt": learnt(tools["tokenizer"], trained)})
+    return report
+
+
+def beside(answerer: Any, trained: dict[str, Any], mine: dict[str, Any]) -> dict[str, Any]:
+    """One sample."""
+    import torch
+
+    prompt = mine["input_ids"].shape[1]
+    unlike = []
+    for name, value in mine.items():
+        other = trained.get(name)
+        if name in ALONG_THE_TEXT and torch.is_tensor(other):
+            other = other[..., :prompt]
+            if (
+                name == "position_ids" and value.dim() == 3 and len(value) == 4
+            ):  # the first are places in the text, see batch.py
+                value, other = value[1:], other[1:]
+        same = torch.equal(value, other) if torch.is_tensor(value) and torch.is_tensor(other) else value == other
+        if name not in ("input_ids", "attention_mask") and not same:
+            unlike.append(name)
+    return {
+        "ids": trained["input_ids"][0, :prompt].tolist() == mine["input_ids"][0].tolist(),
+        "unlike": unlike,
+        "only_in_training": sorted(set(trained) - set(mine) - {"labels"}),
+        "shapes": {name: list(value.shape) for name, value in mine.items() if torch.is_tensor(value)},
+        "prompt": answerer.tokenizer.decode(mine["input_ids"][0]),
+        "logits": logits_differ(answerer.model, trained, mine),
+    }
+
+
+def logits_differ(model: Any, trained: dict[str, Any], mine: dict[str, Any]) -> float:
+    """By how much the logits after the prompt differ between training and generation, as a share of the largest."""
+    import torch
+
+    prompt = mine["input_ids"].shape[1]
+    with torch.inference_mode():
+        step = model(**{name: value for name, value in trained.items() if name != "labels"}).logits[0, prompt - 1]
+        asked = model.generate(**mine, max_new_tokens=1, output_logits=True, return_dict_in_generate=True)
+    return float((step - asked.logits[0][0]).abs().max() / step.abs().max())
+
+
+def learnt(tokenizer: Any, trained: dict[str, Any]) -> str:
+    """The text that is learnt."""
+    labels = trained["labels"][0]
+    return str(tokenizer.decode(labels[labels != -100]))
