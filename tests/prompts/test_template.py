@@ -35,12 +35,11 @@ def test_prompts_name_what_is_shown() -> None:
         "The candidate labels for communication behavior are: [neutral, change, sustain]. "
         "Respond in the format: 'communication behavior: [label]'. Only one label should be provided."
     )
+    shown = "You are presented with {} in which the speaker says: Hi. Based on the text{} content, "
     starts = {
-        "video": "You are presented with a video in which the speaker says: Hi. Based on the text and video content, ",
-        "video+audio": "You are presented with a video in which the speaker says: Hi. Based on the text, video, and audio "
-        "content, ",
-        "audio": "You are presented with an audio recording in which the speaker says: Hi. Based on the text and audio "
-        "content, ",
+        "video": shown.format("a video", " and video"),
+        "video+audio": shown.format("a video", ", video, and audio"),
+        "audio": shown.format("an audio recording", " and audio"),
     }
     ends = (
         text.partition("text, ")[2]
@@ -55,7 +54,7 @@ def test_prompts_name_what_is_shown() -> None:
 
 @needs_mmla
 def test_equals_the_released_prompts() -> None:
-    """The prompt of video and sound as in LLaMA-Factory's training files, whose models hear none; the text prompt as MIntRec's, but for its capitals."""
+    """The prompt of video and sound is LLaMA-Factory's; that of text MIntRec's, but for capitals."""
     task = tasks()["MIntRec"]
     for entry in json.loads((RELEASED / "llamafactory_video_MIntRec_dev.json").read_text()):
         asked, answered = (turn["value"] for turn in entry["conversations"])
