@@ -118,6 +118,9 @@ def make_omni(out: Path, tokenizer: Any, ears: Any) -> None:
     pixels = {"min_pixels": 784, "max_pixels": 3136}
     parts = Qwen2VLImageProcessor(**pixels), Qwen2VLVideoProcessor(**pixels), ears, tokenizer
     Qwen2_5OmniProcessor(*parts, chat_template=CHAT).save_pretrained(out)
+    both = out / "preprocessor_config.json"
+    if both.exists():  # transformers 4 writes one over the other; in the published folders the file holds both
+        both.write_text(json.dumps(parts[0].to_dict() | ears.to_dict()))
 
 
 def make_audio(out: Path, tokenizer: Any, ears: Any) -> None:
