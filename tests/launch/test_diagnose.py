@@ -65,7 +65,11 @@ def test_advice(text: str, code: int, expected: str) -> None:
             "parts.projector",
         ),
         ("swift", "MaxLengthError: Current length of row(1500) is larger than the max_length(1024).", "max_length"),
-        ("swift", "ValueError: the training sample 'a.mp4': RuntimeError: no frame", "on_bad_video"),
+        ("swift", "the training sample '/v/a.mp4': ClipError: no frame (ValueError while reading /v/a.mp4)", "on_bad"),
+        ("swift", "ValueError: the training sample '/v/a.mp4': DECORDError: [1] /v/a.mp4: no stream", "on_bad_video"),
+        ("swift", "ValueError: the training sample '/v/a.mp4': AssertionError: ", "docs/families.md"),
+        ("swift", "ValueError: the training sample 'She said': KeyError: 'input_ids'", "docs/families.md"),
+        ("llamafactory", "RuntimeError: stack expects each tensor to be equal size, but got", "micro_batch_size"),
         ("openai_api", "stopped: the server cannot be reached (ConnectionError)", "OPENAI_BASE_URL"),
     ],
 )

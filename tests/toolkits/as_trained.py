@@ -32,7 +32,8 @@ def compare(answerer: Any, arguments: dict[str, Any], requests: list[dict[str, A
     for row, request in zip(data, requests, strict=True):
         trained = dict(collator([dict(row)]))
         mine = answerer.batch([answerer.encode(request)])
-        report.append(beside(answerer, trained, mine) | {"learnt": learnt(tools["tokenizer"], trained)})
+        about = {"learnt": learnt(tools["tokenizer"], trained), "length": len(row["input_ids"])}
+        report.append(beside(answerer, trained, mine) | about)
     return report
 
 
@@ -58,9 +59,19 @@ def beside(answerer: Any, trained: dict[str, Any], mine: dict[str, Any]) -> dict
         "unlike": unlike,
         "only_in_training": sorted(set(trained) - set(mine) - {"labels"}),
         "shapes": {name: list(value.shape) for name, value in mine.items() if torch.is_tensor(value)},
+        "frames": frames(mine),
         "prompt": answerer.tokenizer.decode(mine["input_ids"][0]),
         "logits": logits_differ(answerer.model, trained, mine),
     }
+
+
+def frames(inputs: dict[str, Any]) -> list[int]:
+    """How many frames of each video the model sees: a grid counts pairs (Qwen), a tensor has one a row or a column."""
+    if "video_grid_thw" in inputs:
+        return [2 * int(grid[0]) for grid in inputs["video_grid_thw"]]
+    if "pixel_values_videos" in inputs:
+        return [one.shape[0] for one in inputs["pixel_values_videos"]]
+    return [len(inputs["pixel_values"])] if "pixel_values" in inputs else []
 
 
 def logits_differ(model: Any, trained: dict[str, Any], mine: dict[str, Any]) -> float:

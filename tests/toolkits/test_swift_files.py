@@ -182,8 +182,18 @@ def test_what_qwen_vl_cannot_do(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("minicpmv2_6", "qwen2_vl/qwen2_vl"))
     said = TRAINER.problems(load_recipe(path))
     assert said[0] == "video.frames is 5, but Qwen-VL takes frames in pairs: give an even number"
-    assert said[1].startswith("5 frames are up to 2560 tokens")
+    assert said[1].startswith("5 frames of up to 1003520 pixels are up to 3840 tokens")
     assert said[1].endswith("or lower video.frames or video.max_pixels")
+
+
+@pytest.mark.parametrize("kind", ["internvl", "glm4v"])
+def test_a_family_whose_frames_it_chooses_is_refused_videos(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    swift_recipe(tmp_path, model=TRUSTED)
+    path.write_text(path.read_text().replace("minicpmv2_6", kind))
+    (said,) = TRAINER.problems(load_recipe(path))
+    assert said.startswith(f"ms-swift gives models of type {kind} other frames than video.frames asks for: use")
+    assert TRAINER.problems(load_recipe(path, ["data.modality=text"])) == []
 
 
 def test_a_model_folder_says_whether_it_brings_code(tmp_path: Path) -> None:

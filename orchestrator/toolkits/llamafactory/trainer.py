@@ -24,11 +24,10 @@ from orchestrator.toolkits.llamafactory.released import LAYOUTS
 from orchestrator.toolkits.llamafactory.settings import CACHE, UNSET, model_problems, process_environment
 from orchestrator.toolkits.programs import ON_CPU, torchrun
 from orchestrator.toolkits.settings import training_problems
+from orchestrator.toolkits.video_tokens import family_of, length_problems
 
 HERE = Path(__file__).parent
 MEDIA = {"videos": "<video>", "audios": "<audio>"}  # by column; the sound of a video stands behind it
-# Qwen2-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames
-PIXELS_PER_TOKEN = 28 * 28
 
 
 class Trainer(HfTrainer):
@@ -46,16 +45,9 @@ class Trainer(HfTrainer):
     def problems(self, recipe: Recipe) -> list[str]:
         """See `Part.problems`."""
         found = model_problems(recipe, self.environment)
-        train = recipe.train
-        if train:
-            seen = recipe.video.training or recipe.video
-            tokens = -(-seen.frames // 2) * seen.max_pixels // PIXELS_PER_TOKEN
-            if recipe.shows_video and tokens >= train.max_length:
-                found.append(
-                    f"{seen.frames} frames of up to {seen.max_pixels} pixels are up to {tokens} "
-                    f"tokens, but train.max_length is {train.max_length}: LLaMA-Factory would cut the answers off; "
-                    "raise it, or lower video.frames or video.max_pixels"
-                )
+        if recipe.train:
+            if recipe.shows_video:
+                found += length_problems(recipe, family_of(recipe, HERE))
             owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
             found += training_problems(recipe, owned, self.environment, HERE)
         return found

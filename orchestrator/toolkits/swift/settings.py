@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
+from orchestrator.checked_yaml.files import load
 from orchestrator.environments.environment import Environment
 from orchestrator.inside.sound import RATE
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
 from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
+from orchestrator.toolkits.video_tokens import family_of, length_problems
+
+HERE = Path(__file__).parent
 
 # set in a user's shell, these would change what swift does with the same command
 UNSET = (
@@ -25,11 +30,7 @@ OWNED = {
     "VIDEO_MAX_PIXELS": "use video.max_pixels",
     **dict.fromkeys(("USE_AUDIO_IN_VIDEO", "SAMPLING_RATE"), "use data.modality"),
 }
-# by the beginning of the model type: MiniCPM-V has 64 tokens a frame, with <image>, </image> and a line break 67
-MINICPM, MINICPM_TOKENS = "minicpmv", 67
-# Qwen2-VL, Qwen2.5-VL: a token is 2 x 2 patches of 14 x 14 pixels of two frames (in Qwen3-VL 16 x 16)
-QWEN, QWEN_PIXELS = ("qwen2_vl", "qwen2_5_vl", "qwen3_vl"), 28 * 28
-ROOM = 128  # tokens of the shortest prompts with their answers
+MIN_PIXELS = 4 * 28 * 28  # four tokens of Qwen-VL
 REMOTE_CODE = ("minicpmv2_5", "minicpmv2_6", "minicpmv4", "minicpmv4_5", "minicpmo", "internlm2", "internlm3")
 
 
@@ -69,23 +70,24 @@ def _own_code(recipe: Recipe) -> str:
     return f"models of type {kind} bring Python code of their own" if kind in REMOTE_CODE else ""
 
 
+@cache
+def own_frames() -> tuple[str, ...]:
+    """Model types whose frames swift chooses itself."""
+    return load(HERE / "own_frames.yaml", tuple[str, ...], "a file of model types")
+
+
 def _video_problems(recipe: Recipe) -> list[str]:
     """Frames that the model's family cannot take, or that leave no room for the words."""
-    kind, frames, train = recipe.model.template or "", recipe.video.frames, recipe.train
-    found, tokens = [], 0
-    if kind.startswith(MINICPM):
-        tokens = frames * MINICPM_TOKENS
-    if kind.startswith(QWEN):
-        tokens = frames // 2 * recipe.video.max_pixels // QWEN_PIXELS
-        if frames % 2:
-            found.append(f"video.frames is {frames}, but Qwen-VL takes frames in pairs: give an even number")
-    if train and tokens + ROOM > train.max_length:
-        lower = "video.frames or video.max_pixels" if kind.startswith(QWEN) else "video.frames"
+    kind, frames, family = model_type(recipe)["model_type"] or "", recipe.video.frames, family_of(recipe, HERE)
+    found = []
+    if kind in own_frames():
         found.append(
-            f"{frames} frames are up to {tokens} tokens, and words want {ROOM} at least, but train.max_length is "
-            f"{train.max_length}: raise it, or lower {lower}"
+            f"ms-swift gives models of type {kind} other frames than video.frames asks for: use a toolkit that gives "
+            "those (docs/families.md), another family, or data.modality: text"
         )
-    return found
+    if family and family.frames == 2 and frames % 2:
+        found.append(f"video.frames is {frames}, but Qwen-VL takes frames in pairs: give an even number")
+    return found + length_problems(recipe, family)
 
 
 def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
@@ -96,7 +98,7 @@ def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
         env |= dict.fromkeys(FRAMES, str(recipe.video.frames))
         # MiniCPM-V: no frame is cut into slices; Qwen-VL: those that are larger are scaled down
         env |= {"VIDEO_MAX_SLICE_NUMS": "1", "VIDEO_MAX_PIXELS": str(pixels)}
-        env["VIDEO_MIN_PIXELS"] = str(min(pixels, 4 * QWEN_PIXELS))
+        env["VIDEO_MIN_PIXELS"] = str(min(pixels, MIN_PIXELS))
     if recipe.hears:
         env |= {"USE_AUDIO_IN_VIDEO": str(int(recipe.shows_video)), "SAMPLING_RATE": str(RATE)}
     return env | programs.process_environment(recipe, device)
