@@ -28,6 +28,7 @@ from orchestrator.toolkits.video_tokens import family_of, length_problems
 
 HERE = Path(__file__).parent
 MEDIA = {"videos": "<video>", "audios": "<audio>"}  # by column; the sound of a video stands behind it
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a plan of many recipes writes hundreds of files
 
 
 class Trainer(HfTrainer):
@@ -115,7 +116,7 @@ class Trainer(HfTrainer):
             launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
-        text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(arguments, Dumper=DUMPER, sort_keys=False, allow_unicode=True)
         line = (*launcher, *self.line(TRAIN_AUDIO if recipe.hears else "train", "train.yaml"))
         return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 

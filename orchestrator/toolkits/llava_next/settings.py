@@ -7,6 +7,7 @@ from pathlib import Path
 from orchestrator.environments.environment import Environment
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs, whole
+from orchestrator.toolkits.families import media_problems
 from orchestrator.toolkits.llava_next.inside.train import PROJECTOR
 from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
 
@@ -22,6 +23,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
     found = [] if model.init is None else ["LLaVA-NeXT makes no model from scratch: give model.path"]
     if model.template is not None:
         found += template_problems(model.template, TEMPLATES)
+    found += media_problems(recipe, ("video",), "LLaVA-NeXT")
     found += attention_problems(recipe, environment)
     return found + parts_problems(model.parts, ("vision_tower",), "LLaVA-NeXT")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Command
+from orchestrator.toolkits.families import media_problems
 from orchestrator.toolkits.programs import Programs, sources_of
 
 KEY, URL = "OPENAI_API_KEY", "OPENAI_BASE_URL"
@@ -48,6 +49,7 @@ class Engine(Programs):
                 "inference.max_cost: what this model's tokens cost is not known: "
                 "set model.prices, e.g. {input: 2.5, output: 10}, in USD for a million tokens"
             )
+        found += media_problems(recipe, ("video",), "the runner of hosted models")
         return found + _environment_problems(recipe.resources.env)
 
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:

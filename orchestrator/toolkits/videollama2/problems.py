@@ -8,6 +8,7 @@ from orchestrator.environments.environment import Environment
 from orchestrator.prompts.examples import system_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import TrainInputs
+from orchestrator.toolkits.families import media_problems
 from orchestrator.toolkits.reporting import single_problems
 from orchestrator.toolkits.settings import attention_problems, parts_problems, training_problems
 from orchestrator.toolkits.videollama2.arguments import train_arguments
@@ -43,6 +44,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
             f"video.frames: VideoLLaMA2 takes {MOST_FRAMES} at most and would drop the end of the clip (it was made "
             "with 8)"
         )
+    found += media_problems(recipe, ("video",), "VideoLLaMA2")
     found += attention_problems(recipe, environment, "flash-attn==2.5.8")
     return found + _parts(recipe)
 
