@@ -195,7 +195,7 @@ def convert(
     toolkit: Annotated[str, typer.Option(help="The toolkit whose format is written.")],
     out: Annotated[str, typer.Option(help="The file to write; - for standard output.", metavar="FILE")],
     split: Annotated[str, typer.Option(help="train, dev or test.")] = "train",
-    modality: Annotated[str, typer.Option(help="text or video.")] = "text",
+    modality: Annotated[str, typer.Option(help="text, video, video+audio or audio.")] = "text",
     data_root: DataRoot = None,
     video_root: VideoRoot = None,
     prompt: Annotated[str | None, typer.Option(help="A prompt template.")] = None,

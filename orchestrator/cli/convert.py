@@ -17,9 +17,10 @@ from orchestrator.errors import InputError, Problem, one_of
 from orchestrator.machine.files import atomic_open
 from orchestrator.prompts.examples import wording_from
 from orchestrator.recipe.released import TEMPLATE
-from orchestrator.recipe.sections import Data
+from orchestrator.recipe.sections import MODALITIES, Data
 from orchestrator.toolkits.registry import trainer
 from orchestrator.toolkits.released import layout_of, write_released
+from orchestrator.toolkits.sound import hearing
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Conversion:
         root, videos = self.data_root or Path(Data().root), self.video_root or Data().video_root
         task = tasks(root).named(self.task)
         one_of("split", self.split, SPLITS)
-        one_of("modality", self.modality, ("text", "video"))
+        one_of("modality", self.modality, MODALITIES)
         one_of("protocol", self.protocol, ("mmla", "released"))
         write: Callable[..., int]
         writer = trainer(self.toolkit)
@@ -57,11 +58,14 @@ class Conversion:
             layout = layout_of(writer, self.modality)
             write, template, form = partial(write_released, layout), TEMPLATE, (writer.name, layout.form)
         else:
+            if "audio" in self.modality and not any(self.modality in shown for shown in hearing(self.toolkit).values()):
+                message = f"no model of {self.toolkit} that is shown {self.modality} is known here"
+                raise InputError(message, hint="choose --modality text or video")
             write = partial(writer.write_examples, modality=self.modality)
             template, form = f"mmla/{self.modality}.j2", None
         columns = parse_columns(self.columns, root)
         samples = read_split(task, self.split, root, videos, limit=self.limit, columns=columns)
-        if self.modality == "video" and (unnamed := sum(sample.video is None for sample in samples)):
+        if self.modality != "text" and (unnamed := sum(sample.video is None for sample in samples)):
             hint = (
                 "fill the file's video column (--columns video=NAME, if it is called otherwise), name with "
                 "--video-root the folder where clips of the ids' names lie, or choose --modality text"

@@ -13,21 +13,24 @@ from orchestrator.machine.meter import Count
 if TYPE_CHECKING:
     from orchestrator.data.videos import Finding
 
-SKIPPED = "skipped: its video is missing or cannot be decoded (data.on_bad_video: skip)"
+SKIPPED = "skipped: its video is missing, or cannot be decoded or heard (data.on_bad_video: skip)"
 
 
 class BadVideos:
-    """A recipe's ``on_bad_video``, applied to samples. ``cache`` remembers what was found: asking again is cheap."""
+    """A recipe's ``on_bad_video``, applied to samples. ``cache`` remembers what was found: asking again is cheap.
 
-    def __init__(self, choice: str, cache: Path):
-        self.choice, self.cache = choice, cache
+    ``modality``: what the model is given of the videos; one is bad where that cannot be had.
+    """
+
+    def __init__(self, choice: str, cache: Path, modality: str = "video"):
+        self.choice, self.cache, self.modality = choice, cache, modality
 
     def findings(self, videos: Iterable[str], progress: Count | None = None) -> list[Finding]:
         """What is wrong with some videos, each looked at once. The rest as in `check_videos`."""
         from orchestrator.data.videos import check_videos  # which starts processes: most plans show no video
 
         named = dict.fromkeys(videos)
-        return check_videos(named, cache=self.cache, progress=progress) if named else []
+        return check_videos(named, cache=self.cache, progress=progress, modality=self.modality) if named else []
 
     def bad_ids(self, samples: Iterable[Sample]) -> set[str]:
         """The ids of those samples that name no video, or a bad one; none where bad videos were refused before."""

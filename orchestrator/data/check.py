@@ -135,12 +135,16 @@ def check_videos_of(
                 message = f"{task.name} {split}: {unnamed:,} samples without video"
                 report.problems.append(Problem(message, hint="no video column, and no file of the id's name"))
     with Meter("videos checked") as meter:
-        found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter)
-    bad = {finding.problem.where: finding for finding in found}
+        found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter, modality="video+audio")
+    bad = {finding.problem.where: finding for finding in found if not finding.sound}
+    mute = {finding.problem.where for finding in found if finding.sound}
     rows = {(row["task"], row["split"]): row for row in report.splits}
     told: set[str] = set()
     for key, videos in wanted.items():
         rows[key] |= _counts(videos, bad)
+        if count := len(mute.intersection(videos)):
+            many = f"{count:,} of {len(set(videos)):,} videos cannot be heard"
+            report.warnings.append(f"{key[0]} {key[1]}: {many}, which matters where data.modality has audio in it")
         new = [bad[video] for video in dict.fromkeys(videos) if video in bad and video not in told]
         told.update(videos)  # once, however many rows and tasks name it
         for repairable, what in ((False, "bad videos"), (True, "videos that can be repaired")):

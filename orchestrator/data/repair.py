@@ -96,8 +96,10 @@ def repair_videos(
     """
     clips = list(dict.fromkeys(clips))
     findings = check_videos(clips, cache, progress=checked)
+    copies = [clip for clip in clips if original_of(clip) != clip]
+    mute = [one for one in check_videos(copies, cache, modality="audio") if one.repairable]
     done = Repairs(len(clips), problems=[finding.problem for finding in findings if not finding.repairable])
-    why = {finding.problem.where: finding.problem.message for finding in findings if finding.repairable}
+    why = {one.problem.where: one.problem.message for one in [*mute, *findings] if one.repairable}
     # a copy that is found wanting, by a newer check, is made anew
     why = {original_of(clip): message for clip, message in why.items()}
     asked = [_question(clip) for clip in why]

@@ -1,5 +1,6 @@
-"""Are the videos there, and does every toolkit get from them what they show? Asked before a GPU is: toolkits swap a bad
-video silently, and take other frames than they should.
+"""Are the videos there, can they be heard, and does every toolkit get from them what they show?
+
+Asked before a GPU is: toolkits swap a bad video silently, and take other frames than they should.
 """
 
 from __future__ import annotations
@@ -7,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.data.clips.copies import original_of
 from orchestrator.data.clips.pool import in_parallel, seconds_for
 from orchestrator.data.spellings import Spellings
 from orchestrator.errors import Problem
@@ -25,18 +27,27 @@ MEND = "delete it and run `data download` or `data check --videos` again, which 
 REPAIR = "`python -m orchestrator data repair` writes a copy beside it, which is then taken in its place"
 KEPT_EVERY = 500  # clips
 ROOT = "data.video_root says where the videos lie"
+DEAF = "give it one, or show the model no sound (data.modality)"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong with a video. ``repairable``: all that it shows can be had, if not by every toolkit."""
+    """What is wrong with a video.
+
+    Attributes:
+        problem: in words, for the user.
+        repairable: all that it shows can be had, if not by every toolkit.
+        sound: that is what is wrong; there is nothing to be said against its pictures.
+    """
 
     problem: Problem
     repairable: bool = False
+    sound: bool = False
 
 
-# what is remembered of a video: its size and time of change, what is damaged, and what not every toolkit does right
-_Known = tuple[int, int, str, str]
+# what is remembered of a video: its size and time of change, what is damaged, what not every toolkit does right, and
+# why it is not heard; `None` where nobody listened
+_Known = tuple[int, int, str, str, str | None]
 
 
 def check_videos(
@@ -44,6 +55,7 @@ def check_videos(
     cache: Path | None = None,
     workers: int | None = None,
     progress: Count | None = None,
+    modality: str = "video",
 ) -> list[Finding]:
     """All that is wrong with some video files: missing, empty, cut off, a frame that cannot be decoded, or a form of
     which some toolkit makes something else than what is shown.
@@ -54,6 +66,7 @@ def check_videos(
             this check or of PyAV found does not count.
         workers: processes that decode; as many as there are cores for this process.
         progress: told from this thread how many files are done, and of how many.
+        modality: what is wanted of them, as `data.modality` says it: their pictures, their sound, or both.
 
     Returns:
         At most one finding for each file, in the files' order; its problem's ``where`` is the file.
@@ -66,7 +79,10 @@ def check_videos(
     findings: dict[str, Finding] = {}
     names = list(dict.fromkeys(map(str, paths)))
     states = _states(names, findings)
-    todo = [name for name in states if known.get(name, (0, 0))[:2] != states[name]]
+    seen, heard = "video" in modality, "audio" in modality
+    nothing: _Known = (0, 0, "", "", None)
+    kept = {name: known.get(name, nothing) for name in states}
+    todo = [name for name, one in kept.items() if one[:2] != states[name] or (heard and one[4] is None)]
     if todo:
         need_av()
         done = len(names) - len(todo)
@@ -78,7 +94,7 @@ def check_videos(
             if problem := unfinished(found):
                 findings[name] = Finding(Problem(problem, name, MEND))
             else:
-                fresh[name] = (*states[name], found["damage"], ", ".join(found["reasons"]))
+                fresh[name] = (*states[name], found["damage"], ", ".join(found["reasons"]), found.get("sound"))
                 if cache is not None and not len(fresh) % KEPT_EVERY:
                     _remember(fresh, cache)  # a kill loses few of them
             done += 1
@@ -86,20 +102,34 @@ def check_videos(
                 progress(done, len(names))
 
         try:
-            asked = [{"clip": name, "seconds": seconds_for(states[name][0])} for name in todo]
+            more = {"hear": True} if heard else {}
+            asked = [{"clip": name, "seconds": seconds_for(states[name][0]), **more} for name in todo]
             in_parallel(asked, workers or cores(), take)
         finally:
             # an interrupt keeps what was found so far
             known |= fresh
             if cache is not None:
                 _remember(fresh, cache)
-    for name in states:
-        _, _, damage, form = known.get(name, (0, 0, "", ""))
-        if damage and name not in findings:
+    for name in (name for name in states if name not in findings):
+        _, _, damage, form, sound = known.get(name, nothing)
+        if damage and seen:
             findings[name] = Finding(Problem(damage, name, MEND))
-        elif form and name not in findings:
+        elif form and seen:
             findings[name] = Finding(Problem(f"not every toolkit is given what it shows: {form}", name, REPAIR), True)
+        elif sound and heard:
+            findings[name] = Finding(Problem(sound, name, DEAF), sound=True)
+    if mute := [name for name, one in findings.items() if one.sound and original_of(name) != name]:
+        findings |= _mute_copies(mute, cache, workers)
     return [findings[name] for name in names if name in findings]
+
+
+def _mute_copies(copies: Sequence[str], cache: Path | None, workers: int | None) -> dict[str, Finding]:
+    """Of copies that are not heard those whose originals are: earlier versions made them without sound."""
+    originals = {original_of(copy): copy for copy in copies}
+    still = {one.problem.where for one in check_videos(originals, cache, workers, modality="audio")}
+    message = "its repaired copy has no sound, and the clip has"
+    heard = (copy for clip, copy in originals.items() if clip not in still)
+    return {copy: Finding(Problem(message, copy, REPAIR), repairable=True, sound=True) for copy in heard}
 
 
 def unfinished(found: dict[str, Any]) -> str:
@@ -164,7 +194,8 @@ def _read_cache(cache: Path | None) -> dict[str, _Known]:
         content = json.loads(cache.read_bytes())
         if content["version"] != _stamp():
             return {}
-        return {str(name): (int(found[0]), int(found[1]), str(found[2]), str(found[3]))
+        return {str(name): (int(found[0]), int(found[1]), str(found[2]), str(found[3]),
+                            found[4] if len(found) > 4 and isinstance(found[4], str) else None)
                 for name, found in content["videos"].items()}  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
         return {}

@@ -50,3 +50,4 @@ class Definition(Section):
     source: Source | None = None
     check: str = Field(min_length=1)
     needs: tuple[Need, ...] = ()
+    for_sound: tuple[str, ...] = Field((), description="packages of the lock that only models use which hear")

@@ -42,6 +42,7 @@ class Environment:
             ``distribution``, where that is not the name. Empty: the lock is all there is.
         statements: the Python that the check runs.
         needs: commands that must be on the machine.
+        for_sound: packages of the lock that only models use which hear.
         built: the folder in which it is built.
         package: the installed package that brings the toolkit, with its version; empty where none does.
         code: the folder of the toolkit's code.
@@ -53,6 +54,7 @@ class Environment:
     source: Mapping[str, Any]
     statements: str
     needs: tuple[Need, ...] = ()
+    for_sound: tuple[str, ...] = ()
     built: Path | None = None
     package: str = ""
     code: Path | None = None
@@ -79,7 +81,8 @@ class Environment:
         path = folder / DEFINITION
         held = load(path, Definition, "the definition of an environment")
         source = held.source.model_dump(mode="json", exclude_unset=True) if held.source else {}
-        return cls(name, folder, held.python, source, held.check, held.needs, built or folder, package, code)
+        needs = held.needs, held.for_sound
+        return cls(name, folder, held.python, source, held.check, *needs, built or folder, package, code)
 
     @property
     def venv(self) -> Path:

@@ -1,4 +1,4 @@
-"""What the runners of local models share: requests are made ready one by one, videos ahead in threads, and answered
+"""What the runners of local models share: requests are made ready one by one, clips ahead in threads, and answered
 together. As ``loop.py`` it imports nothing at its start but the standard library.
 """
 
@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, Optional
 
 from orchestrator.inside import loop, reading
 from orchestrator.inside.clock import ENCODE, WAIT, Clock
@@ -35,6 +35,11 @@ def decoding(config: dict[str, Any], stops: set[int], pad: int) -> Any:
     )
 
 
+def clip_of(request: loop.Request) -> Optional[str]:
+    """The clip that a request shows, or has heard; ``None`` where it is text alone."""
+    return request.get("video") or request.get("audio")
+
+
 class LocalAnswerer:
     """A loaded model; see `loop.Answerer`. A toolkit adds `encode` and `generate`."""
 
@@ -56,7 +61,7 @@ class LocalAnswerer:
         return self.clock.taken()
 
     def encode(self, request: loop.Request) -> Any:
-        """One request ready for the model, with its video decoded; raises what is wrong with this request."""
+        """One request ready for the model, with its clip decoded; raises what is wrong with this request."""
         raise NotImplementedError
 
     def generate(self, encoded: Sequence[Any], seed: int) -> list[loop.Answer]:
@@ -68,9 +73,9 @@ class LocalAnswerer:
         return len(request["prompt"].encode("utf-8", "replace"))
 
     def prefetch(self, batch: Sequence[loop.Request]) -> None:
-        """Decode the next batch's videos while the model answers this one."""
+        """Decode the next batch's clips while the model answers this one."""
         for request in batch:
-            if request.get("video") and request["id"] not in self._coming:
+            if clip_of(request) and request["id"] not in self._coming:
                 self._coming[request["id"]] = self._pool.submit(self._timed, request)
 
     def _timed(self, request: loop.Request) -> tuple[Any, float]:

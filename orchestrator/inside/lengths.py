@@ -2,7 +2,7 @@
 
 A toolkit's program gives `main` a function that makes, from the configuration, the one that measures a row of a
 converted file. ``config["files"]`` names the files, and whether each is shown as in training; ``config["out"]`` gets,
-for each file, a number for each row in its order, or null where its video cannot be read.
+for each file, a number for each row in its order, or null where its clip cannot be read.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ def rows_of(path: str) -> list[Row]:
     return rows if isinstance(rows, list) else []
 
 
-def has_video(row: Row) -> bool:
-    """Whether a row names a video."""
-    return bool(row.get("video") or row.get("videos"))
+def clip_of(row: Row) -> Any:
+    """The clip, or the clips, that a row names; nothing where it is text alone."""
+    return row.get("video") or row.get("videos") or row.get("audios")
 
 
 def one(row: Row) -> Optional[int]:
-    """The length of a row; ``None`` where its video cannot be read, which is for the training to say."""
+    """The length of a row; ``None`` where its clip cannot be read, which is for the training to say."""
     assert _measure is not None
     try:
         return int(_measure(row))
     except Exception as error:
-        if not has_video(row):
+        if not clip_of(row):
             raise
-        print(f"{row.get('video') or row.get('videos')} cannot be measured: {error}", flush=True)
+        print(f"{clip_of(row)} cannot be measured: {error}", flush=True)
         return None
 
 

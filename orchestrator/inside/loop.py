@@ -206,7 +206,7 @@ def form_batches(requests: Sequence[Request], length: Callable[[Request], int], 
 
 
 def _clip(request: Request) -> str:
-    return str(request.get("video") or request["id"])
+    return str(request.get("video") or request.get("audio") or request["id"])
 
 
 def run(config: dict[str, Any], load: Callable[[], Answerer]) -> int:

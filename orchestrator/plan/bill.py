@@ -103,7 +103,7 @@ def _text_tokens(recipe: Recipe, task: Task, rows: int, counted: Counted) -> flo
 
 def _frame_tokens(recipe: Recipe) -> int:
     """Tokens of a request's frames, if the clips are large enough to be scaled down."""
-    if recipe.modality != "video":
+    if not recipe.shows_video:
         return 0
     prices = recipe.model.prices or Prices(input=0, output=0)
     tiles = math.prod(math.ceil(side / TILE) for side in _sides(recipe.video.max_pixels))

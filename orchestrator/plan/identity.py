@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +37,32 @@ def of_file(path: Path) -> str:
     return seen.hexdigest()
 
 
-def of_environment(environment: Environment) -> str:
+def of_environment(environment: Environment, *, hears: bool = False) -> str:
     """A digest of what is installed: the lock without its remarks, Python's version, the toolkit's release or commit.
+
+    Args:
+        environment: what is installed.
+        hears: whether it is for a model that hears; what only those use (`Definition.for_sound`) counts for no other.
 
     Raises:
         InputError: there is no lock.
     """
     source = {name: environment.source[name] for name in ("pypi", "commit") if name in environment.source}
-    return digest([_locked(environment.lock, environment.lock_digest), environment.python_version, source])
+    return digest(
+        [
+            _locked(environment.lock, environment.lock_digest, () if hears else environment.for_sound),
+            environment.python_version,
+            source,
+        ]
+    )
 
 
 @cache
-def _locked(lock: Path, _digest: str) -> str:
+def _locked(lock: Path, _digest: str, left_out: tuple[str, ...]) -> str:
     lines = lock.read_text("utf-8", "surrogateescape").splitlines()
+    if left_out:  # packages, each with the lines below it that are indented
+        names = accumulate(lines, lambda name, line: line.partition("==")[0] if line[:1].strip() else name, initial="")
+        lines = [line for line, name in zip(lines, islice(names, 1, None), strict=True) if name not in left_out]
     # a lock has thousands of lines, and few with a remark
     plain = (REMARK.sub("", line) if "#" in line else line for line in lines)
     return digest([text for line in plain if (text := line.strip())])

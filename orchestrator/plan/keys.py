@@ -27,8 +27,9 @@ from orchestrator.recipe.given import given
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.scores import answers, metrics
 from orchestrator.toolkits import registry
-from orchestrator.toolkits.base import Part
+from orchestrator.toolkits.base import TRAIN_AUDIO, Part
 from orchestrator.toolkits.released import VERSION as LAYOUT_VERSION
+from orchestrator.toolkits.sound import may_hear
 from orchestrator.toolkits.thinking import form_of
 
 KEY_LENGTH = 12
@@ -79,8 +80,11 @@ class Inputs:
 
     def _programs(self, kind: str) -> dict[str, Any]:
         """What runs: the environment, and the programs that a kind of stage starts with."""
-        part = self.part(kind)
-        return {"lock": identity.of_environment(part.environment), "programs": meaning(part.sources(kind))}
+        part, sources = self.part(kind), [*self.part(kind).sources(kind)]
+        if kind == "train" and self.recipe.hears:
+            sources += part.sources(TRAIN_AUDIO)
+        lock = identity.of_environment(part.environment, hears=may_hear(self.recipe))
+        return {"lock": lock, "programs": meaning(sources)}
 
     def _files(self, group: tuple[Task, ...], *splits: str, videos: bool = True) -> list[dict[str, Any]]:
         root = Path(self.recipe.data.root)
@@ -94,7 +98,7 @@ class Inputs:
             for split in splits:
                 path = split_file(task, split, root)
                 entry[split] = file_digest(path) if path else None
-                if path and videos and self.recipe.modality == "video":
+                if path and videos and self.recipe.shows_clips:
                     entry[f"{split}_videos"] = identity.of_videos(task, split, self.recipe, self.seen)
             found.append(_filled(entry))
         return found
@@ -153,7 +157,7 @@ class Inputs:
     def _video(self, *, training: bool) -> dict[str, Any]:
         """How clips are shown; where training has its own way it follows no other."""
         video = self.recipe.video
-        if self.recipe.modality != "video":
+        if not self.recipe.shows_video:
             return {}
         return {"training": given(video.training)} if training and video.training else given(video, ("training",))
 
@@ -190,7 +194,7 @@ class Inputs:
             "video": self._video(training=False),
             **wording_inputs(recipe, group, (split,)),
             # what stands for the video in a question
-            "media": recipe.released.media if recipe.released and recipe.modality == "video" else None,
+            "media": recipe.released.media if recipe.released and recipe.shows_video else None,
             "data": self._files(group, split),
             "split": split,
             "limit": recipe.data.limit,

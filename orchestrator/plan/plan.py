@@ -156,7 +156,7 @@ class Plan:
     @property
     def bad_videos(self) -> BadVideos:
         """What is done with bad videos; which are sound is remembered beside the runs."""
-        return BadVideos(self.recipe.on_bad_video, cache_of(self.folder.parent))
+        return BadVideos(self.recipe.on_bad_video, cache_of(self.folder.parent), self.recipe.modality)
 
     def recipe_of(self, stage: Stage) -> Recipe:
         """The recipe as the stage's job runs it: under sft with the task's own training settings."""

@@ -25,6 +25,7 @@ from orchestrator.plan.survey import Check, Note, Rows, Survey
 from orchestrator.prompts.examples import wording_of
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.base import Say, ignore
+from orchestrator.toolkits.sound import sound_problem
 from orchestrator.toolkits.thinking import thinks
 
 MANY_VIDEOS = 500  # from here on checking takes long enough to say so
@@ -65,8 +66,10 @@ def _settings(survey: Survey) -> Iterator[Problem | Note]:
     """What of the recipe the toolkit cannot do."""
     plan, recipe = survey.plan, survey.recipe
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
-    for part in plan.parts:
-        yield from map(survey.problem, chain.from_iterable(map(part.problems, own)))
+    told = [text for part in plan.parts for text in chain.from_iterable(map(part.problems, own))]
+    yield from map(survey.problem, told)
+    if (deaf := sound_problem(recipe)) and not any("data.modality" in text for text in told):
+        yield survey.problem(*deaf)
     if recipe.video.training and recipe.train and not plan.trainer.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"
         yield survey.problem(message, "leave it out")
@@ -157,7 +160,7 @@ def _data(survey: Survey) -> Iterator[Problem]:
                 yield from error.problems
                 continue
             survey.samples.setdefault(task, {})[split] = samples
-            if recipe.modality == "video":
+            if recipe.shows_clips:
                 survey.clips.setdefault((job.name, split), []).extend(sample.video for sample in samples)
                 missing = sum(sample.video is None for sample in samples)
                 if missing and recipe.on_bad_video == "fail":

@@ -161,14 +161,14 @@ def examples_of(
 def request_lines(recipe: Recipe, tasks: Sequence[Task], split: str, chosen: SampleFilter = list) -> Iterator[str]:
     """One JSON line per sample of all the tasks; order and ids come from the data alone. ``chosen``: as above.
 
-    Only where a recipe has them: ``history``, [user, assistant] turns before the question, and ``media``, the
-    placeholder that stands for the video where it is not the toolkit's own.
+    Only where a recipe has them: ``audio``, the clip whose sound is heard, ``history``, [user, assistant] turns before
+    the question, and ``media``, the placeholder that stands for the video where it is not the toolkit's own.
 
     Raises:
         InputError: the data or the template is wrong.
     """
     encode = json.JSONEncoder(ensure_ascii=False).encode
-    video = recipe.modality == "video"
+    video, audio = recipe.shows_video, recipe.hears
     more: dict[str, Any] = {"history": recipe.prompt.history} if recipe.prompt.history else {}
     if recipe.released is not None and recipe.released.media is not None:
         more["media"] = recipe.released.media
@@ -181,6 +181,7 @@ def request_lines(recipe: Recipe, tasks: Sequence[Task], split: str, chosen: Sam
                     "prompt": example.prompt,
                     "video": example.sample.video if video else None,
                     "system": example.system,
+                    **({"audio": example.sample.video} if audio else {}),
                     **more,
                 }
             )

@@ -11,6 +11,7 @@ from orchestrator.checked_yaml.nodes import Node, find, plain
 from orchestrator.environments.places import deepspeed_names
 from orchestrator.errors import Problem
 from orchestrator.machine.checkout import PROMPTS
+from orchestrator.recipe.sections import MODALITIES
 from orchestrator.recipe.trust import NONE, Trust
 
 _COMMAND_LINE = "--"
@@ -74,7 +75,7 @@ def _strays(key: tuple[str, ...], node: Node, recipe: Path, path: Path) -> list[
     try:
         homes = [folder.resolve() for folder in folders]
         # of a name with a place holder: both kinds of texts, and the folder of whichever form
-        places = [Path(str(path).replace("{modality}", modality)) for modality in ("text", "video")]
+        places = [Path(str(path).replace("{modality}", modality)) for modality in MODALITIES]
         places += [place.parent for place in places]
         if not any(_outside(place, homes) for place in places) and "{" not in str(places[-1]):
             return []
@@ -119,4 +120,4 @@ def within_prompts(name: str) -> bool:
 
 def _is_template(path: Path) -> bool:
     """Whether a path is that of a template, for one of the modalities at least."""
-    return any(Path(str(path).replace("{modality}", modality)).is_file() for modality in ("text", "video"))
+    return any(Path(str(path).replace("{modality}", modality)).is_file() for modality in MODALITIES)

@@ -120,9 +120,10 @@ class Recipe(Section):
             train = self.train_for(task)
             if conflict := batch_conflict(train.batch_size, train.micro_batch_size, self.resources.processes):
                 raise refuse(batch_fields(task), *conflict)
-        if self.data.modality == "video" and self.model.type == "LLM":
+        if self.shows_clips and self.model.type == "LLM":
             hint = "choose a model of type MLLM, or `modality: text`"
-            raise refuse("data.modality model", f"`{self.model.name}` is an LLM: it reads no video", hint)
+            does = "reads no video" if self.shows_video else "hears no sound"
+            raise refuse("data.modality model", f"`{self.model.name}` is an LLM: it {does}", hint)
         for key in ("max_cost", "max_requests"):
             if getattr(self.inference, key) is not None and self.model.gpus:
                 message = f"`inference.{key}` is for hosted models: `{self.model.name}` runs on GPUs of yours"
@@ -166,9 +167,24 @@ class Recipe(Section):
         return 0 if self.model.thinking == OFF else self.inference.max_thinking_tokens or ROOM
 
     @property
+    def shows_video(self) -> bool:
+        """Whether the model is shown frames of the clips."""
+        return self.modality in ("video", "video+audio")
+
+    @property
+    def hears(self) -> bool:
+        """Whether the model is given the sound of the clips."""
+        return self.modality in ("audio", "video+audio")
+
+    @property
+    def shows_clips(self) -> bool:
+        """Whether the clips are used at all, for their frames or for their sound."""
+        return self.modality != "text"
+
+    @property
     def on_bad_video(self) -> str:
-        """``data.on_bad_video``; ``fail`` where no video is shown, so that none can be bad."""
-        return self.data.on_bad_video if self.modality == "video" else "fail"
+        """``data.on_bad_video``; ``fail`` where no clip is used, so that none can be bad."""
+        return self.data.on_bad_video if self.shows_clips else "fail"
 
     @property
     def training(self) -> Train:

@@ -13,6 +13,7 @@ import yaml
 from orchestrator.checked_yaml.reader import scalar
 from orchestrator.recipe.paths import shipped
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.sections import MODALITIES
 
 _PLAIN = re.compile(r"[A-Za-z_]([\w ./+-]*[\w./+-])?", re.ASCII)
 
@@ -71,4 +72,4 @@ def _paths(found: dict[str, Any], recipe: Recipe) -> Iterator[tuple[dict[str, An
 
 def _there(name: str) -> bool:
     """Whether there is a file of that name, for one of the modalities at least."""
-    return any(Path(name.replace("{modality}", modality)).exists() for modality in ("text", "video"))
+    return any(Path(name.replace("{modality}", modality)).exists() for modality in MODALITIES)

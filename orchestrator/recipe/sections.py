@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -16,7 +16,9 @@ from orchestrator.machine.secrets import holds_secret
 from orchestrator.machine.slurm_job import in_slurm_job
 from orchestrator.recipe.train import Precision
 
-Modality = Literal["text", "video"]
+# what a model is shown: a `video` is pictures alone, and `audio` a clip's sound alone
+Modality = Literal["text", "video", "video+audio", "audio"]
+MODALITIES: tuple[Modality, ...] = get_args(Modality)
 Split = Literal["train", "dev", "test"]
 ROOM = 1024  # tokens of a thought where a recipe says nothing
 GRACE_SECONDS, SLURM_GRACE_SECONDS = 30.0, 120.0  # where a recipe says nothing
@@ -39,11 +41,13 @@ class Data(Section):
         description="folder of <dataset>/{train,dev,test}.tsv (default: $MMLA_DATA_ROOT, or `data`)",
     )
     video_root: str = Field(VIDEO_ROOT, min_length=1, description="folder of the videos")
-    modality: Modality | None = Field(None, description="what the model is shown (default: text, MLLM video)")
+    modality: Modality | None = Field(
+        None, description="what the model is shown besides the text: pictures, sound (default: text; MLLM: video)"
+    )
     on_bad_video: Literal["fail", "skip", "text_only"] = Field(
         "fail",
-        description="missing or undecodable video: fail before anything starts; skip: no training with it, and its "
-        "answer counts as an error; text_only: the sample without its video",
+        description="missing or undecodable video, or one without the sound that is to be heard: fail before anything "
+        "starts; skip: no training with it, and its answer counts as an error; text_only: the sample without its video",
     )
     limit: int | None = Field(None, ge=1, description="only N samples of every split, drawn by their ids")
     limit_seed: int = Field(LIMIT_SEED, ge=0, description="which samples `limit` draws; `seed` draws no others")

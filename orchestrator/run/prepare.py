@@ -42,7 +42,7 @@ def unpack_videos(recipes: Sequence[Recipe], only: Sequence[str] = ()) -> None:
         InputError: an archive is damaged or not safe to unpack.
     """
     for recipe in recipes:
-        if recipe.modality != "video" or recipe.data.video_root != VIDEO_ROOT:
+        if not recipe.shows_clips or recipe.data.video_root != VIDEO_ROOT:
             continue
         from orchestrator.data.archives import ensure_videos
         from orchestrator.machine.meter import Meter

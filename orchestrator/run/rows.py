@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from orchestrator.benchmark.task import Task
+from orchestrator.inside.sound import RATE
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.entries import Entry, read_entries
@@ -85,7 +86,7 @@ def _measured(plan: Plan, task: Task, entry: Entry) -> ResultsRow:
         "prompt": prompt,
         "decoding": decoding(recipe),
         "thinking": model.thinking if model.gpus else None,  # a server may have its models think
-        "frames": recipe.video.frames if recipe.modality == "video" else None,
+        "frames": recipe.video.frames if recipe.shows_video else None,
         "seed": recipe.seed,
         "checkpoint": entry.stages.checkpoint,
         "train_seconds": entry.stages.train_seconds,
@@ -98,6 +99,8 @@ def _measured(plan: Plan, task: Task, entry: Entry) -> ResultsRow:
         "startup_seconds": entry.stages.startup_seconds,
         "aborted_seconds": entry.stages.aborted_seconds,
         "too_long": _counts(entry.stages.too_long),
+        "modality": recipe.modality,
+        "sound_hz": RATE if recipe.hears else None,
     }
 
 

@@ -73,9 +73,11 @@ COLUMNS: dict[str, str] = {
     "encode_seconds": "decoding and tokenizing, in threads, mostly while the model answers other questions",
     "cut_off": "rate of answers that were still a thought when the text ended",
     "thinking": "whether the model was to think before it answered: off or on; empty for a hosted model",
+    "modality": "what the model was given besides the text: text (nothing), video, video+audio or audio",
+    "sound_hz": "samples of sound a second; empty where nothing was heard",
 }
 FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the files of all versions have
-INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})
+INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows", "sound_hz"})
 OF_ANSWERS = ("infer_seconds", "wait_seconds", "prefill_seconds", "encode_seconds")  # a task's own
 SECONDS = ("train_seconds", "startup_seconds", "aborted_seconds", *OF_ANSWERS)
 FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES}) - INTEGERS

@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.benchmark.task import Task
 from orchestrator.data.samples import Sample
+from orchestrator.inside.sound import RATE
 from orchestrator.machine.files import digest
 from orchestrator.prompts import examples
 from orchestrator.recipe.recipe import Recipe
@@ -34,11 +35,13 @@ def signature(recipe: Recipe, task: Task, utterances: str, n: int, bad: str = ""
         "prompt": (prompt or prompt_label(recipe, task)).rpartition("@")[2],
         "labels": digest(task.labels)[:8],
         "decoding": decoding(recipe),
-        "frames": f"{recipe.video.frames}x{recipe.video.max_pixels}" if recipe.modality == "video" else 0,
+        "frames": f"{recipe.video.frames}x{recipe.video.max_pixels}" if recipe.shows_video else 0,
         "parser": answers.PARSER_VERSION,
     }
     if recipe.thinking_tokens:
         parts["thinking"] = recipe.model.thinking
+    if recipe.hears:
+        parts["sound"] = RATE
     if env := recipe.resources.decisive_env:
         parts["env"] = digest(env)[:8]
     if bad:

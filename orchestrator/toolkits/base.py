@@ -17,6 +17,8 @@ from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits.services import Service
 
+# the kind of program, of those of `Part.sources`, that trains in place of ``train`` where there is sound
+TRAIN_AUDIO = "train_audio"
 Say = Callable[[str], None]  # told what a user should know, a sentence at a time
 
 

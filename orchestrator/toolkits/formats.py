@@ -13,6 +13,12 @@ def turns(question: str, answer: str) -> list[dict[str, str]]:
     return [{"from": "human", "value": question}, {"from": "gpt", "value": answer}]
 
 
+def media_columns(modality: str) -> tuple[str, ...]:
+    """In which columns of a row its clip stands, for a model that is shown its frames, its sound, or both."""
+    shown = {"videos": "video" in modality, "audios": "audio" in modality}
+    return tuple(column for column, so in shown.items() if so)
+
+
 def write_list(records: Iterable[Mapping[str, Any]], file: TextIO) -> int:
     """Write records as a JSON list, one a line, one at a time; returns their number."""
     encode = json.JSONEncoder(ensure_ascii=False).encode

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from orchestrator.benchmark.task import tasks
 from orchestrator.errors import InputError
 from orchestrator.prompts import template as prompts
+from orchestrator.recipe.sections import MODALITIES
 from tests.shared import MMLA, needs_mmla
 
 RELEASED = MMLA / "released"
@@ -27,28 +28,38 @@ def messages(template: str) -> str:
     return str(raised.value)
 
 
-def test_the_two_prompts() -> None:
+def test_prompts_name_what_is_shown() -> None:
     text = prompts.load("mmla/text.j2").render(tasks()["AnnoMi-client"], text="I might.")
     assert text == (
         "The speaker says: I might. Based on the text, what is the communication behavior of this speaker?\n"
         "The candidate labels for communication behavior are: [neutral, change, sustain]. "
         "Respond in the format: 'communication behavior: [label]'. Only one label should be provided."
     )
-    video = prompts.load("mmla/video.j2").render(MELD, text="Hi.")
-    assert video.startswith(
-        "You are presented with a video in which the speaker says: Hi. Based on the text, video, and"
+    shown = "You are presented with {} in which the speaker says: Hi. Based on the text{} content, "
+    starts = {
+        "video": shown.format("a video", " and video"),
+        "video+audio": shown.format("a video", ", video, and audio"),
+        "audio": shown.format("an audio recording", " and audio"),
+    }
+    ends = (
+        text.partition("text, ")[2]
+        .replace("communication behavior", "emotion")
+        .replace("neutral, change, sustain", ", ".join(MELD.labels))
     )
+    assert set(starts) | {"text"} == set(MODALITIES)
+    for modality, start in starts.items():
+        assert prompts.load(f"mmla/{modality}.j2").render(MELD, text="Hi.") == start + ends
     assert prompts.load("mmla/text.j2").answer(tasks()["MELD-DA"], "question") == "dialogue act: question"
 
 
 @needs_mmla
 def test_equals_the_released_prompts() -> None:
-    """The video prompt as in LLaMA-Factory's training files; the text prompt as MIntRec's, but for its capitals."""
+    """The prompt of video and sound is LLaMA-Factory's; that of text MIntRec's, but for capitals."""
     task = tasks()["MIntRec"]
     for entry in json.loads((RELEASED / "llamafactory_video_MIntRec_dev.json").read_text()):
         asked, answered = (turn["value"] for turn in entry["conversations"])
         said = asked.split("speaker says: ", 1)[1].split(" Based on the text, video")[0]
-        assert "<video>" + prompts.load("mmla/video.j2").render(task, text=said) == asked
+        assert "<video>" + prompts.load("mmla/video+audio.j2").render(task, text=said) == asked
         assert answered in {prompts.load("mmla/video.j2").answer(task, label) for label in task.labels}
     for entry in json.loads((RELEASED / "llamafactory_text_MIntRec_dev.json").read_text()):
         asked = entry["conversations"][0]["value"]

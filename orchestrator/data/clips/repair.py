@@ -1,4 +1,4 @@
-"""A copy of a clip that every toolkit reads right: upright, at a constant rate, indexed. H.264 in MP4, no sound."""
+"""A copy of a clip that every toolkit reads right: upright, at a constant rate, indexed. H.264 in MP4, with sound."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 from orchestrator.data.clips.look import Look, look, shown_stream
 from orchestrator.data.clips.matrix import FILTERS
+from orchestrator.data.clips.sound import unheard
+from orchestrator.data.clips.track import Track
 from orchestrator.data.clips.verdict import LEAST_RATE, NARROW, ROW, even, reasons
 
 MOST_RATE = 60.0  # frames a second of a copy
@@ -40,15 +42,18 @@ def repair(clip: str, copy: Path) -> dict[str, Any]:
     if found.damage:
         raise NotRepaired(found.damage)
     rate, chosen = timing(found.times, found.rate)
+    heard = not unheard(clip)
     copy.parent.mkdir(exist_ok=True)
     part = copy.with_name(f".{copy.name}.{os.getpid()}.part.mp4")
     try:
-        size = _write(clip, part, found, rate, chosen)
+        size = _write(clip, part, found, rate, chosen, heard=heard)
         made = look(str(part))
         if problem := made.damage or ", ".join(reasons(str(part), made)):
             raise NotRepaired(f"its copy would not be sound: {problem}")
         if len(made.times) != len(chosen):
             raise NotRepaired(f"its copy has {len(made.times):,} frames in place of {len(chosen):,}")
+        if heard and (problem := unheard(str(part))):
+            raise NotRepaired(f"its copy would have lost its sound: {problem}")
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(copy)
@@ -93,8 +98,10 @@ def _fraction(rate: float) -> Fraction:
     return exact if exact.numerator < 1 << 20 else Fraction(round(rate * 1000), 1000)
 
 
-def _write(clip: str, part: Path, found: Look, rate: Fraction, chosen: Sequence[int]) -> tuple[int, int]:
-    """Encode the chosen frames; returns the pictures' width and height."""
+def _write(
+    clip: str, part: Path, found: Look, rate: Fraction, chosen: Sequence[int], *, heard: bool
+) -> tuple[int, int]:
+    """Encode the chosen frames, and the sound where there is some; returns the pictures' width and height."""
     import av
 
     width, height = found.size if found.transform[0] else found.size[::-1]
@@ -110,6 +117,7 @@ def _write(clip: str, part: Path, found: Look, rate: Fraction, chosen: Sequence[
         stream.width, stream.height, stream.pix_fmt = width, height, PIXELS
         for name in LIKE_THE_CLIP:
             setattr(stream.codec_context, name, getattr(source.codec_context, name))
+        track = Track(clip, target, found.times[0]) if heard else None
         turn = _Turn(FILTERS[found.transform])
         numbered, tick = _frames(container, source, broadcast=not found.announced), 0
         for number, frame in numbered:
@@ -120,9 +128,10 @@ def _write(clip: str, part: Path, found: Look, rate: Fraction, chosen: Sequence[
             picture = turn(frame).reformat(width, height, PIXELS)
             while tick < len(chosen) and chosen[tick] == number:
                 picture.pts, picture.time_base, picture.pict_type = tick, 1 / rate, 0
-                target.mux(stream.encode(picture))
+                for packet in stream.encode(picture):
+                    target.mux([*(track.until(float(packet.dts * packet.time_base)) if track else ()), packet])
                 tick += 1
-        target.mux(stream.encode())
+        target.mux([*stream.encode(), *(track.until(math.inf) if track else ())])
     return width, height
 
 

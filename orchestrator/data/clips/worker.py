@@ -1,8 +1,8 @@
 """Looks at clips, and repairs them, one after the other: ``python -m orchestrator.data.clips.worker``.
 
 A process of its own: a damaged clip may hang the decoder, or end it. Each line of standard input is a JSON object:
-``clip``, ``seconds`` (the time it is given), and ``copy`` where it is to be repaired. Each is answered by one on
-standard output. When the time is over the kernel ends the process, whatever it does.
+``clip``, ``seconds`` (the time it is given), ``hear`` where its sound matters, and ``copy`` where it is to be repaired.
+Each is answered by one on standard output. When the time is over the kernel ends the process, whatever it does.
 """
 
 from __future__ import annotations
@@ -16,18 +16,23 @@ from typing import Any
 
 from orchestrator.data.clips.look import OUT_OF, look
 from orchestrator.data.clips.repair import NotRepaired, repair
+from orchestrator.data.clips.sound import unheard
 from orchestrator.data.clips.verdict import reasons
 from orchestrator.machine.optional import is_memory
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
-    """What is found: ``damage`` and ``reasons``, ``repaired`` or ``failed``; ``lacks``: what the machine ran out of."""
+    """What is found: ``damage``, ``reasons`` and perhaps ``sound``, or ``repaired`` or ``failed``.
+
+    Where the machine ran out of something that is ``lacks``.
+    """
     clip = asked["clip"]
     try:
         if copy := asked.get("copy"):
             return {"repaired": repair(clip, Path(copy))}
         found = look(clip)
-        return {"damage": found.damage, "reasons": [] if found.damage else reasons(clip, found)}
+        heard = {"sound": unheard(clip)} if asked.get("hear") else {}
+        return {"damage": found.damage, "reasons": [] if found.damage else reasons(clip, found), **heard}
     except NotRepaired as error:
         return {"failed": str(error)}
     except MemoryError as error:

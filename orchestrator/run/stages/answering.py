@@ -63,7 +63,8 @@ def answer(context: Context, stage: Stage, folder: Path, checkpoint: Path | None
     context.goes_on_from(f"{known} answers" if known else "")
     todo = commands.infer_commands(context.plan, stage, folder, context.device, checkpoint, context.gpus)
     progress = listening(folder, journals.JournalProgress(folder, len(lines)), context.say)
-    with in_its_words(folder), context.same_videos(request["video"] for request in requests):
+    clips = [request["video"] or request.get("audio") for request in requests]
+    with in_its_words(folder), context.same_videos(clips):
         try:
             context.launch(context.plan.engine, todo, folder, progress)
         finally:

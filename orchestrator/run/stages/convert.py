@@ -104,6 +104,6 @@ def order_of(context: Context, split: str) -> list[str]:
 
 def video_folder(recipe: Recipe) -> str | None:
     """Where a video recipe's clips lie, as its converted files name them."""
-    if recipe.modality != "video":
+    if not recipe.shows_clips:
         return None
     return str(Path(recipe.data.video_root.replace("{root}", recipe.data.root)).absolute())

@@ -108,7 +108,7 @@ def _asked(context: Context, folder: Path, split: str) -> tuple[list[str], Path,
     with path.open("w", encoding="utf-8") as file:
         trainer.write_examples(examples, file, recipe.modality)
     names = [f"{example.sample.task}/{example.sample.id}" for example in examples]
-    video = recipe.modality == "video"
+    video = recipe.shows_clips
     return names, path, sizes_of(example.sample.video for example in examples if video and example.sample.video)
 
 
@@ -200,7 +200,7 @@ def _judge(context: Context, folder: Path, found: Mapping[str, Tokens], names: M
         return
     listed = "".join(f"\n    - {name}: {size:,} tokens" for name, size in first)
     more = f"\n    and {len(everything) - len(first):,} more: {listing}"
-    lower = ", lower video.frames or video.max_pixels" if context.recipe.modality == "video" else ""
+    lower = ", lower video.frames or video.max_pixels" if context.recipe.shows_clips else ""
     raise StageError(
         f"{what}{listed}{more if len(everything) > len(first) else ''}\n"
         f"    what to do: raise train.max_length to {longest}{lower}, or leave them out with train.on_too_long: skip"

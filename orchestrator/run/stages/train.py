@@ -75,7 +75,7 @@ def _convert_again(context: Context, converted: Stage) -> None:
 def _videos(context: Context) -> Iterator[str | None]:
     """The clips that a training reads."""
     recipe = context.recipe
-    for task in context.job.tasks if recipe.modality == "video" else ():
+    for task in context.job.tasks if recipe.shows_clips else ():
         for split in TRAIN_SPLITS:
             if split_file(task, split, Path(recipe.data.root)):
                 yield from (sample.video for sample in samples_of(recipe, task, split))

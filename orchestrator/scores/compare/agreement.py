@@ -21,9 +21,9 @@ MUST = {
 }
 MOST_IDS = 3  # named of those that differ
 # columns of the results that are shown where runs differ; what else a recipe says is in the column `settings`
-SHOWN = ("model", "method", "toolkit", "prompt", "decoding", "frames", "engine", "dtype", "learning_rate",
-         "epochs", "batch_size", "lora_rank", "train_rows", "seed", "bad_videos", "too_long", "git_commit",
-         "toolkit_version")  # fmt: skip
+SHOWN = ("model", "method", "toolkit", "prompt", "decoding", "frames", "sound_hz", "engine", "dtype",
+         "learning_rate", "epochs", "batch_size", "lora_rank", "train_rows", "seed", "bad_videos", "too_long",
+         "git_commit", "toolkit_version")  # fmt: skip
 # keys of `settings` that are one of these columns
 IN_COLUMNS = {
     "method": "method", "seed": "seed", "train.learning_rate": "learning_rate", "train.epochs": "epochs",

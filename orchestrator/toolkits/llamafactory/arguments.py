@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.environments.environment import Environment
+from orchestrator.inside.sound import RATE
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_trainer
 from orchestrator.toolkits.base import TrainInputs
@@ -57,9 +58,17 @@ def train_arguments(recipe: Recipe, inputs: TrainInputs, environment: Environmen
             arguments["eval_steps"] = train.save_steps
     if recipe.prompt.train_system == "":
         arguments["default_system"] = ""  # not even the chat template's own
-    if recipe.modality == "video":
-        arguments |= video_arguments(recipe)
+    if recipe.shows_clips:
+        arguments |= clip_arguments(recipe)
     return arguments | hf_trainer.device_arguments(recipe, inputs.device, environment)
+
+
+def clip_arguments(recipe: Recipe, *, training: bool = True) -> dict[str, Any]:
+    """The settings of frames and sound."""
+    found = video_arguments(recipe, training=training) if recipe.shows_video else {}
+    if recipe.hears:
+        found |= {"audio_sampling_rate": RATE, "use_audio_in_video": recipe.shows_video}
+    return found
 
 
 def video_arguments(recipe: Recipe, *, training: bool = True) -> dict[str, Any]:

@@ -27,4 +27,6 @@ class Engine(LocalEngine):
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:
         """See `Engine.infer`."""
         config = {**config, "attention": ATTENTION[recipe.model.attention], "thinking": recipe.model.thinking}
+        if recipe.hears:
+            config["use_audio_in_video"] = recipe.shows_video
         return self.configured("infer", config, process_environment(recipe, str(config["device"])))

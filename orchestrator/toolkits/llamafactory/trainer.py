@@ -14,11 +14,11 @@ import yaml
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Command, MeasureInputs, Progress, TrainInputs
-from orchestrator.toolkits.formats import turns, write_list
+from orchestrator.toolkits.base import TRAIN_AUDIO, Command, MeasureInputs, Progress, TrainInputs
+from orchestrator.toolkits.formats import media_columns, turns, write_list
 from orchestrator.toolkits.hf_output import OUTPUT
 from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
-from orchestrator.toolkits.llamafactory.arguments import train_arguments, video_arguments
+from orchestrator.toolkits.llamafactory.arguments import clip_arguments, train_arguments
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 from orchestrator.toolkits.llamafactory.released import LAYOUTS
 from orchestrator.toolkits.llamafactory.settings import (
@@ -33,13 +33,14 @@ from orchestrator.toolkits.settings import training_problems
 from orchestrator.toolkits.video_tokens import family_of, length_problems
 
 HERE = Path(__file__).parent
+MEDIA = {"videos": "<video>", "audios": "<audio>"}  # by column; the sound of a video stands behind it
 
 
 class Trainer(HfTrainer):
     """LLaMA-Factory's supervised fine-tuning, LoRA or full."""
 
     inside = Path(__file__).parent / "inside"
-    starts: Mapping[str, str] = {"init": "init", "train": "train"}
+    starts: Mapping[str, str] = {"init": "init", "train": "train", TRAIN_AUDIO: TRAIN_AUDIO}
     unset = UNSET
     suffix = ".json"
     training_video = True
@@ -51,7 +52,7 @@ class Trainer(HfTrainer):
         """See `Part.problems`."""
         found = model_problems(recipe, self.environment)
         if recipe.train:
-            if recipe.modality == "video":
+            if recipe.shows_video:
                 found += length_problems(recipe, family_of(recipe, HERE))
             owned = train_arguments(recipe, TrainInputs(model="", data="", device="cpu"), self.environment)
             found += training_problems(recipe, owned, self.environment, HERE)
@@ -65,16 +66,17 @@ class Trainer(HfTrainer):
 
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
         """See `Trainer.write_examples`: a JSON list, one record a line."""
+        columns = media_columns(modality)
 
         def record(example: Example) -> dict[str, Any]:
-            video = modality == "video" and example.sample.video is not None
+            clips = [example.sample.video] if example.sample.video else []
             prompt = neutralise(example.prompt)
+            media = "".join(MEDIA[column] for column in columns) if clips else ""
             made: dict[str, Any] = {
                 "id": example.sample.id,
-                "conversations": turns(f"<video>{prompt}" if video else prompt, example.answer),
+                "conversations": turns(f"{media}{prompt}", example.answer),
+                **dict.fromkeys(columns, clips),
             }
-            if modality == "video":
-                made["videos"] = [example.sample.video] if video else []
             if example.system is not None:
                 made["system"] = example.system
             return made
@@ -86,8 +88,7 @@ class Trainer(HfTrainer):
         columns = {"messages": "conversations"}
         if system:
             columns["system"] = "system"
-        if modality == "video":
-            columns["videos"] = "videos"
+        columns |= {column: column for column in media_columns(modality)}
         info = {
             split: {"file_name": f"{split}{self.suffix}", "formatting": "sharegpt", "columns": columns}
             for split in splits
@@ -126,15 +127,14 @@ class Trainer(HfTrainer):
                 env = ON_CPU | env
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a plan of many recipes has hundreds of these
         text = yaml.dump(arguments, Dumper=dumper, sort_keys=False, allow_unicode=True)
-        line = (*launcher, *self.line("train", "train.yaml"))
+        line = (*launcher, *self.line(TRAIN_AUDIO if recipe.hears else "train", "train.yaml"))
         return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 
     def lengths(self, recipe: Recipe, inputs: MeasureInputs) -> Command:
         """See `Trainer.lengths`."""
-        video = recipe.modality == "video"
         thinking = thinking_arguments(recipe)
-        asked = thinking | (video_arguments(recipe, training=False) if video else {})
-        trained = thinking | (video_arguments(recipe) if video else {})
+        asked = thinking | clip_arguments(recipe, training=False)
+        trained = thinking | clip_arguments(recipe)
         if recipe.prompt.train_system == "":
             trained["default_system"] = ""
         config = length_config(recipe, inputs) | {"as_trained": trained, "as_asked": asked}

@@ -85,7 +85,7 @@ class Trainer(HfTrainer):
 
     def _too_long(self, recipe: Recipe) -> list[str]:
         train, frames = recipe.train, recipe.video.frames
-        if train is None or recipe.modality != "video":
+        if train is None or not recipe.shows_video:
             return []
         folder = Path(recipe.model.path or "").expanduser()
         config = read_json(folder / "config.json") if folder.is_dir() else None

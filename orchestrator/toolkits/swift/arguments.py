@@ -81,7 +81,7 @@ def loader_defaults(recipe: Recipe, device: str) -> dict[str, Any]:
     """Processes that decode videos ahead; `train.extra` may say otherwise. A CPU has no time for more."""
     if device == "cpu":
         return {"dataloader_num_workers": 0}
-    return {"dataloader_num_workers": 4} if recipe.modality == "video" else {}
+    return {"dataloader_num_workers": 4} if recipe.shows_clips else {}
 
 
 def command_line(arguments: Mapping[str, Any]) -> list[str]:

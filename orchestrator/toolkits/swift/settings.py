@@ -7,6 +7,7 @@ from pathlib import Path
 
 from orchestrator.checked_yaml.files import load
 from orchestrator.environments.environment import Environment
+from orchestrator.inside.sound import RATE
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
@@ -26,14 +27,18 @@ THOUGHTS = (
 UNSET = (
     *("RAY_SWIFT_ARGS", "SWIFT_SINGLE_DEVICE_MODE", "SWIFT_CONFIG_FILE", "ROOT_IMAGE_DIR", "RANDOM_DATASET_RESPONSE"),
     *("FPS", "MAX_PIXELS", "MIN_PIXELS", "MAX_SLICE_NUMS", "VIDEO_TOTAL_PIXELS"),
-    *("FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "USE_AUDIO_IN_VIDEO"),
+    *("FORCE_QWENVL_VIDEO_READER", "QWENVL_BBOX_FORMAT", "USE_AUDIO_IN_VIDEO", "SAMPLING_RATE", "ENABLE_AUDIO_OUTPUT"),
     *THOUGHTS,
 )
 # what its families of models call the number of frames: MiniCPM-V, Qwen-VL (twice), LLaVA, Ovis, InternVL
 FRAMES = ("MAX_NUM_FRAMES", "FPS_MIN_FRAMES", "FPS_MAX_FRAMES", "NUM_FRAMES", "NFRAMES", "VIDEO_SEGMENTS")
 # variables that a recipe sets otherwise: in resources.env the results would not say so
-OWNED = {**dict.fromkeys(FRAMES, "use video.frames"), "VIDEO_MAX_PIXELS": "use video.max_pixels"}
-OWNED |= dict.fromkeys(THOUGHTS, "use model.thinking")
+OWNED = {
+    **dict.fromkeys(FRAMES, "use video.frames"),
+    "VIDEO_MAX_PIXELS": "use video.max_pixels",
+    **dict.fromkeys(("USE_AUDIO_IN_VIDEO", "SAMPLING_RATE"), "use data.modality"),
+    **dict.fromkeys(THOUGHTS, "use model.thinking"),
+}
 MIN_PIXELS = 4 * 28 * 28  # four tokens of Qwen-VL
 REMOTE_CODE = ("minicpmv2_5", "minicpmv2_6", "minicpmv4", "minicpmv4_5", "minicpmo", "internlm2", "internlm3")
 
@@ -58,7 +63,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
     found += parts_problems(model.parts, (), "ms-swift")
     if not model.trust_remote_code and (why := _own_code(recipe)):
         found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")
-    if recipe.modality == "video":
+    if recipe.shows_video:
         found += _video_problems(recipe)
     found += attention_problems(recipe, environment)
     return found + [f"resources.env.{name}: {use}" for name, use in OWNED.items() if name in recipe.resources.env]
@@ -96,10 +101,12 @@ def _video_problems(recipe: Recipe) -> list[str]:
 def process_environment(recipe: Recipe, device: str) -> dict[str, str]:
     """The environment variables of a process on "cpu" or "cuda"."""
     env = {"USE_HF": "1", "MMLA_TRUST_REMOTE_CODE": str(int(recipe.model.trust_remote_code))}
-    if recipe.modality == "video":
+    if recipe.shows_video:
         pixels = recipe.video.max_pixels
         env |= dict.fromkeys(FRAMES, str(recipe.video.frames))
         # MiniCPM-V: no frame is cut into slices; Qwen-VL: those that are larger are scaled down
         env |= {"VIDEO_MAX_SLICE_NUMS": "1", "VIDEO_MAX_PIXELS": str(pixels)}
         env["VIDEO_MIN_PIXELS"] = str(min(pixels, MIN_PIXELS))
+    if recipe.hears:
+        env |= {"USE_AUDIO_IN_VIDEO": str(int(recipe.shows_video)), "SAMPLING_RATE": str(RATE)}
     return env | programs.process_environment(recipe, device)

@@ -18,7 +18,8 @@ from orchestrator.machine.files import read_json
 from orchestrator.prompts.examples import Example
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import hf_output
-from orchestrator.toolkits.base import Command, MeasureInputs, Progress, TrainInputs
+from orchestrator.toolkits.base import TRAIN_AUDIO, Command, MeasureInputs, Progress, TrainInputs
+from orchestrator.toolkits.formats import media_columns
 from orchestrator.toolkits.hf_output import OUTPUT
 from orchestrator.toolkits.hf_trainer import HfTrainer, length_config
 from orchestrator.toolkits.programs import ON_CPU, torchrun
@@ -35,13 +36,14 @@ CACHE = "cache"
 # what swift says when it goes on without a sample (dataset/utils.py, dataset/preprocessor/core.py)
 REPLACED = re.compile("another piece of data will be randomly selected|the data will be deleted")
 HERE = Path(__file__).parent
+MEDIA = {"": "", "videos": "<video>", "audios": "<audio>"}  # by column
 
 
 class Trainer(HfTrainer):
     """ms-swift's supervised fine-tuning, LoRA or full."""
 
     inside = Path(__file__).parent / "inside"
-    starts: Mapping[str, str] = {"train": "train", "merge": "merge"}
+    starts: Mapping[str, str] = {"train": "train", TRAIN_AUDIO: TRAIN_AUDIO, "merge": "merge"}
     unset = UNSET
     suffix = ".jsonl"
     layouts = LAYOUTS
@@ -65,21 +67,22 @@ class Trainer(HfTrainer):
     # data
 
     def write_examples(self, examples: Iterable[Example], file: TextIO, modality: str) -> int:
-        """See `Trainer.write_examples`: a JSON object with messages and videos a line."""
+        """See `Trainer.write_examples`: a JSON object with messages and clips a line."""
         encode = json.JSONEncoder(ensure_ascii=False).encode
         count = 0
+        column = next(iter(media_columns(modality)), "")  # where a clip is seen and heard, it is taken for both
         for example in examples:
-            video = example.sample.video if modality == "video" else None
+            clips = [example.sample.video] if example.sample.video and column else []
             prompt = neutralise(example.prompt)
             messages = [
-                {"role": "user", "content": f"<video>{prompt}" if video else prompt},
+                {"role": "user", "content": MEDIA[column] * len(clips) + prompt},
                 {"role": "assistant", "content": example.answer},
             ]
             if example.system is not None:
                 messages.insert(0, {"role": "system", "content": example.system})
             record: dict[str, Any] = {"messages": messages}
-            if modality == "video":
-                record["videos"] = [video] if video else []
+            if column:
+                record[column] = clips
             file.write(encode(record) + "\n")
             count += 1
         return count
@@ -101,9 +104,10 @@ class Trainer(HfTrainer):
             launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
-        program = "train"
+        program = TRAIN_AUDIO if recipe.hears else "train"
         if is_formed(recipe):
-            program, env = FORMED, env | {THINKING: recipe.model.thinking}
+            program = program if recipe.hears else FORMED
+            env = env | {THINKING: recipe.model.thinking}
         line = (*launcher, *self.line(program, *command_line(arguments)))
         return self.command(line, env, nodes=resources.nodes, reports=train.report_to)
 

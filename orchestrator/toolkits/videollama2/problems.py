@@ -38,7 +38,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         found.append(f"model.template: `{model.template}` is unknown to VideoLLaMA2; leave it out")
     if model.gpus > 1:
         found.append("model.gpus: VideoLLaMA2 answers on one GPU (two processes do not share a model here)")
-    if recipe.modality == "video" and recipe.video.frames > MOST_FRAMES:
+    if recipe.shows_video and recipe.video.frames > MOST_FRAMES:
         found.append(
             f"video.frames: VideoLLaMA2 takes {MOST_FRAMES} at most and would drop the end of the clip (it was made "
             "with 8)"

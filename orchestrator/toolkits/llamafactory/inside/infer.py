@@ -17,13 +17,14 @@ from typing import Any
 from orchestrator.inside import loop
 from orchestrator.inside.answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
 from orchestrator.inside.thoughts import Thoughts
+from orchestrator.toolkits.llamafactory.inside import audio
 from orchestrator.toolkits.llamafactory.inside.batch import Encoded, collate
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 
 # any clip is sampled at this rate at least, so that the number of frames alone decides
 # (mm_plugin._get_video_sample_indices)
 VIDEO_FPS = 100.0
-VIDEO_PLACEHOLDER = "<video>"
+PLACEHOLDERS = {"video": "<video>", "audio": "<audio>"}  # the sound of a video stands behind it
 
 
 class LlamaFactoryAnswerer(LocalAnswerer):
@@ -56,7 +57,9 @@ class LlamaFactoryAnswerer(LocalAnswerer):
             "video_maxlen": int(config["frames"]),
             "video_max_pixels": int(config["max_pixels"]),
             "enable_thinking": config.get("thinking") == "on",
+            "use_audio_in_video": bool(config.get("use_audio_in_video")),
         }
+        audio.install()
         model_args, data_args, finetuning_args, _ = get_infer_args(arguments)
         several = config["device"] == "cuda" and torch.cuda.device_count() > 1
         model_args.device_map = (
@@ -89,12 +92,15 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         self.model.generation_config = decoding(config, self.stops, self.tokenizer.pad_token_id)
 
     def encode(self, request: loop.Request) -> Encoded:
-        """Token ids as in training, with the video expanded to its tokens; raises what is wrong with this request."""
-        plugin, videos = self.template.mm_plugin, [request["video"]] if request.get("video") else []
-        if videos and not Path(videos[0]).is_file():
-            raise FileNotFoundError(f"no video {videos[0]}")
-        message = {"role": "user", "content": VIDEO_PLACEHOLDER * len(videos) + neutralise(request["prompt"])}
-        messages = plugin.process_messages([message], [], videos, [], self.processor)
+        """Token ids as in training, with its clip expanded to its tokens; raises what is wrong with this request."""
+        plugin = self.template.mm_plugin
+        videos, audios = ([request[name]] if request.get(name) else [] for name in PLACEHOLDERS)
+        for clip in (*videos, *audios):
+            if not Path(clip).is_file():
+                raise FileNotFoundError(f"no video {clip}")
+        media = "".join(mark for name, mark in PLACEHOLDERS.items() if request.get(name))
+        message = {"role": "user", "content": media + neutralise(request["prompt"])}
+        messages = plugin.process_messages([message], [], videos, audios, self.processor)
         before = [
             {"role": role, "content": neutralise(text)}
             for turn in request.get("history") or ()
@@ -102,14 +108,15 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         ]
         turns = [*before, *messages, {"role": "assistant", "content": ""}]
         ids, _ = self.template.encode_oneturn(self.tokenizer, turns, request.get("system"))
-        ids, _ = plugin.process_token_ids(ids, None, [], videos, [], self.tokenizer, self.processor)
+        ids, _ = plugin.process_token_ids(ids, None, [], videos, audios, self.tokenizer, self.processor)
         limit = self.config.get("max_length")
         if limit and len(ids) > limit:
             raise ValueError(f"the prompt is {len(ids)} tokens long, over max_length {limit}; it is not cut silently")
-        media = dict(plugin.get_mm_inputs([], videos, [], [0], [len(videos)], [0], [ids], self.processor))
+        counts = [0], [len(videos)], [len(audios)]
+        made = dict(plugin.get_mm_inputs([], videos, audios, *counts, [ids], self.processor))
         if videos:
-            self._check_video(request["video"], ids, media)
-        return Encoded(ids, media)
+            self._check_video(request["video"], ids, made)
+        return Encoded(ids, made)
 
     def _check_video(self, video: str, ids: list[int], media: dict[str, Any]) -> None:
         """The tokens were counted from the file's header, the frames come from decoding it: a damaged file differs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.inside import lengths
+from orchestrator.toolkits.llamafactory.inside import audio
 
 NO_LIMIT = 1 << 40
 # of `train.extra`, what changes how samples are encoded
@@ -26,6 +27,7 @@ def load(config: dict[str, Any], training: bool) -> lengths.Measure:
     from llamafactory.hparams import get_infer_args
     from llamafactory.model import load_tokenizer
 
+    audio.install()
     shown = config["as_trained"] if training else config["as_asked"]
     arguments = {
         "model_name_or_path": config["model"],
@@ -52,7 +54,7 @@ def load(config: dict[str, Any], training: bool) -> lengths.Measure:
             tools="",
             images=[],
             videos=row.get("videos") or [],
-            audios=[],
+            audios=row.get("audios") or [],
         )
         return len(ids)
 

@@ -14,22 +14,26 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.inside import answerer, loop
-from orchestrator.toolkits.swift.inside import forms, patches
+from orchestrator.toolkits.swift.inside import audio, forms, patches
 from orchestrator.toolkits.swift.inside.utterance import neutralise
 
 
 def conversation(request: loop.Request) -> dict[str, Any]:
     """A request in swift's form, as the converter writes the training rows."""
     videos = [request["video"]] if request.get("video") else []
+    # the sound of a clip that is shown goes with it (USE_AUDIO_IN_VIDEO)
+    audios = [request["audio"]] if request.get("audio") and not videos else []
     messages = [
         {"role": role, "content": neutralise(text)}
         for turn in request.get("history") or ()
         for role, text in zip(("user", "assistant"), turn, strict=True)
     ]
-    messages.append({"role": "user", "content": "<video>" * len(videos) + neutralise(request["prompt"])})
+    messages.append(
+        {"role": "user", "content": "<video>" * len(videos) + "<audio>" * len(audios) + neutralise(request["prompt"])}
+    )
     if request.get("system") is not None:
         messages.insert(0, {"role": "system", "content": request["system"]})
-    return {"messages": messages, "videos": videos}
+    return {"messages": messages, "videos": videos, **({"audios": audios} if audios else {})}
 
 
 def without_grid_positions(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -61,6 +65,7 @@ class SwiftAnswerer(answerer.LocalAnswerer):
 
         patches.install()
         forms.install(self.config.get("thinking") or "off")
+        audio.install()
 
         class Engine(TransformersEngine):  # type: ignore[misc]
             """swift's engine for requests that are encoded already."""
@@ -117,9 +122,9 @@ class SwiftAnswerer(answerer.LocalAnswerer):
         """What swift's template makes of a request, as in training; raises what is wrong with it."""
         from swift.infer_engine import InferRequest
 
-        video = request.get("video")
-        if video and not Path(video).is_file():
-            raise FileNotFoundError(f"no video {video}")
+        clip = answerer.clip_of(request)
+        if clip and not Path(clip).is_file():
+            raise FileNotFoundError(f"no video {clip}")
         encoded: dict[str, Any] = self.template.encode(
             InferRequest(**conversation(request)), return_template_inputs=True
         )

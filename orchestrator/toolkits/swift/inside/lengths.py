@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator.inside import lengths
-from orchestrator.toolkits.swift.inside import forms, patches
+from orchestrator.toolkits.swift.inside import audio, forms, patches
 
 NO_LIMIT = 1 << 40
 # of `train.extra`, what changes how samples are encoded
@@ -23,7 +23,7 @@ def conversation(row: lengths.Row) -> dict[str, Any]:
         messages = [{"role": "user", "content": row["query"]}, {"role": "assistant", "content": row["response"]}]
         if row.get("system") is not None:
             messages.insert(0, {"role": "system", "content": row["system"]})
-    return {"messages": messages, "videos": row.get("videos") or []}
+    return {"messages": messages, "videos": row.get("videos") or [], "audios": row.get("audios") or []}
 
 
 def count_frames(template: Any) -> None:
@@ -61,6 +61,7 @@ def load(config: dict[str, Any], training: bool) -> lengths.Measure:
     patches.install()
     if config.get("thinking"):
         forms.install(config["thinking"])
+    audio.install()
     kind, _, template_type = config["template"].partition("/")
     _, processor = get_model_processor(
         config["model"], load_model=False, model_type=kind, use_hf=True, revision=config.get("revision")
