@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 FIRST = ("n", "acc", "95% CI", "majority", "f1")
 THEN = ("wf1", "unknown", "multi", "empty", "error")  # where there is room, else in a table below
-RARE = ("cut_off",)  # behind them, where there is any
+RARE = ("cut_off", "ece", "aurc")  # behind them, where there is any: cut thoughts, answers with probabilities
 NUMBERS = (*FIRST, *THEN, *RARE)
 GAP = 2  # cells between the columns of `table`
 Cells = dict[str, str]
@@ -79,7 +79,7 @@ def _lines(rows: Sequence[ResultsRow], width: int | None) -> Iterator[Line]:
         yield from (Line(line, row, "acc" in part) for line, row in zip(text[1:], rows, strict=True))
     for row, one in zip(rows, cells, strict=True) if not parts else ():
         yield Line(" ".join(value for name, value in one.items() if name not in NUMBERS), row)
-        for line in _listed([f"{name} {one[name]}" for name in NUMBERS if one[name]], max(width or 1, 1)):
+        for line in _listed([f"{name} {one[name]}" for name in NUMBERS if one.get(name)], max(width or 1, 1)):
             yield Line(line, row, f"acc {one['acc']}" in line)
 
 
@@ -114,5 +114,5 @@ def _cells(row: ResultsRow) -> Cells:
     low, high = number("acc_ci_low"), number("acc_ci_high")
     cells = {"task": row["task"], "n": str(row.get("n") or ""), "acc": number("acc")}
     cells |= {"95% CI": f"{low}-{high}" if low and high else "", "majority": number(MAJORITY)}
-    cells |= {name: number(name) for name in ("f1", *THEN)}
-    return cells | {name: number(name) if row.get(name) else "" for name in RARE}
+    cells |= {name: number(name) for name in ("f1", *THEN, *RARE)}
+    return cells if row.get("cut_off") else cells | {"cut_off": ""}

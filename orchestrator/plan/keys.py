@@ -188,7 +188,7 @@ class Inputs:
 
     def _answers(self, group: tuple[Task, ...], split: str) -> dict[str, Any]:
         recipe = self.recipe
-        sampled = recipe.inference.temperature > 0
+        sampled, scored = recipe.inference.temperature > 0, recipe.inference.answers == "labels"
         return {
             **self._model(),
             "video": self._video(training=False),
@@ -199,7 +199,10 @@ class Inputs:
             "split": split,
             "limit": recipe.data.limit,
             "drawn": self._drawn(),
-            "inference": given(recipe.inference, (*_PACE, "max_thinking_tokens")),
+            # where labels are scored no token is generated
+            "inference": given(
+                recipe.inference, (*_PACE, "max_thinking_tokens", *(["max_new_tokens"] if scored else []))
+            ),
             # its own input, so that another default is told like any value
             "thinking_tokens": recipe.thinking_tokens or None,
             # samples are drawn by batch; greedy answers do not depend on how they are batched, nor do a server's

@@ -63,6 +63,8 @@ CHANGES: dict[str, tuple[str, set[str], tuple[str, ...]]] = {
     "inference.max_thinking_tokens": ("4", ANSWERS, ("model.thinking=on",)),
     "inference.temperature": ("0.5", ANSWERS, ()),
     "inference.top_p": ("0.5", ANSWERS, ("inference.temperature=1",)),
+    "inference.answers": ("labels", ANSWERS, ()),
+    "inference.label_score": ("mean", ANSWERS, ("inference.answers=labels",)),
     "inference.precision": ("fp16", ANSWERS | {"merge"}, ()),
     "video.frames": ("3", TRAINING, VIDEO),
     "video.max_pixels": ("999", TRAINING, VIDEO),

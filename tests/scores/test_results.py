@@ -27,7 +27,7 @@ ORDER = (
     "seed, checkpoint, train_seconds, infer_seconds, gpus, signature, recipe_sha256, git_commit, toolkit_version, "
     "created_at, bad_videos, majority, dtype, engine, learning_rate, epochs, batch_size, lora_rank, train_rows, "
     "startup_seconds, aborted_seconds, settings, too_long, wait_seconds, prefill_seconds, encode_seconds, cut_off, "
-    "thinking, modality, sound_hz"
+    "thinking, modality, sound_hz, log_loss, brier, ece, aurc"
 )
 
 

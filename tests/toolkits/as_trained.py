@@ -34,9 +34,16 @@ def compare(answerer: Any, arguments: dict[str, Any], requests: list[dict[str, A
         trained = dict(collator([dict(row)]))
         mine = answerer.batch([answerer.encode(request)])
         about = {"learnt": learnt(tools["tokenizer"], trained), "length": len(row["input_ids"])}
+        about["label"] = as_scored(answerer, mine, trained)
         about["logits"] = logits_differ(answerer, mine, lambda ids, row=row: collator([row | ids]))
         report.append(beside(answerer, trained, mine) | about)
     return report
+
+
+def as_scored(answerer: Any, mine: dict[str, Any], trained: dict[str, Any]) -> bool:
+    """Whether the answer `emotion: joy` has the tokens, where labels are scored, that training has."""
+    prompt, label = mine["input_ids"].shape[1], answerer.answer_ids("emotion: joy")
+    return trained["input_ids"][0, prompt : prompt + len(label)].tolist() == label
 
 
 def beside(answerer: Any, trained: dict[str, Any], mine: dict[str, Any]) -> dict[str, Any]:

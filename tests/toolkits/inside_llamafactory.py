@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.inside import loop
+from tests.toolkits import inside_labels
 from tests.toolkits.as_trained import compare
 from tests.toolkits.inside import module
 
@@ -72,3 +73,4 @@ def main() -> None:
     make_adapter()
     runner = module("llamafactory", "infer")
     compare_with_training(answer_all(runner))
+    inside_labels.report_all("llamafactory", FOLDER)

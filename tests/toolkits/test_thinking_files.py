@@ -56,6 +56,11 @@ def test_editors_know_all_spellings() -> None:
     assert (rule["enum"], rule["default"]) == (["off", "on", False, True], "off")
 
 
+def test_labels_are_not_compared_within_a_thought(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a thought has no end yet"):
+        recipe(tmp_path, "llamafactory", "qwen3, thinking: on", "inference.answers=labels")
+
+
 def test_what_is_shown_is_read_again(tmp_path: Path) -> None:
     """In YAML of any version, too."""
     recipe(tmp_path, "llamafactory", "qwen3")

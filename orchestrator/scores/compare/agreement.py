@@ -30,6 +30,7 @@ IN_COLUMNS = {
     "train.batch_size": "batch_size", "train.lora.rank": "lora_rank", "inference.precision": "dtype",
     "inference.engine": "engine", "inference.temperature": "decoding", "inference.top_p": "decoding",
     "inference.max_new_tokens": "decoding", "inference.max_thinking_tokens": "decoding",
+    "inference.answers": "decoding", "inference.label_score": "decoding",
     "prompt.template": "prompt", "prompt.system": "prompt",
     "video.frames": "frames", "video.max_pixels": "frames",
 }  # fmt: skip

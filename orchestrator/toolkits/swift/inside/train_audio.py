@@ -1,4 +1,4 @@
-"""``swift sft`` on sound: ``start.py train_audio.py ARGUMENTS``, as ``train.py`` or ``formed.py`` with our reader of sound.
+"""``swift sft`` on sound: ``start.py train_audio.py ARGUMENTS``, as ``train.py``, ``formed.py`` with our sound reader.
 
 Apart from that, so that a training without sound is what it was.
 """
