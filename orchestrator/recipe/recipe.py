@@ -132,7 +132,9 @@ class Recipe(Section):
             message = "`inference.max_thinking_tokens` is for models that think: `model.thinking` is off"
             raise refuse("inference.max_thinking_tokens", message, "remove it, or write model: {..., thinking: on}")
         if self.inference.answers == "labels" and self.model.thinking != OFF:
-            message = "`inference.answers: labels` compares labels where the answer begins, and a thought has no end yet"
+            message = (
+                "`inference.answers: labels` compares labels where the answer begins, and a thought has no end yet"
+            )
             raise refuse("inference.answers model.thinking", message, "set answers: free, or model.thinking: off")
         if self.protocol == "released":
             self._follow_release()
