@@ -4,6 +4,7 @@ environment.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 ALONG_THE_TEXT = ("position_ids", "mm_token_type_ids", "token_type_ids")
@@ -33,6 +34,7 @@ def compare(answerer: Any, arguments: dict[str, Any], requests: list[dict[str, A
         trained = dict(collator([dict(row)]))
         mine = answerer.batch([answerer.encode(request)])
         about = {"learnt": learnt(tools["tokenizer"], trained), "length": len(row["input_ids"])}
+        about["logits"] = logits_differ(answerer, mine, lambda ids, row=row: collator([row | ids]))
         report.append(beside(answerer, trained, mine) | about)
     return report
 
@@ -61,7 +63,6 @@ def beside(answerer: Any, trained: dict[str, Any], mine: dict[str, Any]) -> dict
         "shapes": {name: list(value.shape) for name, value in mine.items() if torch.is_tensor(value)},
         "frames": frames(mine),
         "prompt": answerer.tokenizer.decode(mine["input_ids"][0]),
-        "logits": logits_differ(answerer.model, trained, mine),
     }
 
 
@@ -74,15 +75,28 @@ def frames(inputs: dict[str, Any]) -> list[int]:
     return [len(inputs["pixel_values"])] if "pixel_values" in inputs else []
 
 
-def logits_differ(model: Any, trained: dict[str, Any], mine: dict[str, Any]) -> float:
-    """By how much the logits after the prompt differ between training and generation, as a share of the largest."""
+def logits_differ(answerer: Any, mine: dict[str, Any], train: Callable[[dict[str, Any]], dict[str, Any]]) -> float:
+    """By how much the logits of some steps of generation differ from what training sees, as a share of the largest.
+
+    Args:
+        answerer: The runner.
+        mine: What the runner asks with.
+        train: The batch of training for other token ids of the same sample.
+    """
     import torch
 
-    prompt = mine["input_ids"].shape[1]
+    prompt, model = mine["input_ids"].shape[1], answerer.model
+    controls = sorted(answerer.tokenizer.get_added_vocab().values())  # random weights would say that there is a video
     with torch.inference_mode():
-        step = model(**{name: value for name, value in trained.items() if name != "labels"}).logits[0, prompt - 1]
-        asked = model.generate(**mine, max_new_tokens=1, output_logits=True, return_dict_in_generate=True)
-    return float((step - asked.logits[0][0]).abs().max() / step.abs().max())
+        asked = model.generate(
+            **mine, max_new_tokens=3, suppress_tokens=controls, output_logits=True, return_dict_in_generate=True
+        )
+        ids = asked.sequences[0].tolist()
+        batch = train({"input_ids": ids, "attention_mask": [1] * len(ids), "labels": ids})
+        steps = model(**{name: value for name, value in batch.items() if name != "labels"}).logits[0, prompt - 1 :]
+    found = torch.stack(asked.logits)[:, 0]
+    assert len(found) == 3
+    return float((steps[:3] - found).abs().max() / found.abs().max())
 
 
 def learnt(tokenizer: Any, trained: dict[str, Any]) -> str:

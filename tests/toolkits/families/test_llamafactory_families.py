@@ -81,7 +81,9 @@ def test_it_is_asked_as_it_was_trained(family: tuple[dict[str, Any], dict[str, A
         assert sample["unlike"] == []
         assert sample["logits"] < 1e-4
         assert sample["learnt"].partition("emotion: ")[2].startswith("joy")  # after an empty thought, perhaps
-        assert not [name for name in sample["only_in_training"] if "pixel" in name or "grid" in name]
+        # without a video, training adds an empty picture that nothing sees
+        only = [name for name in sample["only_in_training"] if "pixel" in name or "grid" in name]
+        assert only == [] or not form.get("video", False)
         assert form.get("video", False) == any("pixel" in name for name in sample["shapes"])
         assert sample["frames"] == [4] * form.get("video", False)
 
