@@ -64,9 +64,9 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     """What of the recipe the toolkit cannot do."""
     plan, recipe = survey.plan, survey.recipe
     own = {id(job.recipe): job.recipe for job in plan.jobs}.values()  # most plans have one recipe for all jobs
-    for part in plan.parts:
-        yield from map(survey.problem, chain.from_iterable(map(part.problems, own)))
-    if deaf := sound_problem(recipe):
+    told = [text for part in plan.parts for text in chain.from_iterable(map(part.problems, own))]
+    yield from map(survey.problem, told)
+    if (deaf := sound_problem(recipe)) and not any("data.modality" in text for text in told):
         yield survey.problem(*deaf)
     if recipe.video.training and recipe.train and not plan.trainer.training_video:
         message = f"video.training: {recipe.model.toolkit} shows videos in training as in inference"

@@ -137,10 +137,14 @@ def make_audio(out: Path, tokenizer: Any, ears: Any) -> None:
     Qwen2AudioProcessor(feature_extractor=ears, tokenizer=tokenizer, chat_template=CHAT).save_pretrained(out)
 
 
-if __name__ == "__main__":
-    folder, texts = Path(sys.argv[1]), Path(sys.argv[2])
+def make(folder: Path, texts: Path) -> None:
+    """Both, in their folders."""
     torch.manual_seed(0)
     tokens = make_tokenizer(texts)
     extractor = WhisperFeatureExtractor(feature_size=MELS, chunk_length=SECONDS)
     make_omni(folder / "omni", tokens, extractor)
     make_audio(folder / "audio", tokens, extractor)
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]), Path(sys.argv[2]))
