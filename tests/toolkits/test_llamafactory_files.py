@@ -140,7 +140,10 @@ def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released LLaMA-Factory file, in our own layout."""
     out = tmp_path / "dev.json"
     clips = "/data/MMLA/MIntRec/video"
-    convert_split(Conversion("MIntRec", "llamafactory", "dev", "video", "mmla", MMLA / "text", clips), str(out))
+    convert_split(
+        Conversion("MIntRec", "llamafactory", "dev", "video", "mmla", MMLA / "text", clips, "mmla/video+audio.j2"),
+        str(out),
+    )
     ours = json.loads(out.read_text())
     theirs = json.loads((MMLA / "released" / "llamafactory_video_MIntRec_dev.json").read_text())
     assert len(ours) == len(theirs) == 445

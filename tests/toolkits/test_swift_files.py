@@ -293,7 +293,9 @@ def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released file; its <video> swift itself puts in front."""
     out = tmp_path / "dev.jsonl"
     clips = "/data/MMLA/MIntRec/video"
-    convert_split(Conversion("MIntRec", "swift", "dev", "video", "mmla", MMLA / "text", clips), str(out))
+    convert_split(
+        Conversion("MIntRec", "swift", "dev", "video", "mmla", MMLA / "text", clips, "mmla/video+audio.j2"), str(out)
+    )
     ours = [json.loads(line) for line in out.read_text().splitlines()]
     released = (MMLA / "released" / "swift_MIntRec_dev.jsonl").read_text().splitlines()
     assert len(ours) == len(released) == 445

@@ -72,9 +72,7 @@ def collate(encoded: Sequence[Encoded], model: Any, tools: dict[str, Any]) -> di
 
     plugin = Made(joined([one.media for one in encoded]))
     if "image_bound" in plugin.media:
-        raise ValueError(
-            "LLaMA-Factory trains MiniCPM-V, but cannot ask it: see docs/families.md"
-        )
+        raise ValueError("LLaMA-Factory trains MiniCPM-V, but cannot ask it: see docs/families.md")
     collator = MultiModalDataCollatorForSeq2Seq(template=SimpleNamespace(mm_plugin=plugin), model=model, **tools)
     features = [{"input_ids": list(one.ids), "attention_mask": [1] * len(one.ids)} for one in encoded]
     made = dict(collator(features))
