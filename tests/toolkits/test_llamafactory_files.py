@@ -139,9 +139,9 @@ def test_media_tokens_in_an_utterance() -> None:
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released LLaMA-Factory file, in our own layout."""
     out = tmp_path / "dev.json"
-    clips = "/data/MMLA/MIntRec/video"
+    clips, prompt = "/data/MMLA/MIntRec/video", "mmla/video+audio.j2"  # as the release asks deaf models, too
     convert_split(
-        Conversion("MIntRec", "llamafactory", "dev", "video", "mmla", MMLA / "text", clips, "mmla/video+audio.j2"),
+        Conversion("MIntRec", "llamafactory", "dev", "video", "mmla", MMLA / "text", clips, prompt),
         str(out),
     )
     ours = json.loads(out.read_text())
