@@ -27,7 +27,7 @@ MEND = "delete it and run `data download` or `data check --videos` again, which 
 REPAIR = "`python -m orchestrator data repair` writes a copy beside it, which is then taken in its place"
 KEPT_EVERY = 500  # clips
 ROOT = "data.video_root says where the videos lie"
-DEAF = "give it one, or show the model no sound: data.modality: video"
+DEAF = "give it one, or show the model no sound (data.modality)"
 
 
 @dataclass(frozen=True, slots=True)
