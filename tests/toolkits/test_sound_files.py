@@ -47,12 +47,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("toolkit", ["llamafactory", "swift"])
-def test_the_toolkits_know_the_templates_that_hear(toolkit: str) -> None:
-    offers = Environment.load(toolkit).offers
-    assert offers is not None
+def test_what_may_be_shown_are_modalities(toolkit: str) -> None:
     assert hearing(toolkit)
-    assert set(hearing(toolkit)) <= set(offers.template if toolkit == "llamafactory" else offers.model_type)
-    assert {"qwen2_omni", "qwen2_5_omni"}.intersection(offers.takers("audio"))
     assert {one for shown in hearing(toolkit).values() for one in shown} <= set(MODALITIES)
 
 
