@@ -67,6 +67,27 @@ def beside(answerer: Any, row: dict[str, Any], request: dict[str, Any]) -> dict[
     }
 
 
+def logits_differ(answerer: Any, row: dict[str, Any], request: dict[str, Any]) -> float:
+    """By how much the logits after the prompt differ from those of training, as a share of the largest."""
+    import torch
+
+    template, model = answerer.template, answerer.engine.model
+    said: list[Any] = []
+    handle = model.register_forward_hook(lambda _, __, output: said.append(output.logits[0, -1].clone()))
+    asked = answerer.encode(request)
+    with torch.inference_mode():
+        answerer.generate([dict(asked)], 0)
+        handle.remove()
+        template.set_mode("train")
+        batch = template.data_collator([template.encode(dict(row))])
+        template.register_post_encode_hook([model])
+        logits = model(**{name: value for name, value in batch.items() if name != "labels"}).logits[0]
+        template.remove_post_encode_hook()
+        template.set_mode("transformers")
+    step = logits[len(asked["input_ids"]) - 1]
+    return float((step - said[0]).abs().max() / step.abs().max())
+
+
 def report(runner: Any, name: str, family: dict[str, Any]) -> dict[str, Any]:
     """Of one family."""
     from swift.dataset import load_dataset
@@ -77,7 +98,10 @@ def report(runner: Any, name: str, family: dict[str, Any]) -> dict[str, Any]:
     _, alone = answers(runner, config, 1)
     requests = [json.loads(line) for line in (FOLDER / f"{name}.same.jsonl").read_text().splitlines()]
     rows, _ = load_dataset([str(FOLDER / f"{name}.rows.jsonl")], strict=True)
-    samples = [beside(answerer, row, request) for row, request in zip(rows, requests, strict=True)]
+    samples = [
+        beside(answerer, row, request) | {"logits": logits_differ(answerer, row, request)}
+        for row, request in zip(rows, requests, strict=True)
+    ]
     measure = module("swift", "lengths").load(config, training=True)
     return {"together": together, "alone": alone, "samples": samples, "measured": [measure(dict(row)) for row in rows]}
 

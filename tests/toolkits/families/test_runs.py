@@ -19,15 +19,13 @@ from tests.toolkits.families.build import FIRST_SPECIAL
 from tests.toolkits.families.samples import MAX_PIXELS, PROMPTS, families_of
 from tests.toolkits.inside import HERE, argv_of
 
-pytestmark = pytest.mark.toolkit
+pytestmark = [pytest.mark.toolkit, pytest.mark.long]
 
 LABELS = ("statement", "question", "command", "apology")
 SIZES = {"train": 8, "dev": 4, "test": 6}
 NO_VIDEO = {("swift", "internvl")}  # refused, see test_swift_families.py
-# one in `make test`
-SHORT = ("llamafactory", "qwen3_vl", "sft")
 CASES = [
-    pytest.param(toolkit, name, method, marks=() if (toolkit, name, method) == SHORT else pytest.mark.long)
+    (toolkit, name, method)
     for toolkit in ("llamafactory", "swift")
     for name in families_of(toolkit)
     for method in ("zero_shot", "sft")

@@ -65,6 +65,7 @@ def test_it_is_asked_as_it_was_trained(family: tuple[str, dict[str, Any]]) -> No
     for sample in found["samples"]:
         assert sample["ids"], sample["prompt"]
         assert sample["unlike"] == []
+        assert sample["logits"] < 1e-4
         assert ("pixel_values_videos" in sample["tensors"]) == SEES[name]
         assert sample["frames"] == [4] * SEES[name]
         assert sample["learnt"].partition("emotion: ")[2].startswith("joy")
