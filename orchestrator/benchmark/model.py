@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -67,13 +67,23 @@ class ModelSpec(Section):
         return self
 
 
+class CatalogueModel(ModelSpec):
+    """An entry of the catalogue; ``benchmark``: whose authors trained and asked this model, and published how."""
+
+    benchmark: Literal["mmla"] | None = None
+
+    def spec(self) -> dict[str, Any]:
+        """What a recipe that names it says by that."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude={"benchmark"})
+
+
 @cache
-def catalogue() -> Entries[ModelSpec]:
+def catalogue() -> Entries[CatalogueModel]:
     """The model catalogue, ``models.yaml``: each entry checked at its own place."""
-    return load_entries(Path(__file__).with_name("models.yaml"), ModelSpec, "a file of models")
+    return load_entries(Path(__file__).with_name("models.yaml"), CatalogueModel, "a file of models")
 
 
-def models() -> dict[str, ModelSpec]:
+def models() -> dict[str, CatalogueModel]:
     """The models of the catalogue by name, without the entries that `model_problems` is about."""
     return catalogue().found
 

@@ -11,6 +11,7 @@ from orchestrator.cli.table import print_rows, tell, wrapped
 from orchestrator.environments.build import build
 from orchestrator.environments.environment import Environment
 from orchestrator.environments.gpus import look
+from orchestrator.environments.offers import makes
 from orchestrator.environments.places import toolkit_names
 from orchestrator.environments.surroundings import surroundings
 from orchestrator.errors import InputError, OrchestratorError
@@ -85,12 +86,24 @@ def check_environments(chosen: Sequence[str], *, gpu: bool = False) -> None:
         tell(f"{environment.name}: {problem or 'works'}", file=sys.stderr if problem else sys.stdout, flush=True)
         if problem:
             failed.append(environment.name)
-        elif gpu and not _fits_gpus(environment):
+            continue
+        _know_offers(environment)
+        if gpu and not _fits_gpus(environment):
             unfit.append(environment.name)
     if failed:
         raise OrchestratorError(f"not working: {', '.join(failed)}; build again with env build --force NAME")
     if unfit:
         raise OrchestratorError(f"not working on the GPUs of this machine: {', '.join(unfit)}")
+
+
+def _know_offers(environment: Environment) -> None:
+    """Have an environment say what its models take, where that is not known of what is installed now."""
+    if environment.offers or not makes(environment.code):
+        return
+    with Meter(f"asking {environment.name} what its models take"):
+        problem = environment.make_offers()
+    if problem:
+        tell(f"    note: what its models take is not known, so `validate` sees less: {problem}")
 
 
 def _print_surroundings() -> None:

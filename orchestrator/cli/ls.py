@@ -48,7 +48,13 @@ def _tasks(known: Tasks) -> Rows:
 
 def _models() -> Rows:
     return [
-        {"model": name, "name": model.name, "type": model.type, "params_b": model.params_b}
+        {
+            "model": name,
+            "benchmark": model.benchmark,
+            "name": model.name,
+            "type": model.type,
+            "params_b": model.params_b,
+        }
         | {"gpus": model.gpus, "toolkit": model.toolkit, "path": model.path or "made from scratch"}
         for name, model in models().items()
     ]
@@ -56,14 +62,17 @@ def _models() -> Rows:
 
 def _recipes() -> Rows:
     rows = []
+    benchmarks = {model.name: model.benchmark for model in models().values()}
     for file in sorted(RECIPES.glob("*.yaml")):
         cells: tuple[Any, ...]
         try:
             recipe = load_recipe(file)
-            cells = (os.path.relpath(file), recipe.model.name, recipe.method, len(recipe.tasks), recipe.description)
+            benchmark = benchmarks.get(recipe.model.name)
+            cells = (os.path.relpath(file), recipe.model.name, benchmark, recipe.method, len(recipe.tasks))
+            cells += (recipe.description,)
         except InputError as error:
-            cells = (str(file), "", "", "", f"wrong: {error}")
-        rows.append(dict(zip(("recipe", "model", "method", "tasks", "about"), cells, strict=True)))
+            cells = (str(file), "", "", "", "", f"wrong: {error}")
+        rows.append(dict(zip(("recipe", "model", "benchmark", "method", "tasks", "about"), cells, strict=True)))
     return rows
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 from orchestrator.cli.plan_needs import billed, figures, need_data, said, whole
 from orchestrator.cli.table import counted, json_text, table, tell, wrapped
+from orchestrator.errors import InputError
 from orchestrator.plan.commands import command_of
 from orchestrator.plan.devices import device_of, inference_processes
 from orchestrator.plan.forecast import Need, needs_of
 from orchestrator.plan.known import Known
 from orchestrator.plan.make import make_plan
+from orchestrator.plan.models import model_problems
 from orchestrator.plan.only import chosen, unmet
 from orchestrator.plan.overview import PlanRow, loads, row_of, total_of
 from orchestrator.plan.pins import pinned
@@ -39,6 +41,8 @@ def print_plans(
     everything = [make_plan(recipe, runs_dir, merge=merge, seen=seen) for recipe in files.load()]
     refuse_same(everything)
     plans = [pinned(plan) for plan in chosen(everything, only)]
+    if problems := model_problems(plans):
+        raise InputError(problems)
     known = Known.read(runs_dir)
     needs = [needs_of(plan, known) for plan in plans]
     each = list(zip(plans, needs, strict=True))

@@ -110,6 +110,10 @@ class _Build:
         self.meter.doing = "importing them"
         if problem := environment.check():
             raise StageError(f"the environment was built but does not work: {problem}\n    log: {environment.log}")
+        self.meter.doing = "asking what it offers"
+        if problem := environment.make_offers():
+            with self.log.open("a", encoding="utf-8") as file:
+                file.write(f"no table of what it offers could be made: {problem}\n")
 
     def make_venv(self, *, fresh: bool) -> None:
         environment = self.environment

@@ -1,7 +1,7 @@
 """The toolkits' own virtual environments: how they are defined, whether they are built, whether they work.
 
 A toolkit's definition is ``environment.yaml`` (python, source, check, needs), ``requirements.in``,
-``requirements.lock`` and perhaps ``names.yaml``; the environment itself is ``third_party/<name>/.venv``.
+``requirements.lock``, perhaps ``offers.yaml`` and others; the environment itself is ``third_party/<name>/.venv``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -20,6 +20,7 @@ from typing import Any, Literal
 from orchestrator.checked_yaml.files import load
 from orchestrator.environments import git_source
 from orchestrator.environments.definition import Definition, Need
+from orchestrator.environments.offers import Broken, Installed, Offers, broken, make, offers
 from orchestrator.environments.places import DEFINITION, place_of
 from orchestrator.errors import InputError
 from orchestrator.machine.environ import clean_environment
@@ -44,6 +45,7 @@ class Environment:
         for_sound: packages of the lock that only models use which hear.
         built: the folder in which it is built.
         package: the installed package that brings the toolkit, with its version; empty where none does.
+        code: the folder of the toolkit's code.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Environment:
     for_sound: tuple[str, ...] = ()
     built: Path | None = None
     package: str = ""
+    code: Path | None = None
 
     @classmethod
     def load(cls, name: str) -> Environment:
@@ -64,10 +67,12 @@ class Environment:
             InputError: there is none, or it is malformed.
         """
         place = place_of(name)
-        return cls.read(name, place.definition, place.built, place.package)
+        return cls.read(name, place.definition, place.built, place.package, place.code)
 
     @classmethod
-    def read(cls, name: str, folder: Path, built: Path | None = None, package: str = "") -> Environment:
+    def read(
+        cls, name: str, folder: Path, built: Path | None = None, package: str = "", code: Path | None = None
+    ) -> Environment:
         """Read the ``environment.yaml`` in a folder; the environment is built there, or in the folder ``built``.
 
         Raises:
@@ -76,7 +81,8 @@ class Environment:
         path = folder / DEFINITION
         held = load(path, Definition, "the definition of an environment")
         source = held.source.model_dump(mode="json", exclude_unset=True) if held.source else {}
-        return cls(name, folder, held.python, source, held.check, held.needs, held.for_sound, built or folder, package)
+        needs = held.needs, held.for_sound
+        return cls(name, folder, held.python, source, held.check, *needs, built or folder, package, code)
 
     @property
     def venv(self) -> Path:
@@ -110,8 +116,35 @@ class Environment:
                 return path.resolve()
         return None
 
+    @cached_property
+    def installed(self) -> Installed:
+        """What is installed in it or, where it is to be built yet, what its lock says."""
+        return Installed(self.venv, self.lock, ready=self.state() == "ready")
+
+    @cached_property
+    def offers(self) -> Offers | None:
+        """What the toolkit offers at these versions; none: not known.
+
+        Raises:
+            InputError: the table in its folder is no YAML, or holds something else.
+        """
+        return offers(self.folder, self.installed)
+
+    @cached_property
+    def broken(self) -> Sequence[Broken]:
+        """What is known not to work of that.
+
+        Raises:
+            InputError: the file is no YAML, or holds something else.
+        """
+        return broken(self.folder, self.installed)
+
+    def make_offers(self, seconds: float = CHECK_SECONDS) -> str:
+        """Make the table of what it offers inside it; why that failed, or an empty string."""
+        return make(self.python, self.code, self.venv, seconds)
+
     def names(self, kind: str) -> list[str]:
-        """What the toolkit's pinned release calls its templates and the like, from ``names.yaml``; none: not known.
+        """Names that a recipe may say of the toolkit, from its folder's ``names.yaml``; none: not known.
 
         Raises:
             InputError: the file is no YAML, or holds no lists of names.
@@ -173,6 +206,12 @@ class Environment:
             if re.sub(r"[-_.]+", "_", found).lower() == wanted:
                 return f"{distribution} {version}"
         return ""
+
+    @property
+    def release(self) -> str:
+        """Name and version of the toolkit that its definition pins, as messages have them: ``ms-swift 4.6.0``."""
+        name, _, version = str(self.source.get("pypi", self.name)).partition("==")
+        return f"{name} {version}".strip()
 
     def _other_release(self) -> str:
         """What is installed in place of the release that `source` names, and what to do; empty where that is it."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.benchmark.model import models
 from orchestrator.plan.devices import device_of, gpus_needed, inference_processes, intended_device
 from orchestrator.plan.forecast import Need, forecast
 from orchestrator.plan.plan import Plan
@@ -58,11 +59,12 @@ def row_of(plan: Plan, needs: Sequence[Need]) -> PlanRow:
     stages = list(plan.stages)
     script = release(model.toolkit).scripts.get(recipe.method)
     released, merged = None, None
-    if script is not None and model.init is None and (model.name in script.models or not script.models):
+    asked = [entry.name for entry in models().values() if entry.benchmark]
+    if script is not None and model.name in asked and (model.name in script.models or not script.models):
         count = len(recipe.tasks)
         released = script.loads + count * script.loads_per_task
-        models = script.merged + count * script.merged_per_task
-        merged = models * (model.params_b or 0) * BYTES_PER_PARAMETER / 1000
+        written = script.merged + count * script.merged_per_task
+        merged = written * (model.params_b or 0) * BYTES_PER_PARAMETER / 1000
     left = forecast([needs])
     return PlanRow(
         recipe=recipe.name,

@@ -51,8 +51,7 @@ class Survey:
 
     def problem(self, message: str, hint: str = "") -> Problem:
         """A problem of the key that the message begins with (``model.path: ...``), else of the recipe as a whole."""
-        key = _KEY.match(message)
-        return Problem(message, self.recipe.place(key[0] if key else ""), hint)
+        return problem_of(self.recipe, message, hint)
 
     def read(self, task: Task, split: str) -> Sequence[Sample]:
         """A split's samples.
@@ -67,3 +66,9 @@ class Survey:
 
 
 Check = Callable[[Survey], Iterator[Problem | Note]]
+
+
+def problem_of(recipe: Recipe, message: str, hint: str = "") -> Problem:
+    """A problem of the key of a recipe that the message begins with, else of the recipe as a whole."""
+    key = _KEY.match(message)
+    return Problem(message, recipe.place(key[0] if key else ""), hint)

@@ -89,7 +89,7 @@ def _with_catalogue(root: Node) -> tuple[Node, list[Problem]]:
     known = models().get(name.value) if isinstance(name.value, str) else None
     entry: dict[str, Any] = {}
     if known:
-        entry = known.model_dump(mode="json", exclude_unset=True)
+        entry = known.spec()
         del own["name"]
         if _given(own, "path"):
             entry.pop("init", None)

@@ -13,7 +13,6 @@ from orchestrator.errors import did_you_mean
 from orchestrator.toolkits.services import Service
 
 FILE = Path(__file__).with_suffix(".yaml")
-NAMES = "report_to"  # of a toolkit's `names.yaml`
 
 
 class Client(Service):
@@ -41,7 +40,8 @@ def reporting_problems(names: Sequence[str], environment: Environment) -> list[s
     Nothing is started: what is installed is read from the environment's folder or, where that is to be built yet, from
     its lock.
     """
-    known = environment.names(NAMES)
+    # a toolkit that brings no table may list them itself
+    known = environment.offers.report_to if environment.offers else environment.names("report_to")
     found = []
     for name in names:
         client = clients().get(name)

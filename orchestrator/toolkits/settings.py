@@ -32,7 +32,7 @@ def template_problems(name: str, known: Sequence[str], what: str = "chat templat
     """What is wrong with the name in ``model.template`` of a ``what``; nothing is, where none are known."""
     if not known or name in known:
         return []
-    names = ", ".join(known) if len(known) < 10 else "those in names.yaml of the toolkit's folder in third_party"
+    names = ", ".join(known) if len(known) < 10 else "those in offers.yaml of the toolkit's folder in third_party"
     near = hidden_hint(name) or did_you_mean(name, known) or f"known: {names}"
     return [f"model.template: the toolkit knows no {what} `{name}`; {near}"]
 

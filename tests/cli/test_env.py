@@ -27,6 +27,9 @@ class Fake:
     log: Path = Path("there/build.log")
     forced: list[bool] = field(default_factory=list)
     wheels: Path | None = None
+    offers: str = "known"
+    code: Path | None = None
+    unknown: str = ""
     known: ClassVar[dict[str, Fake]] = {}
 
     @classmethod
@@ -40,6 +43,10 @@ class Fake:
 
     def toolkit_version(self) -> str:
         return f"{self.name} 1.0"
+
+    def make_offers(self) -> str:
+        self.offers = "" if self.unknown else "made"
+        return self.unknown
 
     def build(self, force: bool, wheels: Path | None) -> None:
         self.now = "ready"
@@ -99,6 +106,20 @@ def test_check(known: dict[str, Fake]) -> None:
     assert call("env", "check", "b").splitlines() == [*MACHINE, "b: works"]
     known.clear()
     assert call("env", "check").splitlines()[len(MACHINE)].startswith("no environment is built; build one with")
+
+
+@pytest.mark.usefixtures("machine")
+def test_check_has_what_is_not_known_said(known: dict[str, Fake], tmp_path: Path) -> None:
+    program = tmp_path / "inside" / "offers.py"
+    program.parent.mkdir()
+    program.touch()
+    known["a"].code, known["a"].offers = tmp_path, ""
+    known["a"].unknown = "no module named x"
+    note = "    note: what its models take is not known, so `validate` sees less: no module named x"
+    assert call("env", "check", "a").splitlines() == [*MACHINE, "a: works", note]
+    known["a"].unknown = ""
+    assert call("env", "check", "a").splitlines() == [*MACHINE, "a: works"]
+    assert known["a"].offers == "made"
 
 
 @pytest.mark.usefixtures("machine")

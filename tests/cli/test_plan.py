@@ -167,3 +167,20 @@ def test_a_length_beyond_all_sense_is_refused(key: str) -> None:
     said = call("plan", RECIPES / "qwen2_7b_sft.yaml", "--set", f"resources.{key}=1e308", code=2)
     assert f"`resources.{key}` must be" in said
     assert "fault of the program" not in said
+
+
+@pytest.mark.parametrize("more", [(), ("--json",), ("--files",)])
+def test_a_family_that_the_toolkit_shows_no_video_is_refused(tmp_path: Path, more: tuple[str, ...]) -> None:
+    wrong = ("--set", "model.template=gemma3", "--runs-dir", tmp_path, *more)
+    said = call("plan", RECIPES / "qwen2_vl_7b_sft.yaml", *wrong, code=2)
+    assert said.startswith("error: --set model.template=gemma3: model.template: llamafactory 0.9.5 shows no video to ")
+    assert said.count("shows no video") == 1, "of twelve jobs"
+    call("plan", RECIPES / "qwen2_vl_7b_sft.yaml", *wrong, "--set", "data.modality=text")
+
+
+def test_all_recipes_that_cannot_run_are_told(tmp_path: Path) -> None:
+    recipes = [RECIPES / f"{name}_zero_shot.yaml" for name in ("qwen2_vl_7b", "minicpm_v_2_6", "gpt_4o", "qwen2_7b")]
+    said = call("plan", *recipes, "--set", "model.template=nope", "--runs-dir", tmp_path, code=2)
+    assert said.count("the toolkit knows no ") == 3 - 1, "two are of one toolkit"
+    # what this machine lacks is no reason to plan nothing
+    assert "gpt_4o" in call("plan", *recipes, "--runs-dir", tmp_path)

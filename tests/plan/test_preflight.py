@@ -171,7 +171,7 @@ OWN = "method: zero_shot\ntasks: [demo]\nmodel:\n  name: X\n  toolkit: {}\n  tem
             "qwen\u00a0",
             "no chat template `qwen\u00a0`; write a plain space for U+00A0 (no-break space)",
         ),
-        ("llamafactory", "xyzzy", "no chat template `xyzzy`; known: those in names.yaml"),
+        ("llamafactory", "xyzzy", "no chat template `xyzzy`; known: those in offers.yaml"),
         ("swift", "minicpmv2-6/minicpmv2_6", "no model type `minicpmv2-6`; did you mean `minicpmv2_6`?"),
         ("swift", "qwen2_vl/qwn2_vl", "no chat template `qwn2_vl`; did you mean `qwen2_vl`?"),
         ("llava_next", "qwen_15", "no chat template `qwen_15`; did you mean `qwen_1_5`?"),

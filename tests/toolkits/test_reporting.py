@@ -59,15 +59,21 @@ def test_several_are_told_where_the_toolkit_takes_them(toolkit: str) -> None:
         assert told(toolkit, several)["report_to"] == ["tensorboard", "wandb"]
 
 
+def offered(toolkit: str) -> tuple[str, ...]:
+    offers = trainer(toolkit).environment.offers
+    assert offers is not None
+    return offers.report_to
+
+
 @pytest.mark.parametrize("toolkit", RECIPES)
 def test_each_toolkit_knows_the_usual_ones(toolkit: str) -> None:
-    assert {"tensorboard", "wandb", "mlflow"} <= set(trainer(toolkit).environment.names("report_to"))
+    assert {"tensorboard", "wandb", "mlflow"} <= set(offered(toolkit))
     said = trainer(toolkit).problems(shipped(RECIPES[toolkit], "train.report_to=wandbb"))
     assert "train.report_to: the toolkit reports to no `wandbb`; did you mean `wandb`?" in said
 
 
 def test_what_the_toolkits_know_is_installed_by_something() -> None:
-    names = {name for toolkit in RECIPES for name in trainer(toolkit).environment.names("report_to")}
+    names = {name for toolkit in RECIPES for name in offered(toolkit)}
     assert names - {"kubeflow"} == set(clients())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.environments.environment import Environment
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
+from orchestrator.toolkits.families import broken_problems, family_problems
 from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
 
 ATTENTION = {"auto": "auto", "eager": "disabled", "sdpa": "sdpa", "flash_attention_2": "fa2"}
@@ -15,10 +16,13 @@ UNSET = ("FORCE_TORCHRUN", "USE_V1", "USE_RAY", "USE_MCA", "USE_KT", "ALLOW_EXTR
 
 def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
     """What of a recipe's model LLaMA-Factory cannot do."""
-    if recipe.model.template is None:
+    template, offers = recipe.model.template, environment.offers
+    if template is None:
         found = ["LLaMA-Factory needs the model's `template` (its chat format), e.g. template: qwen"]
-    else:
-        found = template_problems(recipe.model.template, environment.names("template"))
+    elif not (found := template_problems(template, offers.template if offers else ())):
+        able = offers.video if offers else ()
+        found = broken_problems(recipe, environment, [template])
+        found = found or family_problems(recipe, environment, f"template `{template}`", [template], able)
     found += attention_problems(recipe, environment)
     return found + parts_problems(recipe.model.parts, (), "LLaMA-Factory")
 

@@ -115,7 +115,8 @@ class Trainer(HfTrainer):
             launcher = torchrun(resources)
             if inputs.device == "cpu":
                 env = ON_CPU | env
-        text = yaml.safe_dump(arguments, sort_keys=False, allow_unicode=True)
+        dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # a plan of many recipes has hundreds of these
+        text = yaml.dump(arguments, Dumper=dumper, sort_keys=False, allow_unicode=True)
         line = (*launcher, *self.line(TRAIN_AUDIO if recipe.hears else "train", "train.yaml"))
         return self.command(line, env, {"train.yaml": text}, resources.nodes, train.report_to)
 

@@ -11,7 +11,8 @@ from orchestrator.inside.sound import RATE
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
-from orchestrator.toolkits.settings import attention_problems, parts_problems, template_problems
+from orchestrator.toolkits.settings import attention_problems, parts_problems
+from orchestrator.toolkits.swift.families import model_type_problems
 from orchestrator.toolkits.video_tokens import family_of, length_problems
 
 HERE = Path(__file__).parent
@@ -49,9 +50,7 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
     if model.template is None:
         found.append("ms-swift needs the model's type as `template`, e.g. template: minicpmv2_6")
     else:
-        kind, _, template = model.template.partition("/")
-        found += template_problems(kind, environment.names("model_type"), "model type")
-        found += template_problems(template, environment.names("template")) if template else []
+        found += model_type_problems(recipe, environment, model.template)
     found += parts_problems(model.parts, (), "ms-swift")
     if not model.trust_remote_code and (why := _own_code(recipe)):
         found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")
