@@ -35,12 +35,14 @@ NEAREST = {
     "qwen3_4b_2507": "qwen2_7b", "qwen3_0_6b": "qwen2_0_5b", "qwen3_8b": "qwen2_7b", "gemma_3_1b": "qwen2_1_5b",
     "phi_4_mini": "qwen2_7b", "glm_4_9b": "qwen2_7b", "llama_3_3_70b": "llama_3_1_8b", "qwen2_5_vl_72b": "qwen2_vl_72b",
     **dict.fromkeys(("qwen2_5_vl_3b", "qwen2_5_vl_7b", "qwen3_vl_4b", "qwen3_vl_8b", "qwen3_5_4b", "qwen3_5_9b",
-                     "internvl3_8b", "internvl3_5_8b", "qwen2_5_omni_3b", "qwen2_5_omni_7b"), "qwen2_vl_7b"),
+                     "internvl3_8b", "internvl3_5_8b", "qwen2_5_omni_3b", "qwen2_5_omni_7b",
+                     "qwen2_audio_7b"), "qwen2_vl_7b"),
 }  # fmt: skip
 # what of `train` is otherwise, and why stands in the recipe
 OTHERWISE = {
     "llama_3_3_70b": {"batch_size", "micro_batch_size", "deepspeed"},
-    **{model: {"max_length", "deepspeed"} for model in ("internvl3_8b", "internvl3_5_8b")},
+    **{model: {"max_length", "deepspeed"} for model in ("internvl3_8b", "internvl3_5_8b", "qwen2_5_omni_3b",
+                                                        "qwen2_5_omni_7b", "qwen2_audio_7b")},
 }
 
 
