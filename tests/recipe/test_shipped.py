@@ -41,8 +41,10 @@ NEAREST = {
 # what of `train` is otherwise, and why stands in the recipe
 OTHERWISE = {
     "llama_3_3_70b": {"batch_size", "micro_batch_size", "deepspeed"},
-    **{model: {"max_length", "deepspeed"} for model in ("internvl3_8b", "internvl3_5_8b", "qwen2_5_omni_3b",
-                                                        "qwen2_5_omni_7b", "qwen2_audio_7b")},
+    **{
+        model: {"max_length", "deepspeed"}
+        for model in ("internvl3_8b", "internvl3_5_8b", "qwen2_5_omni_3b", "qwen2_5_omni_7b", "qwen2_audio_7b")
+    },
 }
 
 
