@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -135,7 +136,14 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     if not rows:
         return ""
     lines = [head, ("---",) * len(head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """A text as it is to be read: outside of code ``<dataset>`` would be an HTML tag, which nobody sees."""
+    return re.sub(r"(`+)(.+?)\1|<(?=[A-Za-z/!?])", lambda found: found[0] if found[1] else "&lt;", text).replace(
+        "|", "\\|"
+    )
 
 
 PAGES: dict[str, Callable[[], str]] = {

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from tests.house import CHAIN, House
 from tests.reference import FOLDER, MADE
@@ -33,6 +34,18 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     lacking += [link for link in links if not (page.parent / link).exists()]
     assert lacking == []
     assert "TODO" not in text
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if page.suffix == ".md"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_nothing_vanishes_as_an_html_tag(page: Path) -> None:
+    """What is read as HTML is what was meant as such: a picture, a line break, a comment."""
+    parts = [
+        part for token in MarkdownIt().enable("table").parse(page.read_text()) for part in token.children or [token]
+    ]
+    tags = [part.content for part in parts if part.type in ("html_inline", "html_block")]
+    assert [tag for tag in tags if not re.match(r"<(!--|/?(img|br|p|a|picture|source|details|summary)\b)", tag)] == []
 
 
 def test_the_rooms_are_those_of_the_picture() -> None:
