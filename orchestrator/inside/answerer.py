@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from orchestrator.inside import loop
+from orchestrator.inside import label_answers, label_scores, loop
 
 PRECISIONS = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 
@@ -34,10 +34,22 @@ def decoding(config: dict[str, Any], stops: set[int], pad: int) -> Any:
 
 
 class LocalAnswerer:
-    """A loaded model; see `loop.Answerer`. A toolkit adds `encode` and `generate`."""
+    """A loaded model; see `loop.Answerer`. A toolkit adds `encode`, `generate` and, for labels, `answer_ids`.
+
+    Attributes:
+        model: the one whose `generate` answers, and whose forward may be called with what it left in its cache.
+        stops: the tokens that end an answer.
+        reads_embeddings: whether the model's forward does other things with token ids than read them.
+    """
+
+    model: Any
+    stops: set[int]
+    reads_embeddings = False
 
     def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
+        # where labels are scored prompts are only read, for which one token is generated
+        self.config = config | {"max_new_tokens": 1} if config.get("labels") else config
+        self._labels: dict[str, label_answers.LabelAnswers] = {}
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         if config["device"] == "cpu":
             os.environ["CUDA_VISIBLE_DEVICES"] = ""  # this and the next before torch is imported
@@ -54,12 +66,33 @@ class LocalAnswerer:
         """One answer to each, in order. ``seed`` is for sampling."""
         raise NotImplementedError
 
+    def answer_ids(self, text: str) -> list[int]:
+        """The tokens that training makes of an answer, with the one that ends it."""
+        raise NotImplementedError
+
+    def score_labels(self, requests: Sequence[loop.Request], encoded: Sequence[Any]) -> list[loop.Answer]:
+        """Of the labels of each request's task the most probable one, see `label_answers`."""
+        import torch
+
+        those = [self._labels[request["task"]] for request in requests]
+        with torch.inference_mode():
+            with label_scores.reading(self.model) as read:
+                self.generate(encoded, 0)
+            rows = label_scores.rows_of(self.model, read)
+            embed = self.model.get_input_embeddings() if self.reads_embeddings else None
+            found = label_scores.log_probabilities(self.model, rows, [one.tree for one in those], embed)
+        score = self.config.get("label_score", "sum")
+        return [one.chosen(sums, score) for one, sums in zip(those, found, strict=True)]
+
     def length(self, request: loop.Request) -> int:
         """Bytes of the prompt: close enough to tokens to batch by, and known without opening a video."""
         return len(request["prompt"].encode("utf-8", "replace"))
 
     def prefetch(self, batch: Sequence[loop.Request]) -> None:
         """Decode the next batch's videos while the model answers this one."""
+        if self.config.get("labels") and not self._labels:
+            # before other threads encode: a template may have to be switched to training for it
+            self._labels = label_answers.label_answers(self.config, self.answer_ids)
         for request in batch:
             if request.get("video") and request["id"] not in self._coming:
                 self._coming[request["id"]] = self._pool.submit(self.encode, request)
@@ -78,7 +111,12 @@ class LocalAnswerer:
                 if loop.is_out_of_memory(error):
                     raise
                 answers.append(error)
-        if ready:
+        if ready and self._labels:
+            for place, answer in zip(
+                ready, self.score_labels([batch[at] for at in ready], list(ready.values())), strict=True
+            ):
+                answers[place] = answer
+        elif ready:
             # by batch, not by position in the run: a resumed run draws the same; 32 bits, torch takes no more on CPU
             seed = zlib.crc32("\n".join([str(self.config["seed"]), *(request["id"] for request in batch)]).encode())
             for place, answer in zip(ready, self.generate(list(ready.values()), seed), strict=True):

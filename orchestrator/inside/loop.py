@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import Any, Protocol, Union
 
 Request = dict[str, Any]
-# what a model said and why it stopped ("stop" or "length"), or what is wrong with this one request
-Answer = Union[tuple[str, str], Exception]
+# what a model said, why it stopped ("stop" or "length") and perhaps what else is known; or what is wrong with this one
+# request
+Answer = Union[tuple[str, str], tuple[str, str, dict[str, Any]], Exception]
 
 ALL_FAILED = 3  # exit status when not one request could be answered
 BAD_INPUT = 2
@@ -186,8 +187,8 @@ def record(request: Request, answer: Answer) -> Request:
     """The line for one answer, still without its time."""
     if isinstance(answer, Exception):
         return {"id": request["id"], "error": describe(answer)}
-    text, finish_reason = answer
-    return {"id": request["id"], "text": text, "finish_reason": finish_reason}
+    text, finish_reason, *known = answer
+    return {"id": request["id"], "text": text, "finish_reason": finish_reason, **(known[0] if known else {})}
 
 
 def form_batches(requests: Sequence[Request], length: Callable[[Request], int], size: int) -> list[list[Request]]:

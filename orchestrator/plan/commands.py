@@ -12,6 +12,7 @@ from orchestrator.machine.slurm_job import in_slurm_job
 from orchestrator.plan.devices import inference_processes
 from orchestrator.plan.outputs import SelectOutputs
 from orchestrator.plan.plan import Plan, Stage
+from orchestrator.prompts.examples import label_answers
 from orchestrator.toolkits.base import Command, TrainInputs
 from orchestrator.toolkits.programs import saving_between
 
@@ -121,6 +122,9 @@ def infer_commands(
         "attention": recipe.model.attention,
         "parts": dict(recipe.model.parts),
     }
+    if inference.answers == "labels":
+        config["labels"] = {task.name: label_answers(recipe, task) for task in plan.tasks_of(stage)}
+        config["label_score"] = inference.label_score
     count = inference_processes(recipe, device, len(gpus) or None)
     if count == 1:
         return [plan.engine.infer(recipe, config)]

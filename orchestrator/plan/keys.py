@@ -182,7 +182,7 @@ class Inputs:
 
     def _answers(self, group: tuple[Task, ...], split: str) -> dict[str, Any]:
         recipe = self.recipe
-        sampled = recipe.inference.temperature > 0
+        sampled, scored = recipe.inference.temperature > 0, recipe.inference.answers == "labels"
         return {
             **self._model(),
             "video": self._video(training=False),
@@ -193,7 +193,8 @@ class Inputs:
             "split": split,
             "limit": recipe.data.limit,
             "drawn": self._drawn(),
-            "inference": given(recipe.inference, _PACE),
+            # where labels are scored no token is generated
+            "inference": given(recipe.inference, (*_PACE, *(["max_new_tokens"] if scored else []))),
             # samples are drawn by batch; greedy answers do not depend on how they are batched, nor do a server's
             "batch_size": recipe.inference.batch_size if sampled and recipe.model.gpus else None,
             "seed": recipe.seed if sampled else None,

@@ -162,6 +162,10 @@ class Plan:
         """The recipe as the stage's job runs it: under sft with the task's own training settings."""
         return next(job.recipe for job in self.jobs if job.name == stage.job)
 
+    def tasks_of(self, stage: Stage) -> tuple[Task, ...]:
+        """The tasks of a stage's job."""
+        return next(job.tasks for job in self.jobs if job.name == stage.job)
+
     @property
     def stages(self) -> Iterator[Stage]:
         """All stages, in the order in which they run."""

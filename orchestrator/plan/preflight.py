@@ -74,6 +74,9 @@ def _settings(survey: Survey) -> Iterator[Problem]:
     if recipe.prompt.history and not plan.engine.history:
         message = f"prompt.history: the runner of {recipe.model.toolkit} gives no turns before the question"
         yield survey.problem(message, "leave it out, or put them into the prompt template")
+    if recipe.inference.answers == "labels" and not plan.engine.scores_labels:
+        message = f"inference.answers: {recipe.model.toolkit} does not say how probable each label is"
+        yield survey.problem(message, "set it to free")
     if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):
         yield survey.problem("--merge merges a LoRA adapter, and this recipe trains none", "leave --merge out")
 

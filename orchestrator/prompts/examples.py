@@ -47,9 +47,12 @@ class Wording:
         Raises:
             InputError: the template fails.
         """
-        label = sample.label.capitalize() if self.capitalised else sample.label
         prompt = self.prompt.render(self.task, text=sample.text)
-        return Example(sample, prompt, self.prompt.answer(self.task, label), system)
+        return Example(sample, prompt, self.answer(sample.label), system)
+
+    def answer(self, label: str) -> str:
+        """The answer that names a label."""
+        return self.prompt.answer(self.task, label.capitalize() if self.capitalised else label)
 
     @property
     def identity(self) -> list[Any]:
@@ -81,6 +84,17 @@ def wording_of(recipe: Recipe, task: Task, split: str, *, training: bool = False
     form = None if entry is None else (recipe.model.toolkit, entry.train if training else entry.infer)
     with _named_by(recipe):
         return wording_from(task, split, template_name(recipe), form)
+
+
+def label_answers(recipe: Recipe, task: Task) -> dict[str, list[str]]:
+    """A task's labels, and how each is answered, in the order of its list: as in training, where there was one.
+
+    Raises:
+        InputError: the template does not exist or is none.
+    """
+    trained = recipe.train is not None
+    wording = wording_of(recipe, task, "train" if trained else recipe.inference.split, training=trained)
+    return {"labels": list(task.labels), "answers": [wording.answer(label) for label in task.labels]}
 
 
 @contextmanager

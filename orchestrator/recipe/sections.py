@@ -115,6 +115,16 @@ class Inference(Section):
     max_new_tokens: int = Field(32, ge=1, description="longest answer, in tokens")
     temperature: float = Field(0.0, ge=0, description="0 is greedy, higher samples")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus sampling: share of the probability mass kept")
+    answers: Literal["free", "labels"] = Field(
+        "free",
+        description="free: what the model says; labels: of the task's labels the most probable one, with the "
+        "probability of each",
+    )
+    label_score: Literal["sum", "mean"] = Field(
+        "sum",
+        description="what of a label's tokens makes it the most probable one: the sum of their log-probabilities, or "
+        "their mean, which favours long labels; of `answers: labels`",
+    )
     precision: Precision = Field("bf16", description="number format of the weights in inference")
     max_cost: float | None = Field(
         None, gt=0, description="of a hosted model: a stage stops before it costs more, in USD, by `model.prices`"
@@ -128,6 +138,12 @@ class Inference(Section):
         if self.top_p != 1 and self.temperature == 0:
             message = f"`inference.top_p` {self.top_p:g} has no effect at temperature 0 (greedy)"
             raise refuse("top_p", message, "set a temperature above 0, or remove top_p")
+        if self.answers == "labels" and self.temperature > 0:
+            message = "`inference.answers: labels` draws nothing: of all labels the most probable one is the answer"
+            raise refuse("temperature", message, "remove the temperature, or set answers: free")
+        if self.answers == "free" and self.label_score != "sum":
+            message = f"`inference.label_score: {self.label_score}` has no effect on answers that are free"
+            raise refuse("label_score", message, "set answers: labels, or remove label_score")
         return self
 
 

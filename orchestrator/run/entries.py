@@ -16,6 +16,7 @@ from orchestrator.plan.plan import Stage
 from orchestrator.plan.record import read
 from orchestrator.plan.times import times
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.scores.confidence import Confidence
 from orchestrator.scores.metrics import Scores
 
 SCORES = "scores.json"
@@ -107,6 +108,7 @@ class Entry(BaseModel):
         utterances: `signature.utterances_digest` of what was scored.
         prompt: `signature.prompt_label` of what was asked; ``None`` where that is not known.
         stages: behind it.
+        confidence: where answers came with probabilities.
     """
 
     row: Scoring
@@ -116,6 +118,7 @@ class Entry(BaseModel):
     utterances: str
     prompt: str | None = None
     stages: Provenance
+    confidence: Confidence | None = None
 
 
 _ENTRIES = TypeAdapter(list[Entry])

@@ -114,7 +114,8 @@ def _labelled(stage: Path, recipe: Recipe, notes: list[str]) -> Iterator[dict[st
             if ident not in gone:
                 given = found[ident] if ident in unasked else {"error": not_asked(ident, too_long)}
                 yield {"task": name, "id": sample.id, "label": sample.label, "answer": given.get("text")} | {
-                    "error": given.get("error")
+                    "error": given.get("error"),
+                    **({"logprobs": given["logprobs"]} if "logprobs" in given else {}),
                 }
     if left:
         message = f"{len(left):,} answers, the first to {min(left)}, are to samples that the {split} data does not have"

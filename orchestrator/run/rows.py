@@ -10,7 +10,7 @@ from orchestrator.benchmark.task import Task
 from orchestrator.plan.plan import Job, Plan
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.run.entries import Entry, read_entries
-from orchestrator.scores import metrics
+from orchestrator.scores import confidence, metrics
 from orchestrator.scores.results import MAJORITY, ResultsRow, overall_row
 from orchestrator.scores.settings import settings
 from orchestrator.scores.signature import decoding, prompt_label, signature
@@ -53,11 +53,15 @@ def results_of(found: Sequence[Scored]) -> list[ResultsRow]:
         "dimension": f"{len(rows)} tasks",
     }
     sizes = [one.task.sizes.get(split) or one.entry.scores.n for one in found]
+    if sure := confidence.overall([one.entry.confidence for one in found], sizes):
+        known |= sure.as_row()
     return [*rows, overall_row(rows, metrics.overall([one.entry.scores for one in found], sizes), **known)]
 
 
 def _row(one: Scored) -> ResultsRow:
     scores = {**one.entry.scores.as_row(), MAJORITY: one.entry.scores.majority}
+    if one.entry.confidence:
+        scores |= one.entry.confidence.as_row()
     told = {**_measured(one.plan, one.task, one.entry), **_set(one.job.recipe)}
     return {**told, **scores, **one.entry.row.model_dump(), "recipe_sha256": one.plan.recipe.digest}
 

@@ -19,8 +19,8 @@ SUFFIX = ".answers.jsonl.gz"
 LEVEL = 6  # of compression, as the program gzip has it
 
 
-class AnswerRow(TypedDict):
-    """A sample's answer.
+class _Given(TypedDict):
+    """What every row has.
 
     Attributes:
         recipe: the name of the run's recipe.
@@ -43,7 +43,18 @@ class AnswerRow(TypedDict):
     error: str | None
 
 
-FIELDS = tuple(AnswerRow.__annotations__)
+class AnswerRow(_Given, total=False):
+    """A sample's answer.
+
+    Attributes:
+        logprobs: by label, what labels were compared by: where answers are the most probable one
+            (`inference.answers: labels`) the log-probability of each, or its mean over tokens.
+    """
+
+    logprobs: dict[str, float]
+
+
+FIELDS = tuple(_Given.__annotations__)
 
 
 def answers_path(results: Path) -> Path:

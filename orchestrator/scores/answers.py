@@ -9,8 +9,8 @@ a missing value ("None", "nan", "NA"); here these are ordinary texts, and every 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 PARSER_VERSION = "mmla-1"
 
@@ -63,6 +63,7 @@ class Parser:
             (label.lower(), re.compile(rf"(?<!\w){re.escape(label.lower())}(?!\w)").search, Answer(label, "label"))
             for label in labels
         ]
+        self._chosen = {answer.label: answer for _, _, answer in self._known}
 
     def parse(self, text: str | None) -> Answer:
         """The answer in a model's text; ``None``: the model gave none. No text raises an error."""
@@ -77,3 +78,12 @@ class Parser:
                     return MULTI
                 found = answer
         return EMPTY if found is UNKNOWN and not text.strip() else found
+
+    def read(self, prediction: Mapping[str, Any]) -> Answer:
+        """The answer of a line of predictions: the label that was chosen (`inference.answers`), or what its text says.
+
+        A label that was chosen counts as it is, also where its text names another one, too (``sad`` in ``very sad``).
+        """
+        label = prediction.get("label")
+        chosen = self._chosen.get(label) if isinstance(label, str) else None
+        return chosen or self.parse(prediction.get("text"))

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from orchestrator.benchmark.task import Task, tasks
 from orchestrator.data.forms import ALIASES
 from orchestrator.errors import InputError, Problem, capped, short
-from orchestrator.scores.answers import Parser
+from orchestrator.scores import confidence
+from orchestrator.scores.answers import Answer, Parser
 from orchestrator.scores.columns import Chosen, answer_of, choose, label_names, label_of
 from orchestrator.scores.groups import by_recipe, of_task
 from orchestrator.scores.metrics import Scores, overall, score
@@ -31,6 +32,7 @@ class Scored(NamedTuple):
         columns: those that were read of it.
         report: label by label; ``None`` for the overall score.
         origin: of a run's own answers.
+        confidence: where answers came with probabilities.
     """
 
     row: ResultsRow
@@ -40,6 +42,7 @@ class Scored(NamedTuple):
     columns: Chosen | None = None
     report: Report | None = None
     origin: Origin | None = None
+    confidence: confidence.Confidence | None = None
 
 
 def score_file(
@@ -99,15 +102,37 @@ def _score(
         problems = [Problem(f"no label in column `{columns.label}`", f"{records.path}:{line}") for line in blank]
         raise InputError(capped(problems, str(records.path)))
     texts = _texts(records, columns.answer)
-    parser = Parser(task.labels)
-    answers = [parser.parse(text) for text in texts]
+    known = _label_scores(task, records, texts)
+    answers = _answers(task, texts, known)
     scores = score(truth, answers, task.labels)
     notes = _notes(task, records, truth) + _odd_rows(task, records, split)
     if len(texts) >= ENOUGH and texts == [str(value) for value in records.values(columns.label)]:
         notes.append(f"the answers in column `{columns.answer}` are those in `{columns.label}`, word for word")
     notes += oddities(truth, answers, texts)
+    given = [(label, one) for label, one in zip(truth, known, strict=True) if one]
+    sure = confidence.confidence(*zip(*given, strict=True)) if given else None
     row = dict.fromkeys(COLUMNS) | {"task": task.name, "dimension": task.dimension} | scores.as_row()
-    return Scored(row, scores, notes, records.path, columns, Report.of(truth, answers, task.labels), records.origin)
+    row |= sure.as_row() if sure else {}
+    report = Report.of(truth, answers, task.labels)
+    return Scored(row, scores, notes, records.path, columns, report, records.origin, sure)
+
+
+def _label_scores(task: Task, records: Records, texts: Sequence[str | None]) -> list[dict[str, float] | None]:
+    """What labels were compared by, in the column `logprobs` of a run's answers; of none, where an answer lacks it."""
+    column = records.column("logprobs")
+    none: list[dict[str, float] | None] = [None] * len(texts)
+    if column is None:
+        return none
+    found = [confidence.scores_of(value, task.labels) for value in records.values(column)]
+    whole = all(text is None or one is not None for text, one in zip(texts, found, strict=True))
+    return found if whole else none
+
+
+def _answers(task: Task, texts: Sequence[str | None], known: Sequence[Mapping[str, float] | None]) -> list[Answer]:
+    """What the texts say; where labels were compared, the one that was the most probable."""
+    parser = Parser(task.labels)
+    said = [confidence.most_probable(one) if one else None for one in known]
+    return [parser.read({"text": text, "label": label}) for text, label in zip(texts, said, strict=True)]
 
 
 def _texts(records: Records, column: str) -> list[str | None]:
@@ -173,7 +198,9 @@ def _overall(group: Sequence[Scored], split: str, known: Mapping[str, Task]) -> 
         named = one.origin.tasks if one.origin else known
         sizes.append(named[one.row["task"]].sizes.get(one.origin.split if one.origin else split) or one.scores.n)
     scores = overall([one.scores for one in group], sizes)
-    row = overall_row([one.row for one in group], scores, dimension=f"{len(group)} tasks")
+    sure = confidence.overall([one.confidence for one in group], sizes)
+    more = sure.as_row() if sure else {}
+    row = overall_row([one.row for one in group], scores, dimension=f"{len(group)} tasks", **more)
     return [Scored(row, scores, [])]
 
 

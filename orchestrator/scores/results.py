@@ -11,6 +11,7 @@ from typing import Any
 
 from orchestrator.errors import InputError, Problem, listed
 from orchestrator.machine.files import text_of_cell, write_csv
+from orchestrator.scores.confidence import COLUMNS as CONFIDENCE
 from orchestrator.scores.metrics import COLUMNS as SCORES
 from orchestrator.scores.metrics import Scores
 
@@ -68,11 +69,17 @@ COLUMNS: dict[str, str] = {
     "aborted_seconds": "wall time of attempts at both of which nothing was kept",
     "settings": "what of the recipe is not at its default, as JSON by dotted key; without names and places",
     "too_long": "how many samples were left out as longer than train.max_length, by split, e.g. train=2,test=1",
+    "log_loss": "mean of -ln p(true label), in nats; this and the next three only where answers are the most probable "
+    "label (inference.answers), without samples that have no answer",
+    "brier": "Brier score: squared differences of the labels' probabilities to the truth, summed over labels; 0 to 2",
+    "ece": "expected calibration error in 15 bins of equal width: how far confidence is from accuracy",
+    "aurc": "area under the risk-coverage curve: the share of wrong answers among the most confident, averaged over "
+    "how many these are",
 }
 FIRST = tuple(COLUMNS)[: tuple(COLUMNS).index("majority")]  # those that the files of all versions have
 INTEGERS = frozenset({"n", "frames", "seed", "gpus", "batch_size", "lora_rank", "train_rows"})
 SECONDS = ("train_seconds", "infer_seconds", "startup_seconds", "aborted_seconds")
-FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES}) - INTEGERS
+FLOATS = frozenset({"params_b", "majority", "learning_rate", "epochs", *SECONDS, *SCORES, *CONFIDENCE}) - INTEGERS
 NUMBERS = INTEGERS | FLOATS
 _FORM = "`run` writes it in UTF-8 with commas; spreadsheets may save it otherwise"
 MAJORITY = "majority"

@@ -62,8 +62,10 @@ def prompt_digest(recipe: Recipe, task: Task) -> str:
 
 
 def decoding(recipe: Recipe) -> str:
-    """How answers were decoded, e.g. ``greedy,max=32`` or ``t=0.6,p=0.9,max=32``."""
+    """How answers were decoded, e.g. ``greedy,max=32``, ``t=0.6,p=0.9,max=32`` or ``labels,sum``."""
     inference = recipe.inference
+    if inference.answers == "labels":
+        return f"labels,{inference.label_score}"
     how = "greedy" if inference.temperature == 0 else f"t={inference.temperature:g},p={inference.top_p:g}"
     return f"{how},max={inference.max_new_tokens}"
 

@@ -13,5 +13,6 @@ class LocalEngine(Programs):
 
     starts: Mapping[str, str] = {"infer": "infer"}
     history = False
+    scores_labels = True
     generator = "transformers"  # see `Engine.generator`
     weights_problems = staticmethod(weights_problems)  # see `Engine.weights_problems`

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +38,28 @@ def test_commands(data: Path, tmp_path: Path) -> None:
     again = command_of(plan, job.stage("infer"), "cpu")
     assert again is not None
     assert "output/checkpoint-9" in again.files["config.json"]
+
+
+def test_a_runner_is_told_the_labels(data: Path) -> None:
+    def config(*overrides: str) -> dict[str, Any]:
+        plan = demo_plan(data, *overrides)
+        command = command_of(plan, plan.jobs[0].stage("infer"), "cpu")
+        assert command is not None
+        return dict(json.loads(command.files["config.json"]))
+
+    assert "labels" not in config()
+    told = config("inference.answers=labels")
+    labels = ["statement", "question", "command", "apology"]
+    assert told["labels"] == {"demo": {"labels": labels, "answers": [f"dialogue act: {label}" for label in labels]}}
+    assert told["label_score"] == "sum"
+    assert config("inference.answers=labels", "inference.label_score=mean")["label_score"] == "mean"
+
+
+def test_labels_need_no_length(data: Path) -> None:
+    """No token is generated, so that how many may be changes nothing; of free answers it does."""
+    long = "inference.max_new_tokens=9"
+    assert keys(demo_plan(data, "inference.answers=labels")) == keys(demo_plan(data, "inference.answers=labels", long))
+    assert keys(demo_plan(data))["infer"] != keys(demo_plan(data, long))["infer"]
 
 
 @pytest.mark.parametrize("toolkit", toolkit_names())

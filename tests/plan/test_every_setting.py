@@ -61,6 +61,8 @@ CHANGES: dict[str, tuple[str, set[str], tuple[str, ...]]] = {
     "inference.max_new_tokens": ("4", ANSWERS, ()),
     "inference.temperature": ("0.5", ANSWERS, ()),
     "inference.top_p": ("0.5", ANSWERS, ("inference.temperature=1",)),
+    "inference.answers": ("labels", ANSWERS, ()),
+    "inference.label_score": ("mean", ANSWERS, ("inference.answers=labels",)),
     "inference.precision": ("fp16", ANSWERS | {"merge"}, ()),
     "video.frames": ("3", TRAINING, VIDEO),
     "video.max_pixels": ("999", TRAINING, VIDEO),

@@ -108,6 +108,7 @@ def test_how_much_leaks_by_text_is_said(tmp_path: Path) -> None:
         ("llava_video_7b", "prompt.history=[[hello, hi]]", "prompt.history: the runner of llava_next"),
         ("videollama2_7b", "prompt.history=[[hello, hi]]", "prompt.history: the runner of videollama2"),
         ("qwen2_7b", "prompt.history=[[hello, hi]]", ""),
+        ("videollama2_7b", "inference.answers=labels", ""),
         ("llava_video_7b", "prompt.train_system=x", "prompt.system: LLaVA-NeXT trains with"),
         ("videollama2_7b", "prompt.train_system=Answer.", "prompt.system: VideoLLaMA2's training data"),
         ("qwen2_7b", "model.attention=flash_attention_2", "model.attention: flash_attention_2 needs"),

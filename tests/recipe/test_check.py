@@ -65,6 +65,12 @@ BAD: list[tuple[str, str]] = [
      "choose a model of type MLLM, or `modality: text`"),
     ("inference: {top_p: 0.9}", "4:20: `inference.top_p` 0.9 has no effect at temperature 0 (greedy)\n    "
      "set a temperature above 0, or remove top_p"),
+    ("inference: {answers: labels, temperature: 0.6}", "4:43: `inference.answers: labels` draws nothing: of all labels "
+     "the most probable one is the answer\n    remove the temperature, or set answers: free"),
+    ("inference: {label_score: mean}", "4:26: `inference.label_score: mean` has no effect on answers that are free\n"
+     "    set answers: labels, or remove label_score"),
+    ("inference: {answers: label}", "4:22: `inference.answers` must be one of free, labels, not the text 'label'\n    "
+     "did you mean `labels`?"),
     ("inference: {max_cost: 3}", "4:23: `inference.max_cost` is for hosted models: `Tiny-Qwen2` runs on GPUs of yours\n"
      "    remove it; a hosted model says `gpus: 0`"),
     ("inference: {max_requests: 0}", "4:27: `inference.max_requests` must be at least 1, not 0"),

@@ -90,3 +90,14 @@ def test_equals_the_naive_rule(labels: list[str], text: str) -> None:
     answer = Parser(labels).parse(text)
     assert answer.scored_as == naive(text, labels)
     assert (answer.label is not None) == (answer.outcome == "label")
+
+
+def test_a_label_that_was_chosen_counts_as_it_is() -> None:
+    """A text may name others, too; what a file says may be no label of the task."""
+    read = Parser(["sad", "very sad"]).read
+    assert read({"text": "emotion: very sad", "label": "very sad"}) == Answer("very sad", "label")
+    assert read({"text": "emotion: very sad"}) == Answer(None, "multi")
+    assert read({"text": "emotion: sad", "label": "glad"}) == Answer("sad", "label")
+    assert read({"text": "emotion: sad", "label": None}) == Answer("sad", "label")
+    assert read({"text": "emotion: sad", "label": ["sad"]}) == Answer("sad", "label")
+    assert read({"error": "no video"}) == Answer(None, "error")

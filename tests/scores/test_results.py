@@ -26,7 +26,8 @@ ORDER = (
     "recall, wf1, wp, f1_labels, acc_ci_low, acc_ci_high, unknown, multi, empty, error, prompt, decoding, frames, "
     "seed, checkpoint, train_seconds, infer_seconds, gpus, signature, recipe_sha256, git_commit, toolkit_version, "
     "created_at, bad_videos, majority, dtype, engine, learning_rate, epochs, batch_size, lora_rank, train_rows, "
-    "startup_seconds, aborted_seconds, settings, too_long"
+    "startup_seconds, aborted_seconds, settings, too_long, "
+    "log_loss, brier, ece, aurc"
 )
 
 

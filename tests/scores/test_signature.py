@@ -31,6 +31,10 @@ def test_equal_signatures_are_equal_questions(tmp_path: Path) -> None:
     assert signed("video.max_pixels=1600") != first
     assert signed("resources.env.DECORD_NUM_THREADS=9") != first
     assert signed("data.columns={text: id}") != first
+    labels = "inference.answers=labels"
+    assert "|decoding:greedy,max=32|" in first
+    assert "|decoding:labels,sum|" in signed(labels)
+    assert "|decoding:labels,mean|" in signed(labels, "inference.label_score=mean")
     table(root, "Demo", "test", ("b", "It is.", "statement"), ("a", "Is it?", "question"))
     assert signed() == first, "the order of the rows is no matter"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.inside import loop
+from tests.toolkits import inside_labels
 from tests.toolkits.inside import module
 
 FOLDER = Path(sys.argv[1])
@@ -81,10 +82,11 @@ def compare_with_training(runner: Any, answerer: Any) -> None:
         types = answerer._token_types(ids)
         rope = answerer.model.model.get_rope_index
         places, _ = rope(ids, mm_token_type_ids=types, video_grid_thw=mine.media["video_grid_thw"])
-        prompt = len(mine.ids)
+        prompt, label = len(mine.ids), answerer.answer_ids("emotion: joy")
         report.append(
             {
                 "ids": trained["input_ids"][0, :prompt].tolist() == mine.ids,
+                "label": trained["input_ids"][0, prompt : prompt + len(label)].tolist() == label,
                 "answer": tools["tokenizer"].decode(trained["input_ids"][0, prompt:]),
                 "pixels": torch.equal(trained["pixel_values_videos"], mine.media["pixel_values_videos"]),
                 "positions": torch.equal(trained["position_ids"][1:, :, :prompt], places),
@@ -100,3 +102,4 @@ def main() -> None:
     make_adapter()
     runner = module("llamafactory", "infer")
     compare_with_training(runner, answer_all(runner))
+    inside_labels.report_all("llamafactory", FOLDER)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from tests.toolkits import inside_labels
 from tests.toolkits.inside import module
 
 
@@ -29,7 +30,7 @@ def same() -> None:
         force_sample=True, video_fps=1, add_time_instruction=False, image_processor=answerer.processor,
     )  # fmt: skip
     trained = LazySupervisedDataset("train.json", answerer.tokenizer, options)
-    report = []
+    report, label = [], answerer.answer_ids("dialogue act: question")
     for place, line in enumerate(Path("requests.jsonl").read_text().splitlines()):
         row, mine = trained._get_item(place), answerer.encode(json.loads(line))
         ids, text = row["input_ids"].tolist(), mine.frames is None
@@ -40,12 +41,14 @@ def same() -> None:
         report.append(
             {
                 "ids": ids[: len(mine.ids)] == mine.ids,
+                "label": ids[len(mine.ids) :][: len(label)] == label,
                 "rest": answerer.tokenizer.decode(ids[len(mine.ids) :]),
                 "frames": torch.equal(row["image"][0][0], frames),
                 "counted": embeds.shape[1] == len(mine.ids) - 1 + counted,
             }
         )
     Path("report.json").write_text(json.dumps(report))
+    inside_labels.report_all("llava_next", Path())
 
 
 def missing() -> None:

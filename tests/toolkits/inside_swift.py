@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.inside import loop
+from tests.toolkits import inside_labels
 from tests.toolkits.inside import module
 
 FOLDER = Path(sys.argv[1])
@@ -60,12 +61,14 @@ def compare_with_training(answerer: Any) -> None:
         trained = template.encode(dict(row))
         template.set_mode("transformers")
         prompt = len(mine["input_ids"])
+        label = answerer.answer_ids("emotion: joy")
         media = [name for name in ("pixel_values_videos", "video_grid_thw") if name in trained]
         same = all(torch.equal(trained[name], mine[name]) for name in media)
         grid = mine["video_grid_thw"].tolist() if "video_grid_thw" in mine else None
         report.append(
             {
                 "ids": trained["input_ids"][:prompt] == mine["input_ids"],
+                "label": trained["input_ids"][prompt : prompt + len(label)] == label,
                 "learnt": tokenizer.decode([label for label in trained["labels"] if label != -100]),
                 "asked": tokenizer.decode(mine["input_ids"]),
                 "media": same,
@@ -98,5 +101,6 @@ def main() -> None:
     os.chdir(FOLDER)
     runner = module("swift", "infer")
     compare_with_training(answer_all(runner))
+    inside_labels.report_all("swift", FOLDER)
     try_patches()
     parse_all()  # last: it sets environment variables

@@ -18,6 +18,7 @@ import transformers
 from videollama2 import train as training
 
 from orchestrator.inside import loop
+from tests.toolkits import inside_labels
 from tests.toolkits.inside import module
 
 FOLDER = Path(sys.argv[1])
@@ -73,6 +74,7 @@ def compare_with_training(answerer: Any) -> list[dict[str, Any]]:
         report.append(
             {
                 "ids": row["input_ids"][:prompt].tolist() == mine.ids,
+                "label": row["input_ids"][prompt:].tolist() == answerer.answer_ids("emotion: joy"),
                 "untaught": bool((row["labels"][:prompt] == -100).all()),
                 "answer": answerer.tokenizer.decode(row["labels"][prompt:]),
                 "frames": torch.equal(row["video"], mine.frames) if "video" in row else mine.frames is None,
@@ -87,5 +89,6 @@ def main() -> None:
     runner = module("videollama2", "infer")
     runner.Model(json.loads((FOLDER / "merge.json").read_text())).merge_into(str(FOLDER / "merged"))
     answerer, ends = answer_all(runner)
+    inside_labels.report_all("videollama2", FOLDER)
     report = {"flags": flags, "ends": ends, "training": compare_with_training(answerer)}
     (FOLDER / "report.json").write_text(json.dumps(report))

@@ -16,6 +16,7 @@ from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 from tests.media import write_video
 from tests.running import write_jsonl
 from tests.toolkits.inside import HERE, argv_of, program
+from tests.toolkits.labels import check_job, write_job
 
 pytestmark = pytest.mark.toolkit
 
@@ -146,6 +147,11 @@ def done(llamafactory_env: Environment, tmp_path_factory: pytest.TempPathFactory
     write_jsonl(folder / "drawn2.jsonl", [{"id": "r2", "text": "kept", "finish_reason": "stop", "seconds": 0.1}])
     for name, config in runs.items():
         (folder / f"{name}.config.json").write_text(json.dumps(config))
+    asked = [request(f"r{number}", " ".join(WORDS[: 1 + number % 14])) for number in range(24)]
+    shown = [row for row in watched if row["id"].startswith("clip") or row["id"] == "unseen"]
+    alone = runs["lora"] | {"max_length": None}
+    write_job(folder / "text.labels.json", alone, asked)
+    write_job(folder / "video.labels.json", runs["video"], shown, label_score="mean")
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env |= {"HF_DATASETS_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     argv = argv_of(llamafactory_env.python, HERE / "inside_llamafactory.py", folder)
@@ -210,10 +216,16 @@ def test_inference_sees_what_training_saw(done: Path) -> None:
     for sample in json.loads((done / "training.report.json").read_text()):
         assert sample["ids"], "prompt tokens"
         assert sample["answer"].startswith("emotion: joy")
+        assert sample["label"], "labels are scored in the tokens of training"
         assert sample["pixels"], "frames"
         assert sample["positions"], "three-dimensional positions"
         assert not sample["text_positions"], "a video's positions are not those of text"
         assert sample["grid"][0][0] == 2  # four frames, two by two; a clip of three repeats its last
+
+
+def test_the_answer_is_the_most_probable_label(done: Path) -> None:
+    check_job(done / "text.labels.json", 24)
+    check_job(done / "video.labels.json", 6)
 
 
 def test_as_a_program(done: Path, llamafactory_env: Environment, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from tests.running import answers, stage_folder, write_jsonl
 from tests.shared import ROOT, needs_compiler
 from tests.toolkits.all_clips import DATA, check_run, write_all
 from tests.toolkits.inside import HERE, argv_of, program
+from tests.toolkits.labels import check_job, write_job
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
 PROGRAM = HERE / "inside_llava_next.py"
@@ -369,6 +370,8 @@ def test_inference_sees_what_training_saw(environment: Environment, tiny: Path, 
     with (tmp_path / "train.json").open("w") as file:
         trainer("llava_next").write_examples(examples, file, "video")
     (tmp_path / "config.json").write_text(json.dumps(config_of(tiny)))
+    shown = [row | {"id": f"{row['id']}/{at}"} for row in asked for at in range(6)]
+    write_job(tmp_path / "all.labels.json", config_of(tiny), shown)
     argv = argv_of(environment.python, PROGRAM, "same")
     done = subprocess.run(
         argv, cwd=tmp_path, env=os.environ | ENV | {"HF_HOME": str(tiny)}, capture_output=True, text=True
@@ -377,8 +380,10 @@ def test_inference_sees_what_training_saw(environment: Environment, tiny: Path, 
     for sample in json.loads((tmp_path / "report.json").read_text()):
         assert sample["ids"], "prompt tokens"
         assert sample["rest"] == "dialogue act: question<|im_end|>\n"
+        assert sample["label"], "labels are scored in the tokens of training"
         assert sample["frames"], "the same frames"
         assert sample["counted"], "the token budget counts what the model makes"
+    check_job(tmp_path / "all.labels.json", 24)
 
 
 @pytest.mark.long

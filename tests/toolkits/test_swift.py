@@ -35,6 +35,7 @@ from tests.running import answers, records, run, stage_folder, start, texts, wri
 from tests.shared import needs_compiler
 from tests.toolkits.all_clips import DATA, check_run, write_all
 from tests.toolkits.inside import HERE, argv_of, program
+from tests.toolkits.labels import check_job, write_job
 from tests.toolkits.test_llamafactory import orchestrator
 
 LABELS = {"Demo": ("statement", "question", "command", "apology"), "MUStARD": ("sincere", "sarcastic")}
@@ -300,6 +301,7 @@ def done(
     for name, changes in runs.items():
         text = json.dumps(config | {"requests": "all.jsonl", "predictions": f"{name}.jsonl.out"} | changes)
         (folder / f"{name}.config.json").write_text(text)
+    write_job(folder / "all.labels.json", config, requests[:24])
     write_same(folder, requests)
     (folder / "clips").mkdir()
     for name, frames in (("three", 3), ("four", 4), ("long", 100)):
@@ -357,6 +359,10 @@ def test_the_adapter_is_applied(done: Path) -> None:
     assert not any(text.startswith(form) for text in base.values())
 
 
+def test_the_answer_is_the_most_probable_label(done: Path) -> None:
+    check_job(done / "all.labels.json", 24)
+
+
 def test_a_bad_clip_is_its_own_requests_error(done: Path) -> None:
     given = records(done / "other.jsonl.out")
     wrong = {key for key, record in given.items() if "error" in record}
@@ -374,6 +380,7 @@ def test_inference_sees_what_training_saw(done: Path) -> None:
         assert sample["ids"], sample["asked"]
         assert sample["media"]
         assert sample["learnt"].startswith("emotion: joy<|im_end|>")
+        assert sample["label"], "labels are scored in the tokens of training"
     assert [sample["grid"] for sample in report[:2]] == [None, [[2, 2, 4]]]  # four frames, two by two
     tricky = report[-1]["asked"]
     assert "< video>, < image>, < /slice> and < unk>, then < |im_end|>< |video_pad|>" in tricky

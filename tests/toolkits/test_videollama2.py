@@ -30,6 +30,7 @@ from tests.running import records, run, stage_folder, start, texts, write_jsonl
 from tests.shared import ROOT, needs_compiler
 from tests.toolkits.all_clips import DATA, check_run, write_all
 from tests.toolkits.inside import HERE, argv_of, program
+from tests.toolkits.labels import check_job, write_job
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.usefixtures("environment")]
 LABELS = {"Demo": ("statement", "question", "command", "apology"), "MUStARD": ("sincere", "sarcastic")}
@@ -294,6 +295,8 @@ def inside(environment: Environment, weights: Path, trained: Path, clips: dict[s
         own = {"requests": str(folder / "requests.jsonl"), "predictions": str(folder / f"{name}.jsonl")}
         (folder / f"{name}.config.json").write_text(json.dumps(config | own | changes))
     (folder / "merge.json").write_text(json.dumps(config))
+    asked_first = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()[:24]]
+    write_job(folder / "all.labels.json", config, asked_first)
     planned = [sys.executable, "-m", "orchestrator", "plan", "recipes/videollama2_7b_sft.yaml", "--json"]
     (plan,) = json.loads(subprocess.run(planned, cwd=ROOT, check=True, capture_output=True).stdout)
     published = next(stage for stage in plan["jobs"][0]["stages"] if stage["stage"] == "train")
@@ -337,6 +340,10 @@ def test_the_adapter_is_applied(inside: Path, trained: Path) -> None:
     assert texts(inside / "merged.jsonl") == batches
 
 
+def test_the_answer_is_the_most_probable_label(inside: Path) -> None:
+    check_job(inside / "all.labels.json", 24)
+
+
 def test_a_damaged_adapter_is_refused(inside: Path) -> None:
     ends = json.loads((inside / "report.json").read_text())["ends"]
     assert "14 adapter weights for a model that takes 28" in ends.pop("damaged")
@@ -359,6 +366,7 @@ def test_inference_sees_what_training_saw(inside: Path) -> None:
         assert row["frames"], "frames"
         assert row["untaught"], "the prompt is no part of the loss"
         assert row["answer"] == "emotion: joy</s>"
+        assert row["label"], "labels are scored in the tokens of training"
 
 
 def test_the_toolkits_parser_takes_our_flags(inside: Path) -> None:

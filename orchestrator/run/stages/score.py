@@ -26,6 +26,7 @@ from orchestrator.run.stages.context import AGAIN, Context
 from orchestrator.scores import metrics
 from orchestrator.scores.answer_file import AnswerRow
 from orchestrator.scores.answers import Parser
+from orchestrator.scores.confidence import Confidence, confidence, scores_of
 from orchestrator.scores.oddities import oddities
 from orchestrator.scores.signature import utterances_digest
 
@@ -57,6 +58,7 @@ def score(context: Context, stage: Stage) -> ScoreOutputs:
         entry = Entry(
             row=row,
             scores=found.scores,
+            confidence=found.confidence,
             notes=found.notes,
             replaces=replaced,
             utterances=utterances_digest(samples),
@@ -110,12 +112,13 @@ def _need_asked(
 class Scored(NamedTuple):
     """What came of scoring a task's answers; ``notes``: what is odd about them.
 
-    ``seconds``: what these took, of all processes together.
+    ``seconds``: what these took, of all processes together. ``confidence``: where they came with probabilities.
     """
 
     scores: metrics.Scores
     seconds: float
     notes: list[str]
+    confidence: Confidence | None = None
 
 
 def score_task(
@@ -145,23 +148,33 @@ def score_task(
         name = f"{task.name}/{sample.id}"
         given = predictions.get(name) or {"error": not_asked(name, too_long)}
         text = given.get("text")
-        answer = parser.parse(text)
+        answer = parser.read(given)
         parsed.append(answer)
         texts.append(text)
         seconds += given.get("seconds", 0.0)
-        table.append(
-            {
-                "recipe": recipe,
-                "task": task.name,
-                "id": sample.id,
-                "label": sample.label,
-                "answer": text,
-                "parsed": answer.label,
-                "outcome": answer.outcome,
-                "error": given.get("error"),
-            }
-        )
+        row: AnswerRow = {
+            "recipe": recipe,
+            "task": task.name,
+            "id": sample.id,
+            "label": sample.label,
+            "answer": text,
+            "parsed": answer.label,
+            "outcome": answer.outcome,
+            "error": given.get("error"),
+        }
+        if known := scores_of(given.get("logprobs"), task.labels):
+            row["logprobs"] = known
+        table.append(row)
     write_table(folder, task.name, table)
     truth = [sample.label for sample in samples]
     scores = metrics.score(truth, parsed, task.labels)
-    return Scored(scores, seconds, oddities(truth, parsed, texts))
+    return Scored(scores, seconds, oddities(truth, parsed, texts), _confidence(table))
+
+
+def _confidence(table: Sequence[AnswerRow]) -> Confidence | None:
+    """That of the answers that there are, if all of them came with probabilities."""
+    answered = [row for row in table if row["error"] is None]
+    known = [row["logprobs"] for row in answered if "logprobs" in row]
+    if not known or len(known) < len(answered):
+        return None
+    return confidence([row["label"] for row in answered], known)

@@ -29,7 +29,8 @@ IN_COLUMNS = {
     "method": "method", "seed": "seed", "train.learning_rate": "learning_rate", "train.epochs": "epochs",
     "train.batch_size": "batch_size", "train.lora.rank": "lora_rank", "inference.precision": "dtype",
     "inference.engine": "engine", "inference.temperature": "decoding", "inference.top_p": "decoding",
-    "inference.max_new_tokens": "decoding", "prompt.template": "prompt", "prompt.system": "prompt",
+    "inference.max_new_tokens": "decoding", "inference.answers": "decoding", "inference.label_score": "decoding",
+    "prompt.template": "prompt", "prompt.system": "prompt",
     "video.frames": "frames", "video.max_pixels": "frames",
 }  # fmt: skip
 DEFAULT, NOT_KNOWN, NOTHING = "default", "?", "-"

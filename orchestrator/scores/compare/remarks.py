@@ -17,7 +17,14 @@ MOST = 12  # names in a sentence
 
 def remarks(comparison: Comparison) -> list[str]:
     """The sentences, the most important first."""
-    return [*_odd(comparison), *_tasks(comparison), *_columns(comparison), *_seeds(comparison), *_methods(comparison)]
+    return [
+        *_odd(comparison),
+        *_ways(comparison),
+        *_tasks(comparison),
+        *_columns(comparison),
+        *_seeds(comparison),
+        *_methods(comparison),
+    ]
 
 
 def _odd(comparison: Comparison) -> Iterator[str]:
@@ -25,6 +32,16 @@ def _odd(comparison: Comparison) -> Iterator[str]:
         yield "! marks what is not comparable, and was compared because of --anyway."
     for one in comparison.odd:
         yield f"! {one.problem.message}."
+
+
+def _ways(comparison: Comparison) -> Iterator[str]:
+    """That some answers were chosen among the labels, and others not."""
+    rows = [row for column in comparison.columns for run in column.runs for row in run.rows.values()]
+    if len({str(row["decoding"] or "").startswith("labels") for row in rows}) > 1:
+        yield (
+            "Some runs took the most probable label as the answer (inference.answers: labels), where others said what "
+            "they liked: a difference between these is also one between ways to answer."
+        )
 
 
 def _tasks(comparison: Comparison) -> Iterator[str]:

@@ -172,6 +172,18 @@ def test_tasks_that_not_all_have(tmp_path: Path) -> None:
     assert "Not all runs have UR-FUNNY. Overall is over the 2 tasks that all have." in remarks(found)
 
 
+def test_two_ways_to_answer_are_told(tmp_path: Path) -> None:
+    ways = {"a": "greedy,max=32", "b": "labels,sum", "c": "labels,sum"}
+    paths = {name: write_run(tmp_path, name, {"MOSI": LOW}, decoding=way) for name, way in ways.items()}
+
+    def said(*names: str) -> list[str]:
+        found = compare(read(*map(paths.__getitem__, names))[0], tasks(), Options())
+        return [line for line in remarks(found) if "inference.answers: labels" in line]
+
+    assert len(said("a", "b")) == 1
+    assert said("b", "c") == []
+
+
 def test_nothing_in_common(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no task in common") as told:
         compared(tmp_path, {"a": {"UR-FUNNY": LOW}, "b": {"MUStARD": LOW}})

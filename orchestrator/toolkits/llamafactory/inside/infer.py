@@ -17,6 +17,7 @@ from typing import Any
 
 from orchestrator.inside import loop
 from orchestrator.inside.answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
+from orchestrator.inside.label_answers import to_its_end
 from orchestrator.toolkits.llamafactory.inside.utterance import neutralise
 
 # any clip is sampled at this rate at least, so that the number of frames alone decides
@@ -128,6 +129,12 @@ class LlamaFactoryAnswerer(LocalAnswerer):
             raise ValueError(
                 f"{video}: its header announces more frames than can be decoded ({expected} of {found} tokens)"
             )
+
+    def answer_ids(self, text: str) -> list[int]:
+        """See `LocalAnswerer.answer_ids`."""
+        turns = [{"role": "user", "content": ""}, {"role": "assistant", "content": text}]
+        _, ids = self.template.encode_oneturn(self.tokenizer, turns)
+        return to_its_end(ids, self.stops, self.tokenizer.eos_token_id)
 
     def generate(self, encoded: Sequence[Encoded], seed: int) -> list[loop.Answer]:
         """See `LocalAnswerer.generate`."""

@@ -19,6 +19,7 @@ from typing import Any
 
 from orchestrator.inside import loop
 from orchestrator.inside.answerer import PRECISIONS, LocalAnswerer, decoding, own_ends
+from orchestrator.inside.label_answers import behind, to_its_end
 from orchestrator.toolkits.llava_next.inside import model as shared
 
 PROJECTOR = "non_lora_trainables.bin"
@@ -35,6 +36,8 @@ class Encoded:
 
 class LlavaNextAnswerer(LocalAnswerer):
     """A model with its adapter; see `loop.Answerer`."""
+
+    reads_embeddings = True  # it looks for pictures among ids
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
@@ -160,6 +163,12 @@ class LlavaNextAnswerer(LocalAnswerer):
             )  # decord's time and place in its source
             raise ValueError(f"{video} cannot be decoded ({reason[:200]})") from None
         return self.processor.preprocess(pictures, return_tensors="pt")["pixel_values"]
+
+    def answer_ids(self, text: str) -> list[int]:
+        """See `LocalAnswerer.answer_ids`."""
+        before = "<|im_start|>assistant\n"
+        prompt, whole = (self.tokenizer(part).input_ids for part in (before, f"{before}{text}<|im_end|>"))
+        return to_its_end(behind(prompt, whole), self.stops, self.tokenizer.eos_token_id)
 
     def generate(self, encoded: Sequence[Encoded], seed: int) -> list[loop.Answer]:
         """See `LocalAnswerer.generate`."""

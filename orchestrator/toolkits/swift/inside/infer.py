@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.inside import answerer, loop
+from orchestrator.inside import answerer, label_answers, loop
 from orchestrator.toolkits.swift.inside import patches
 from orchestrator.toolkits.swift.inside.utterance import neutralise
 
@@ -92,6 +92,9 @@ class SwiftAnswerer(answerer.LocalAnswerer):
         adapter = config.get("adapter")
         self.engine = Engine(model, template=template, adapters=[str(Path(adapter).resolve())] if adapter else [])
         self.template = template
+        model = self.engine.model
+        model = model.get_base_model() if hasattr(model, "get_base_model") else model
+        self.model = getattr(model, "llm", model)  # MiniCPM-V gives its pictures to the language model in it
         template.model = self.engine.model  # some templates look at the model's configuration
         for weight in self.engine.model.parameters():  # an adapter is loaded in fp32
             if weight.is_floating_point() and weight.dtype != dtype:
@@ -122,6 +125,21 @@ class SwiftAnswerer(answerer.LocalAnswerer):
             InferRequest(**conversation(request)), return_template_inputs=True
         )
         return encoded
+
+    def answer_ids(self, text: str) -> list[int]:
+        """See `LocalAnswerer.answer_ids`."""
+        turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": text}]
+        prompt = self.template.encode({"messages": turns[:1]})["input_ids"]
+        self.template.set_mode("train")
+        try:
+            whole = self.template.encode({"messages": turns})["input_ids"]
+        finally:
+            self.template.set_mode("transformers")
+        ends = self.engine.generation_config.eos_token_id
+        stops = set(ends if isinstance(ends, list) else [ends])
+        return label_answers.to_its_end(
+            label_answers.behind(prompt, whole), stops, self.template.tokenizer.eos_token_id
+        )
 
     def generate(self, encoded: Sequence[dict[str, Any]], seed: int) -> list[loop.Answer]:
         """What swift's engine answers to a batch; see `LocalAnswerer.generate`."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from orchestrator.inside import loop
 from orchestrator.inside.answerer import LocalAnswerer, decoding, own_ends
+from orchestrator.inside.label_answers import behind, to_its_end
 from orchestrator.toolkits.videollama2.inside.model import Model
 from orchestrator.toolkits.videollama2.inside.utterance import neutralise
 
@@ -42,13 +43,15 @@ class Encoded:
 class VideoLlama2Answerer(LocalAnswerer):
     """A model that answers; see `loop.Answerer`."""
 
+    reads_embeddings = True  # it looks for pictures among ids
+
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         loaded = Model(config)
         self.model, self.tokenizer, self.processor = loaded.model, loaded.tokenizer, loaded.processor
         end = self.tokenizer.eos_token_id
         self.stops = own_ends(self.model) | {end}
-        self.model.generation_config = decoding(config, self.stops, end)
+        self.model.generation_config = decoding(self.config, self.stops, end)
 
     def length(self, request: loop.Request) -> int:
         """Bytes of the prompt: close enough to tokens to batch by; every video has the same number of tokens."""
@@ -79,6 +82,21 @@ class VideoLlama2Answerer(LocalAnswerer):
             count = int(self.config["frames"])
             frames = process_video(video, self.processor, aspect_ratio=ASPECT_RATIO, num_frames=count)
         return Encoded(ids, frames)
+
+    def answer_ids(self, text: str) -> list[int]:
+        """See `LocalAnswerer.answer_ids`."""
+        from videollama2.mm_utils import tokenizer_multimodal_token
+
+        turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": text}]
+        prompt, whole = (
+            tokenizer_multimodal_token(
+                self.tokenizer.apply_chat_template(some, tokenize=False, add_generation_prompt=open_end),
+                self.tokenizer,
+                None,
+            )
+            for some, open_end in ((turns[:1], True), (turns, False))
+        )
+        return to_its_end(behind(prompt, whole), self.stops, self.tokenizer.eos_token_id)
 
     def _embed(self, encoded: Sequence[Encoded]) -> list[Any]:
         """Per request its embeddings (tokens, hidden size), a video's features in the place of its token."""
