@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 FIRST = ("n", "acc", "95% CI", "majority", "f1")
 THEN = ("wf1", "unknown", "multi", "empty", "error")  # where there is room, else in a table below
-NUMBERS = (*FIRST, *THEN)
+SURE = ("ece", "aurc")  # where any answers came with probabilities
+NUMBERS = (*FIRST, *THEN, *SURE)
 GAP = 2  # cells between the columns of `table`
 Cells = dict[str, str]
 
@@ -69,6 +70,8 @@ def result_line(row: ResultsRow) -> str:
 def _lines(rows: Sequence[ResultsRow], width: int | None) -> Iterator[Line]:
     several = len({row.get("recipe") for row in rows}) > 1
     cells = [({"recipe": str(row.get("recipe") or "")} if several else {}) | _cells(row) for row in rows]
+    if not any(one[name] for one in cells for name in SURE):
+        cells = [{name: text for name, text in one.items() if name not in SURE} for one in cells]
     parts = _parts(cells, width)
     for number, part in enumerate(parts):
         if number:
@@ -78,7 +81,7 @@ def _lines(rows: Sequence[ResultsRow], width: int | None) -> Iterator[Line]:
         yield from (Line(line, row, "acc" in part) for line, row in zip(text[1:], rows, strict=True))
     for row, one in zip(rows, cells, strict=True) if not parts else ():
         yield Line(" ".join(value for name, value in one.items() if name not in NUMBERS), row)
-        for line in _listed([f"{name} {one[name]}" for name in NUMBERS if one[name]], max(width or 1, 1)):
+        for line in _listed([f"{name} {one[name]}" for name in NUMBERS if one.get(name)], max(width or 1, 1)):
             yield Line(line, row, f"acc {one['acc']}" in line)
 
 
@@ -90,7 +93,8 @@ def _parts(rows: Sequence[Cells], width: int | None) -> list[list[str]]:
         wide = [max(cells_of(name), *(cells_of(row[name]) for row in rows)) for name in names]
         return width is None or sum(wide) + GAP * (len(names) - 1) <= width
 
-    one, two = [[*heads, *NUMBERS]], [[*heads, *FIRST], [*heads, *THEN]]
+    then = [name for name in (*THEN, *SURE) if name in rows[0]]
+    one, two = [[*heads, *FIRST, *then]], [[*heads, *FIRST], [*heads, *then]]
     return one if all(map(fits, one)) else two if all(map(fits, two)) else []
 
 
@@ -112,4 +116,4 @@ def _cells(row: ResultsRow) -> Cells:
     low, high = number("acc_ci_low"), number("acc_ci_high")
     cells = {"task": row["task"], "n": str(row.get("n") or ""), "acc": number("acc")}
     cells |= {"95% CI": f"{low}-{high}" if low and high else "", "majority": number(MAJORITY)}
-    return cells | {name: number(name) for name in ("f1", *THEN)}
+    return cells | {name: number(name) for name in ("f1", *THEN, *SURE)}

@@ -23,6 +23,7 @@ KINDS = {
     "twelve tasks": [*(row(f"AnnoMi-therapist{n}", 2610, majority=48.12) for n in range(12)), row("overall", 61016)],
     "a long name": [row("a_task_with_a_very_long_name_that_somebody_gave_it_once", majority=1.0), row("MELD")],
     "wide characters": [row("中文情感任务"), row("MELD", **SURE), row("overall", 61016, **SURE)],
+    "with probabilities": [row("MELD", ece=4.25, aurc=31.5), row("MOSI"), row("overall", ece=4.75, aurc=30.25)],
     "two recipes": [row("MELD", recipe="r_lr1e-5"), row("MELD", recipe="r_lr5e-5")],
 }
 
@@ -105,6 +106,8 @@ def test_a_result_as_it_comes() -> None:
 
 
 def test_all_numbers_are_columns() -> None:
-    assert set(results_table([ROWS[0]]).splitlines()[0].replace("95% CI", "95%CI").split()) == {
+    sure = ROWS[0] | {"ece": 4.25, "aurc": 31.5}
+    assert results_table([ROWS[0]]).splitlines()[0].split()[-1] == "error", "no columns that would be empty"
+    assert set(results_table([sure]).splitlines()[0].replace("95% CI", "95%CI").split()) == {
         "task", *(name.replace(" ", "") for name in NUMBERS)
     }  # fmt: skip

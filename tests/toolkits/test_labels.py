@@ -19,7 +19,7 @@ from tests.toolkits.inside import HERE, argv_of
 from tests.toolkits.labels import LABELS, check_job, write_job
 
 pytestmark = [pytest.mark.toolkit, pytest.mark.long]
-MANY, CLIPS, BATCH = int(os.environ.get("N", "500")), 48, 6
+MANY, CLIPS, BATCH = 500, 48, 6
 WORDS = ("the", "coach", "asks", "what", "you", "would", "like", "to", "change", "and", "waits", "for", "an", "answer")
 ENV = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
 COMMON: dict[str, Any] = {

@@ -370,7 +370,7 @@ def test_inference_sees_what_training_saw(environment: Environment, tiny: Path, 
     with (tmp_path / "train.json").open("w") as file:
         trainer("llava_next").write_examples(examples, file, "video")
     (tmp_path / "config.json").write_text(json.dumps(config_of(tiny)))
-    shown = [row | {"id": f"{row['id']}/{at}"} for row in asked for at in range(6)]
+    shown = [*asked[:3], *(request(f"text {at}", "What is said? " * (1 + at % 7)) for at in range(21))]
     write_job(tmp_path / "all.labels.json", config_of(tiny), shown)
     argv = argv_of(environment.python, PROGRAM, "same")
     done = subprocess.run(

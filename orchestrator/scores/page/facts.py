@@ -10,6 +10,7 @@ from typing import Any
 
 from orchestrator.scores.compare.agreement import differing
 from orchestrator.scores.compare.runs import Run
+from orchestrator.scores.confidence import COLUMNS
 from orchestrator.scores.results import ResultsRow
 
 RATES = ("unknown", "multi", "empty", "error")
@@ -42,6 +43,31 @@ def quality(runs: Sequence[Run]) -> list[Quality]:
         worst = max(sums, key=lambda task: sums[task], default=None)
         found.append(Quality(run.name, rates, (worst, sums[worst]) if worst and sums[worst] else None))
     return found
+
+
+@dataclass(frozen=True)
+class Sure:
+    """How far the probabilities of a run's answers to a task can be trusted, see `scores.confidence.Confidence`.
+
+    ``ece`` and ``aurc`` in percent; ``None``: the CSV does not say.
+    """
+
+    run: str
+    task: str
+    log_loss: float | None
+    brier: float | None
+    ece: float | None
+    aurc: float | None
+
+
+def confidences(runs: Sequence[Run]) -> list[Sure]:
+    """Those of the runs and tasks whose answers came with probabilities."""
+    return [
+        Sure(run.name, task, *(row.get(name) for name in COLUMNS))
+        for run in runs
+        for task, row in run.rows.items()
+        if any(row.get(name) is not None for name in COLUMNS)
+    ]
 
 
 @dataclass(frozen=True)

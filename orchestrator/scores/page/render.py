@@ -50,7 +50,8 @@ def page(content: Content) -> str:
     values: dict[str, Any] = {
         "title": options.title, "parts": content.parts, "runs": runs, "notes": notes, "policy": policy,
         "script": Markup(script), "style": Markup(style), "data": Markup(_embedded(data)),
-        "quality": facts.quality(runs), "costs": facts.costs(runs), "origins": facts.origins(runs),
+        "quality": facts.quality(runs), "sure": facts.confidences(runs), "costs": facts.costs(runs),
+        "origins": facts.origins(runs),
         "rates": facts.RATES, "metrics": METRICS, "about": COLUMNS, "has_samples": bool(packed),
         "has_texts": bool(options.shown), "sources": list(dict.fromkeys(value.source for value in published())),
         "summary": _summary(runs, tasks),

@@ -25,6 +25,14 @@ def test_quality_is_over_all_samples(tmp_path: Path) -> None:
     assert one.worst == ("MELD", 75)
 
 
+def test_confidence_where_answers_have_it(tmp_path: Path) -> None:
+    assert facts.confidences([run_of(tmp_path)]) == []
+    known = {"log_loss": 0.7, "brier": 0.5, "ece": 12.5, "aurc": 30.0}
+    found = facts.confidences([run_of(tmp_path), run_of(tmp_path, "two", **known)])
+    assert [(one.run, one.task) for one in found] == [("two", "MELD"), ("two", "MOSI")]
+    assert vars(found[0]) == {"run": "two", "task": "MELD"} | known
+
+
 @pytest.mark.parametrize(("method", "times"), [("sft", 2), ("it", 1)])
 def test_cost_counts_shared_work_once(tmp_path: Path, method: str, times: int) -> None:
     seconds = {"train_seconds": 3600.0, "infer_seconds": 360.0, "startup_seconds": 60.0, "aborted_seconds": 30.0}
