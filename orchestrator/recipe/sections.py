@@ -122,8 +122,8 @@ class Inference(Section):
     )
     label_score: Literal["sum", "mean"] = Field(
         "sum",
-        description="what of a label's tokens makes it the most probable one: the sum of their log-probabilities, or "
-        "their mean, which favours long labels; of `answers: labels`",
+        description="of `answers: labels`: what labels are compared by, the sum of their tokens' log-probabilities or "
+        "the mean",
     )
     precision: Precision = Field("bf16", description="number format of the weights in inference")
     max_cost: float | None = Field(

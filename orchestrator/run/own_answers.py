@@ -22,6 +22,7 @@ from orchestrator.run.skipped import not_asked
 from orchestrator.scores.records import Origin, Record, Records, read_records
 
 COLUMNS = ("task", "id", "label", "answer", "error")
+SURE = "logprobs"  # where answers came with probabilities
 
 
 def read(path: Path) -> Records:
@@ -51,7 +52,8 @@ def read(path: Path) -> Records:
         raise InputError("no answers yet", str(path), "the run has not come so far: `status` says how far it is")
     known = tasks(Path(recipe.data.root))
     origin = Origin(recipe.name, f"the data in {recipe.data.root}", _split(stages[0], recipe), known, notes)
-    return Records(path, COLUMNS, rows, origin=origin)
+    more = [SURE] if any(SURE in row.fields for row in rows) else []
+    return Records(path, [*COLUMNS, *more], rows, origin=origin)
 
 
 def _run_of(path: Path) -> Path | None:
@@ -115,7 +117,7 @@ def _labelled(stage: Path, recipe: Recipe, notes: list[str]) -> Iterator[dict[st
                 given = found[ident] if ident in unasked else {"error": not_asked(ident, too_long)}
                 yield {"task": name, "id": sample.id, "label": sample.label, "answer": given.get("text")} | {
                     "error": given.get("error"),
-                    **({"logprobs": given["logprobs"]} if "logprobs" in given else {}),
+                    **({SURE: given[SURE]} if SURE in given else {}),
                 }
     if left:
         message = f"{len(left):,} answers, the first to {min(left)}, are to samples that the {split} data does not have"

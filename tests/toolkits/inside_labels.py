@@ -79,9 +79,10 @@ def one_by_one(answerer: Any, logits_of: Callable[..., Any], request: dict[str, 
 
 def report(toolkit: str, job: Path) -> None:
     """Do a job."""
-    from orchestrator.inside import loop
+    from orchestrator.inside import label_scores, loop
 
     given = json.loads(job.read_text())
+    label_scores.ROOM["cpu"] = given["room"]
     config, requests = given["config"], given["requests"]
     answerer = getattr(module(toolkit, "infer"), CLASSES[toolkit])(config)
     lines = []

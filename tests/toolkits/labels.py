@@ -22,12 +22,17 @@ TASKS = {
 TIE = 1e-4  # two labels that are nearer may be either
 
 
-def write_job(file: Path, config: dict[str, Any], requests: Sequence[dict[str, Any]], **more: Any) -> None:
-    """Write a job for `inside_labels.report`; the requests are of the three tasks by turns."""
+def write_job(
+    file: Path, config: dict[str, Any], requests: Sequence[dict[str, Any]], room: int = 256 << 20, **more: Any
+) -> None:
+    """Write a job for `inside_labels.report`; the requests are of the three tasks by turns.
+
+    ``room``: bytes for copies of the cache, see `label_scores.ROOM`.
+    """
     names = [*TASKS]
     asked = [request | {"task": names[at % len(names)]} for at, request in enumerate(requests)]
     config = config | {"labels": TASKS} | more
-    job = {"config": config, "requests": asked, "out": str(file.with_suffix(".out.json"))}
+    job = {"config": config, "requests": asked, "out": str(file.with_suffix(".out.json")), "room": room}
     file.write_text(json.dumps(job, ensure_ascii=False), encoding="utf-8")
 
 

@@ -151,7 +151,7 @@ def done(llamafactory_env: Environment, tmp_path_factory: pytest.TempPathFactory
     shown = [row for row in watched if row["id"].startswith("clip") or row["id"] == "unseen"]
     alone = runs["lora"] | {"max_length": None}
     write_job(folder / "text.labels.json", alone, asked)
-    write_job(folder / "video.labels.json", runs["video"], shown, label_score="mean")
+    write_job(folder / "video.labels.json", runs["video"], shown, room=1, label_score="mean")  # row by row
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env |= {"HF_DATASETS_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     argv = argv_of(llamafactory_env.python, HERE / "inside_llamafactory.py", folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,36 @@ def test_odd_answers_draw_a_note_in_every_run(place: Place, data: Path) -> None:
     note = "note: demo: all answers are the same text, `statement (0 seen)`"
     assert note in place.run()
     assert note in place.run()
+
+
+def sure_of(label: str, share: float) -> dict[str, Any]:
+    """A prediction that gives a label a probability, and the others alike what is left."""
+    rest = math.log((1 - share) / (len(MELD.labels) - 1))
+    scores = {one: math.log(share) if one == label else rest for one in MELD.labels}
+    return {"text": f"emotion: {label}", "label": label, "logprobs": scores}
+
+
+def test_probabilities_are_kept_and_scored(tmp_path: Path) -> None:
+    given = [sure_of("joy", 0.9), sure_of("fear", 0.6), {"error": "no video"}]
+    entry, table = scored(tmp_path, given)
+    assert entry.confidence is not None
+    assert entry.confidence.log_loss == pytest.approx(-(math.log(0.9) + math.log(0.4 / 6)) / 2)
+    assert entry.confidence.ece == pytest.approx((0.1 + 0.6) / 2)
+    assert entry.confidence.aurc == pytest.approx((0 + 1 / 2) / 2)
+    assert (entry.scores.n, entry.scores.error) == (3, 33.33), "without an answer it is wrong, not unsure"
+    assert [list(row.get("logprobs", {})) for row in table] == [list(MELD.labels)] * 2 + [[]]
+    (again,) = score_file(tmp_path / "MELD.answers.jsonl.gz", MELD)
+    assert again.scores == entry.scores
+    assert {name: again.row[name] for name in ("log_loss", "brier", "ece", "aurc")} == entry.confidence.as_row()
+
+
+@pytest.mark.parametrize(
+    "odd", [{"text": "joy"}, {"text": "joy", "logprobs": {"joy": -1}}, {"text": "joy", "logprobs": 3}]
+)
+def test_without_all_probabilities_there_are_no_such_scores(tmp_path: Path, odd: dict[str, Any]) -> None:
+    entry, table = scored(tmp_path, [sure_of("joy", 0.9), odd])
+    assert entry.confidence is None
+    assert "logprobs" not in table[1]
+    (again,) = score_file(tmp_path / "MELD.answers.jsonl.gz", MELD)
+    assert again.row["ece"] is None
+    assert again.scores == entry.scores

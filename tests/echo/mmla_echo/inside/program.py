@@ -116,12 +116,23 @@ class Model:
             self.counts.setdefault(word, Counter())[row["answer"]] += 1
 
     def answer(self, prompt: str) -> str:
+        score = self.scores(prompt)
+        return max(sorted(score), key=score.get)
+
+    def choose(self, prompt: str, labels: list[str], answers: list[str]) -> dict:
+        """The likeliest of a task's labels, as the runners say it."""
+        score = self.scores(prompt)
+        each = {label: round(score[answer] - 9, 6) for label, answer in zip(labels, answers, strict=True)}
+        label = max(each, key=each.get)
+        return {"text": answers[labels.index(label)], "label": label, "logprobs": each}
+
+    def scores(self, prompt: str) -> Counter:
         score = Counter({"statement": 0.0})
         for word in words(prompt):
             # a word says the more the fewer answers it goes with
             for answer, count in (known := self.counts.get(word, {})).items():
                 score[answer] += count / self.answers[answer] / len(known)
-        return max(sorted(score), key=score.get)
+        return score
 
 
 def init(config: dict) -> None:
@@ -176,7 +187,10 @@ def infer(config: dict) -> None:
             now = asked("infer", number, (journal, '{"id": "half a li'))
             failed += "error" in now
             text = f"{model.answer(request['prompt'])} ({model.seen} seen)"
-            answer = {"error": "as asked"} if "error" in now else {"text": text, "seconds": 0.5}
+            said = {"text": text}
+            if "labels" in config:
+                said = model.choose(request["prompt"], **config["labels"][request["task"]])
+            answer = {"error": "as asked"} if "error" in now else {**said, "seconds": 0.5}
             file.write(json.dumps({"id": request["id"], **answer}) + "\n")
             file.flush()
     # as the runners do: of one that is one of several, a single answer says nothing about the whole
