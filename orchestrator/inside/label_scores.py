@@ -82,7 +82,7 @@ def rows_of(model: Any, read: Reading) -> Rows:
     Raises:
         SystemExit: the model remembers what it read in a way that this cannot go on from.
     """
-    cache, mask = read.output.past_key_values, read.given["attention_mask"]
+    cache, mask = read.output.past_key_values, _mask(read.given)
     kinds = {type(part).__name__ for part in (cache, *getattr(cache, "layers", ()))}
     if kinds - KNOWN or any(hasattr(cache, name) for name in ("conv_states", "ssm_states")):
         raise SystemExit(
@@ -93,6 +93,19 @@ def rows_of(model: Any, read: Reading) -> Rows:
         raise RuntimeError("prompts must be padded on the left")
     places, axes = _next_places(model, read, mask)
     return Rows(cache, mask, places, read.output.logits[:, -1].float(), axes)
+
+
+def _mask(given: dict[str, Any]) -> Any:
+    """What counts of the prompts that were read; all of it, where nothing was said of it."""
+    import torch
+
+    mask = given.get("attention_mask")
+    if mask is not None and mask.dim() == 2:
+        return mask
+    if mask is not None:
+        raise RuntimeError(f"an attention mask of {mask.dim()} dimensions tells no padding")
+    first = next(given[name] for name in ("input_ids", "inputs_embeds") if given.get(name) is not None)
+    return torch.ones(first.shape[:2], dtype=torch.long, device=first.device)
 
 
 def _next_places(model: Any, read: Reading, mask: Any) -> tuple[Any, int]:
