@@ -13,6 +13,6 @@ class LocalEngine(Programs):
 
     starts: Mapping[str, str] = {"infer": "infer"}
     history = False
-    scores_labels = True
+    scores_labels = False
     generator = "transformers"  # see `Engine.generator`
     weights_problems = staticmethod(weights_problems)  # see `Engine.weights_problems`

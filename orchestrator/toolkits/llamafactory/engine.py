@@ -16,6 +16,7 @@ class Engine(LocalEngine):
     """LLaMA-Factory's loader, template and video code around ``generate``."""
 
     inside = Path(__file__).parent / "inside"
+    scores_labels = True
     unset = UNSET
     history = True
 

@@ -22,6 +22,7 @@ class Engine(LocalEngine):
     """LLaVA-NeXT's model, image processor and video code around ``generate``."""
 
     inside = Path(__file__).parent / "inside"
+    scores_labels = True
     weights_problems = staticmethod(weights_problems)
 
     def problems(self, recipe: Recipe) -> list[str]:

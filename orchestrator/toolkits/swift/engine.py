@@ -16,6 +16,7 @@ class Engine(LocalEngine):
     """ms-swift's own engine, behind our loop."""
 
     inside = Path(__file__).parent / "inside"
+    scores_labels = True
     unset = UNSET
     history = True
 

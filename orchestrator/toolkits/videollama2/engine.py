@@ -17,6 +17,7 @@ class Engine(LocalEngine):
     """VideoLLaMA2's model classes and video code around ``generate``."""
 
     inside = Path(__file__).parent / "inside"
+    scores_labels = True
     unset = UNSET
     weights_problems = staticmethod(weights_problems)
 

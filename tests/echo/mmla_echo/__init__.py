@@ -30,6 +30,7 @@ class Engine(LocalEngine):
     inside = INSIDE
     starts = {"infer": "program"}  # noqa: RUF012
     generator = "echo"
+    scores_labels = True
 
     def problems(self, recipe: Recipe) -> list[str]:
         return []
