@@ -49,11 +49,11 @@ def swift(answerer: Any, encoded: Any, ids: list[int]) -> Any:
 def llava_next(answerer: Any, encoded: Any, ids: list[int]) -> Any:
     import torch
 
-    model, frames = answerer.model, encoded.frames
-    kind = "text" if frames is None else "video"
-    picture = torch.zeros(1, 3, 384, 384) if frames is None else frames
-    whole = torch.tensor([[*encoded.ids, *ids]])
-    embeds = model.prepare_inputs_labels_for_multimodal(whole, None, None, None, None, [picture], [kind])[4]
+    model, whole = answerer.model, torch.tensor([[*encoded.ids, *ids]])
+    embeds = model.get_input_embeddings()(whole) if encoded.frames is None else None
+    if embeds is None:
+        prepare = model.prepare_inputs_labels_for_multimodal
+        embeds = prepare(whole, None, None, None, None, [encoded.frames], ["video"])[4]
     return model(inputs_embeds=embeds, use_cache=False).logits
 
 
