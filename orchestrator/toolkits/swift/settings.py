@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
-from orchestrator.checked_yaml.files import load
 from orchestrator.environments.environment import Environment
 from orchestrator.inside.sound import RATE
 from orchestrator.machine.files import read_json
@@ -78,21 +76,9 @@ def _own_code(recipe: Recipe) -> str:
     return f"models of type {kind} bring Python code of their own" if kind in REMOTE_CODE else ""
 
 
-@cache
-def own_frames() -> tuple[str, ...]:
-    """Model types whose frames swift chooses itself."""
-    return load(HERE / "own_frames.yaml", tuple[str, ...], "a file of model types")
-
-
 def _video_problems(recipe: Recipe) -> list[str]:
     """Frames that the model's family cannot take, or that leave no room for the words."""
-    kind, frames, family = model_type(recipe)["model_type"] or "", recipe.video.frames, family_of(recipe, HERE)
-    found = []
-    if kind in own_frames():
-        found.append(
-            f"ms-swift gives models of type {kind} other frames than video.frames asks for: use a toolkit that gives "
-            "those (docs/families.md), another family, or data.modality: text"
-        )
+    frames, family, found = recipe.video.frames, family_of(recipe, HERE), []
     if family and family.frames == 2 and frames % 2:
         found.append(f"video.frames is {frames}, but Qwen-VL takes frames in pairs: give an even number")
     return found + length_problems(recipe, family)
