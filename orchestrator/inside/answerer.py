@@ -66,7 +66,7 @@ class LocalAnswerer:
         self._coming: dict[str, Future[Any]] = {}
         self.clock = Clock()
         # those of this batch and of the next
-        reading.remember(2 * max(int(config["batch_size"]), 8))
+        reading.remember(2 * max(int(config.get("batch_size", 0)), 8))
 
     def spent(self) -> dict[str, float]:
         """Seconds since this was asked last, see `clock`."""

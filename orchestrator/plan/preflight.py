@@ -85,7 +85,7 @@ def _settings(survey: Survey) -> Iterator[Problem | Note]:
     elif recipe.model.thinking == ON and recipe.train:
         learnt = "the answers that are trained on hold no thoughts, so the model learns to end its thought at once"
         yield Note(f"model.thinking: on: {learnt}; docs/thinking.md")
-    if recipe.inference.answers == "labels" and not plan.engine.scores_labels:
+    if recipe.inference.answers == "labels" and not getattr(plan.engine, "scores_labels", False):
         message = f"inference.answers: {recipe.model.toolkit} does not say how probable each label is"
         yield survey.problem(message, "set it to free")
     if plan.merge and not (recipe.train and recipe.train.finetuning == "lora"):

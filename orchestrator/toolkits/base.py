@@ -132,7 +132,6 @@ class Engine(Part, Protocol):
     """Answers requests with a model and its checkpoints."""
 
     history: bool  # whether it can give turns before the question (`prompt.history`)
-    scores_labels: bool  # whether it can say how probable each label is (`inference.answers: labels`)
     generator: str  # the program that generates the answers, as the results name it
 
     def infer(self, recipe: Recipe, config: Mapping[str, Any]) -> Command:

@@ -13,6 +13,5 @@ class LocalEngine(Programs):
 
     starts: Mapping[str, str] = {"infer": "infer"}
     history = False
-    scores_labels = False
     generator = "transformers"  # see `Engine.generator`
     weights_problems = staticmethod(weights_problems)  # see `Engine.weights_problems`

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from orchestrator.benchmark.model import models
 from orchestrator.benchmark.task import benchmark_tasks
 from orchestrator.plan.make import make_plan
 from orchestrator.plan.plan import Job, Plan
@@ -74,11 +75,11 @@ class Result(NamedTuple):
 
 def benchmark(lengths: Lengths) -> list[Steps]:
     """The jobs of the benchmark's recipes, in the order in which `run recipes/*.yaml` has them."""
-    found = []
+    found, published = [], {model.name for model in models().values() if model.benchmark}
     for file in sorted(RECIPES.glob("*.yaml")):
         recipe = load_recipe(file)
-        # others are for demos and tests, or for a first comparison
-        if recipe.tasks == tuple(benchmark_tasks("mmla")) and not recipe.model.init:
+        # others are of newer models, for demos and tests, or for a first comparison
+        if recipe.model.name in published and recipe.tasks == tuple(benchmark_tasks("mmla")):
             plan = make_plan(recipe, Path("runs"))
             found += [lengths.steps(plan, job) for job in plan.jobs]
     return found

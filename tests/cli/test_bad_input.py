@@ -146,7 +146,7 @@ CASES = [
     Case("GPUs chosen in a recipe", ("the GPUs are not chosen in a recipe",),
          "resources: {env: {CUDA_VISIBLE_DEVICES: '3'}}\n"),
     Case("an option that counts samples otherwise", ("train.extra.packing",), "train: {extra: {packing: true}}\n"),
-    Case("frames that leave no room", ("are up to 1542 tokens", "train.max_length is 512"),
+    Case("frames that leave no room", ("are up to 1536 tokens", "train.max_length is 512"),
          VIDEO + "video: {frames: 16}\n", with_video(None)),
     Case("merge without an adapter", ("--merge merges a LoRA adapter",), arguments=("--merge",)),
     Case("runs folder that cannot be made", ("cannot be written", "--runs-dir"), arguments=("--runs-dir", "/proc/no")),

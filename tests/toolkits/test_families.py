@@ -36,7 +36,7 @@ def sees(toolkit: str, templates: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("toolkit", "template"),
     [
-        *sees("llamafactory", "qwen2_vl qwen3_vl_nothink qwen3_vl qwen3_5 intern_vl gemma4 qwen2_omni minicpm_v"),
+        *sees("llamafactory", "qwen2_vl qwen3_vl_nothink qwen3_vl qwen3_5 intern_vl gemma4 qwen2_omni"),
         *sees("swift", "minicpmv2_6 qwen2_5_vl qwen2_5_vl/qwen2_5_vl qwen2_vl/qwen2_vl qwen3_vl internvl_chat"),
         *sees("llava_next", "qwen_1_5"),
     ],

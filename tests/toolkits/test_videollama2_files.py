@@ -316,8 +316,10 @@ def test_only_the_newest_two_keep_the_optimizers_states(tmp_path: Path, monkeypa
 def test_convert_says_what_the_release_says(tmp_path: Path) -> None:
     """Same utterances, videos, prompts and answers as the released VideoLLaMA2 file."""
     out = tmp_path / "train.json"
-    clips = "/data/MMLA/MUStARD/video"
-    convert_split(Conversion("MUStARD", "videollama2", "train", "video", "mmla", MMLA / "text", clips), str(out))
+    clips, prompt = "/data/MMLA/MUStARD/video", "mmla/video+audio.j2"  # which says what was released
+    convert_split(
+        Conversion("MUStARD", "videollama2", "train", "video", "mmla", MMLA / "text", clips, prompt), str(out)
+    )
     ours = json.loads(out.read_text())
     theirs = json.loads((MMLA / "released" / "videollama2_MUStARD_train.json").read_text())
     assert len(ours) == len(theirs)

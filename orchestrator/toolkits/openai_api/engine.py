@@ -28,7 +28,6 @@ class Engine(Programs):
     starts: Mapping[str, str] = {"infer": "infer"}
     unset = UNSET
     history = True
-    scores_labels = False
     generator = "chat completions"
 
     def problems(self, recipe: Recipe) -> list[str]:
