@@ -24,13 +24,8 @@ CLASSES = {
 
 
 def llamafactory(answerer: Any, encoded: Any, ids: list[int]) -> Any:
-    import torch
-
-    whole = torch.tensor([[*encoded.ids, *ids]])
-    inputs = {"input_ids": whole, **answerer._media([encoded])}
-    if "video_grid_thw" in inputs:
-        inputs["mm_token_type_ids"] = answerer._token_types(whole)
-    return answerer.model(**inputs, use_cache=False).logits
+    whole = answerer.batch([type(encoded)([*encoded.ids, *ids], encoded.media)])
+    return answerer.model(**whole, use_cache=False).logits
 
 
 def swift(answerer: Any, encoded: Any, ids: list[int]) -> Any:
