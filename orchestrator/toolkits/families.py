@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Sequence
-from typing import get_args
 
 from orchestrator.environments.environment import Environment
 from orchestrator.errors import did_you_mean
 from orchestrator.recipe.recipe import Recipe
-from orchestrator.recipe.sections import Modality
 
-TEXT, VIDEO, AUDIO = "text", "video", "audio"
+TEXT, AUDIO = "text", "audio"
 ELSEWHERE = "a model or toolkit that can (docs/models.md)"
 
 
@@ -36,13 +34,13 @@ def family_problems(
         able: what `model.template` may say of families that take videos.
     """
     offers = environment.offers
-    if offers is None or VIDEO not in media_of(recipe):
+    if offers is None or not recipe.shows_video:
         return []
     takers = [name for name in templates if name in offers.video]
     if not takers:
         message = f"{environment.release} shows no video to models of the {family}"
         near = _near(family, able)
-        heard = AUDIO in get_args(Modality) and not offers.audio_only().isdisjoint(templates)
+        heard = not offers.audio_only().isdisjoint(templates)
         hint = f"{near} Else take {ELSEWHERE}" if near else f"take {ELSEWHERE}"
         return [_refusal(recipe, message, hint, [AUDIO, TEXT] if heard else [TEXT])]
     lacking = [[module for module in offers.video_lacks.get(name, ()) if not environment.installed.has(module)]

@@ -13,34 +13,20 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from orchestrator.inside import loop
 from tests.toolkits.as_trained import compare
 from tests.toolkits.families.build import make
+from tests.toolkits.families.inside import answers
 from tests.toolkits.inside import module
 
 FOLDER = Path(sys.argv[1])
-
-
-def answers(runner: Any, config: dict[str, Any], size: int) -> tuple[Any, dict[str, Any]]:
-    """The loaded model, and what it answers in batches of some size."""
-    made: list[Any] = []
-    path = FOLDER / f"{Path(config['model']).name}.{size}.jsonl"
-
-    def load() -> Any:
-        made.append(runner.LlamaFactoryAnswerer(config))
-        return made[0]
-
-    loop.run(config | {"batch_size": size, "predictions": str(path)}, load)
-    said = [json.loads(line) for line in path.read_text().splitlines()]
-    return made[0], {one["id"]: one.get("text", one.get("error")) for one in said}
 
 
 def report(runner: Any, name: str, family: dict[str, Any]) -> dict[str, Any]:
     """Of one family."""
     make(family, FOLDER / name, FOLDER / "corpus.jsonl")
     config = json.loads((FOLDER / f"{name}.config.json").read_text())
-    answerer, together = answers(runner, config, 4)
-    _, alone = answers(runner, config, 1)
+    answerer, together = answers(runner.LlamaFactoryAnswerer, config, 4, FOLDER)
+    _, alone = answers(runner.LlamaFactoryAnswerer, config, 1, FOLDER)
     requests = [json.loads(line) for line in (FOLDER / f"{name}.same.jsonl").read_text().splitlines()]
     arguments = json.loads((FOLDER / f"{name}.train.json").read_text())
     measure = module("llamafactory", "lengths").load(config | {"as_trained": shown(arguments)}, training=True)

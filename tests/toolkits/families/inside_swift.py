@@ -15,8 +15,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from orchestrator.inside import loop
 from tests.toolkits.families.build import FIRST_SPECIAL, make
+from tests.toolkits.families.inside import answers
 from tests.toolkits.inside import module
 
 FOLDER = Path(sys.argv[1])
@@ -27,20 +27,6 @@ ASKED = re.compile(
 )
 ANY_MEDIUM = "Literal['image', 'video', 'audio']"
 LOADED_WHOLE = re.compile(r"load_video_hf|load_video_valley")
-
-
-def answers(runner: Any, config: dict[str, Any], size: int) -> tuple[Any, dict[str, Any]]:
-    """The loaded model, and what it answers in batches of some size."""
-    made: list[Any] = []
-    path = FOLDER / f"{Path(config['model']).name}.{size}.jsonl"
-
-    def load() -> Any:
-        made.append(runner.SwiftAnswerer(config))
-        return made[0]
-
-    loop.run(config | {"batch_size": size, "predictions": str(path)}, load)
-    said = [json.loads(line) for line in path.read_text().splitlines()]
-    return made[0], {one["id"]: one.get("text", one.get("error")) for one in said}
 
 
 def beside(answerer: Any, row: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
@@ -94,8 +80,8 @@ def report(runner: Any, name: str, family: dict[str, Any]) -> dict[str, Any]:
 
     make(family, FOLDER / name, FOLDER / "corpus.jsonl", FIRST_SPECIAL)
     config = json.loads((FOLDER / f"{name}.config.json").read_text())
-    answerer, together = answers(runner, config, 4)
-    _, alone = answers(runner, config, 1)
+    answerer, together = answers(runner.SwiftAnswerer, config, 4, FOLDER)
+    _, alone = answers(runner.SwiftAnswerer, config, 1, FOLDER)
     requests = [json.loads(line) for line in (FOLDER / f"{name}.same.jsonl").read_text().splitlines()]
     rows, _ = load_dataset([str(FOLDER / f"{name}.rows.jsonl")], strict=True)
     samples = [
