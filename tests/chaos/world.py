@@ -142,10 +142,10 @@ class World:
                               capture_output=True, env=env, check=False)  # fmt: skip
         return done.returncode, (done.stdout + done.stderr).decode("utf-8", "replace")
 
-    def start(self, kind: str = "", *more: object, cwd: Path = ROOT) -> subprocess.Popen[bytes]:
+    def start(self, kind: str = "", *more: object, cwd: Path = ROOT, slower: int = 1) -> subprocess.Popen[bytes]:
         """A run in a process of its own; a kind of stage can be slowed down where the toolkit is too fast."""
         slow = "infer" if kind == "select" else kind
-        do = f"slow:{slow}={self.kind.seconds}" if slow and self.kind.seconds else ""
+        do = f"slow:{slow}={self.kind.seconds * slower}" if slow and self.kind.seconds else ""
         argv = [sys.executable, "-P", "-m", self.kind.program, *self.argv(*more)]
         env = environment(do) | {"PYTHONPATH": str(ROOT)}
         with (self.folder / "said.txt").open("wb") as said:
@@ -153,9 +153,11 @@ class World:
                                     preexec_fn=listening())  # fmt: skip
 
     @contextlib.contextmanager
-    def running(self, kind: str, *more: object, cwd: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
+    def running(
+        self, kind: str, *more: object, cwd: Path = ROOT, slower: int = 1
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """A run in a process of its own that has come to a kind of stage; it is waited for, or killed on a fault."""
-        process = self.start(kind, *more, cwd=cwd)
+        process = self.start(kind, *more, cwd=cwd, slower=slower)
         try:
             wait_until(lambda: process.poll() is not None or self._reached(kind), 300)
             assert process.poll() is None, f"it ended before {kind}:\n{self.said}"
@@ -195,9 +197,9 @@ class World:
                 one.resume()
             self.code = process.wait(300)
 
-    def stop(self, kind: str) -> None:
+    def stop(self, kind: str, slower: int = 1) -> None:
         """A run that was stopped in a kind of stage."""
-        with self.running(kind) as process:
+        with self.running(kind, slower=slower) as process:
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 130, self.said
 
@@ -365,9 +367,9 @@ class Lab:
             shutil.rmtree(world.stage("infer"))
         else:
             self.at("done")  # the calm run is the first
-            for _ in range(3):  # on a busy machine the signal may come after the stage's end
+            for slower in (1, 10, 100):  # on a busy machine the signal may come after the stage's end
                 world = self.at("new" if state == "train" else "train")
-                world.stop(state)
+                world.stop(state, slower)
                 if world.state(state) != "done":
                     break
             else:
