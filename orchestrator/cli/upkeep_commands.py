@@ -132,8 +132,8 @@ def data_repair(
 ) -> None:
     """Write sound copies of the videos that some toolkit would not read as they are shown: the frames, evenly, upright.
 
-    A copy (H.264 in MP4, a constant rate, no sound) lies in a folder .repaired beside its original, which stays as it
-    is. Runs read the copy. Exit status 1 where a video is missing or damaged, which no copy can mend.
+    A copy (H.264 in MP4, a constant rate, with its sound) lies in a folder .repaired beside its original, which stays
+    as it is. Runs read the copy. Exit status 1 where a video is missing or damaged, which no copy can mend.
 
     Example: python -m orchestrator data repair --data-root ~/MMLA --task MELD
     """

@@ -35,7 +35,7 @@ def no_data(tasks: Sequence[Task], root: Path) -> Problem | None:
     if not lacking:
         return None
     where, hint = str(root), f"{_source(lacking, root)}name its folder: --set data.root=DIR (data check and convert: " \
-        "--data-root DIR), or the variable MMLA_DATA_ROOT"  # fmt: skip
+        f"--data-root DIR){_variable(root)}"  # fmt: skip
     try:
         names = sorted(name for name in os.listdir(root) if name[0] != ".")  # noqa: PTH208 (names)
     except OSError as error:
@@ -44,13 +44,21 @@ def no_data(tasks: Sequence[Task], root: Path) -> Problem | None:
         return Problem(f"the data folder {reason}{here}", where, hint)
     if elsewhere := _elsewhere(tasks, root, names):
         return Problem(f"no data for {_listed(lacking, everything=True)} in it, but in {elsewhere}", where,
-                       f"name that folder: --set data.root={elsewhere}, or the variable MMLA_DATA_ROOT")  # fmt: skip
+                       f"name that folder: --set data.root={elsewhere}{_variable(root)}")  # fmt: skip
     content = f"it holds {_shown(names)}" if names else "it is empty"
     if len(lacking) == len(tasks):
         return Problem(f"no data for {_listed(lacking, everything=True)} in the data folder: {content}", where, hint)
     causes = "; ".join(filter(None, (_cause(task, root, names) for task in lacking)))
     others = ", ".join(task.name for task in tasks if task not in lacking)
     return Problem(f"no data for {_listed(lacking)}, only for {others}", where, f"{causes}; {hint}" if causes else hint)
+
+
+def _variable(root: Path) -> str:
+    """What the environment's variable would do: nothing where it is set and another folder was named."""
+    given = os.environ.get("MMLA_DATA_ROOT")
+    if given and Path(given).expanduser() != root:
+        return f"; it counts before the variable MMLA_DATA_ROOT, which is {given}"
+    return ", or the variable MMLA_DATA_ROOT"
 
 
 def missing(task: Task, split: str, root: Path) -> Problem:

@@ -24,7 +24,10 @@ class Spellings:
         if folder not in self._folders:
             self._folders[folder] = {key(name): name for name in _names(folder)}
         names = self._folders[folder]
-        if found := names.get(key(name)):
+        found = names.get(key(name))
+        if found == name:
+            return f"it is a link to {_target(path)}, which is not there"
+        if found:
             return f"there is `{found}` in its folder: give that name in the data, or rename the file"
         if names:
             return ""
@@ -39,6 +42,13 @@ def key(name: str) -> str:
         name = name[: name.rindex(".")]
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return "-".join(part.lstrip("0") or "0" for part in re.findall(r"\d+|[^\W\d_]+", folded)) or name
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)  # noqa: PTH115 (any name)
+    except OSError:
+        return "another file"
 
 
 def _names(folder: str) -> list[str]:

@@ -22,8 +22,9 @@ from orchestrator.machine.locks import updating
 from orchestrator.machine.meter import Count
 from orchestrator.machine.optional import optional
 
-VERSION = 5  # of the cache: raised where what counts as sound changes
+VERSION = 6  # of the cache: raised where what counts as sound changes
 MEND = "delete it and run `data download` or `data check --videos` again, which unpack it from its archive, or mend it"
+READ = "make it readable (owner, mode), or see whether its disk is there, and run the command again"
 REPAIR = "`python -m orchestrator data repair` writes a copy beside it, which is then taken in its place"
 KEPT_EVERY = 500  # clips
 ROOT = "data.video_root says where the videos lie"
@@ -92,7 +93,7 @@ def check_videos(
             nonlocal done
             name = asked["clip"]
             if problem := unfinished(found):
-                findings[name] = Finding(Problem(problem, name, MEND))
+                findings[name] = Finding(Problem(problem, name, READ if found.get("failed") else MEND))
             else:
                 fresh[name] = (*states[name], found["damage"], ", ".join(found["reasons"]), found.get("sound"))
                 if cache is not None and not len(fresh) % KEPT_EVERY:

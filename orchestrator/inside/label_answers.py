@@ -6,12 +6,14 @@ says what is compared, the sum of an answer's log-probabilities or their mean. S
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 from orchestrator.inside import label_tree
 
 DIGITS = 6  # of what is kept; and so of what is compared
+LEAST = -1e6  # in place of minus infinity, which no JSON knows: a probability of 0 by far
 
 
 def behind(prompt: Sequence[int], whole: Sequence[int]) -> list[int]:
@@ -60,15 +62,19 @@ class LabelAnswers:
         self.sizes = [len(tokens) for tokens in ids]
         self.tree = label_tree.grow(ids)
 
-    def chosen(self, sums: Mapping[int, float], score: str) -> tuple[str, str, dict[str, Any]]:
+    def chosen(self, sums: Mapping[int, float], score: str) -> Union[tuple[str, str, dict[str, Any]], ValueError]:
         """The answer, as in `loop.Answer`: its text, ``stop``, and the label with what all of them were compared by.
+
+        An error where the model's numbers are none: weights that are damaged, or too large for their precision.
 
         Args:
             sums: by place in the list, the sum of the answer's log-probabilities.
             score: ``sum`` or ``mean``, which is the sum divided by the number of tokens.
         """
         each = [sums[place] / (size if score == "mean" else 1) for place, size in enumerate(self.sizes)]
-        each = [round(value, DIGITS) for value in each]
+        if any(math.isnan(value) or value == math.inf for value in each) or max(each) < LEAST:
+            return ValueError("the model's log-probabilities are no numbers: try another inference.precision")
+        each = [round(max(value, LEAST), DIGITS) for value in each]
         best = each.index(max(each))  # of equal ones the first in the task's list
         known = {"label": self.labels[best], "logprobs": dict(zip(self.labels, each, strict=True))}
         return self.texts[best], "stop", known

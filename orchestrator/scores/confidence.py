@@ -13,6 +13,7 @@ from typing import Any
 
 COLUMNS = ("log_loss", "brier", "ece", "aurc")
 BINS = 15  # of the calibration error, as in Guo et al. 2017
+DIGITS = 12  # by which confidences are equal: which bin and which place in the curve must not hang on rounding
 LEAST = 2.0**-52  # of a probability whose logarithm is taken, as in scikit-learn's log_loss
 
 
@@ -63,9 +64,9 @@ def most_probable(scores: Mapping[str, float]) -> str:
 
 def log_shares(scores: Mapping[str, float]) -> dict[str, float]:
     """The logarithm of each label's probability among all of them."""
-    most = max(scores.values())
-    total = most + math.log(math.fsum(math.exp(value - most) for value in scores.values()))
-    return {label: value - total for label, value in scores.items()}
+    most = max(scores.values())  # taken off first: the digits of large values would be lost
+    total = math.log(math.fsum(math.exp(value - most) for value in scores.values()))
+    return {label: value - most - total for label, value in scores.items()}
 
 
 def confidence(truth: Sequence[str], scores: Sequence[Mapping[str, float]]) -> Confidence:
@@ -89,7 +90,7 @@ def confidence(truth: Sequence[str], scores: Sequence[Mapping[str, float]]) -> C
             math.fsum((share - (name == label)) ** 2 for name, share in shares.items()) + (label not in shares)
         )
         said = most_probable(one)
-        sure.append((shares[said], said == label))
+        sure.append((round(shares[said], DIGITS), said == label))
     n = len(truth)
     return Confidence(math.fsum(losses) / n, math.fsum(squares) / n, calibration_error(sure), risk_coverage(sure))
 

@@ -153,9 +153,7 @@ class World:
                                     preexec_fn=listening())  # fmt: skip
 
     @contextlib.contextmanager
-    def running(
-        self, kind: str, *more: object, cwd: Path = ROOT, slower: int = 1
-    ) -> Iterator[subprocess.Popen[bytes]]:
+    def running(self, kind: str, *more: object, cwd: Path = ROOT, slower: int = 1) -> Iterator[subprocess.Popen[bytes]]:
         """A run in a process of its own that has come to a kind of stage; it is waited for, or killed on a fault."""
         process = self.start(kind, *more, cwd=cwd, slower=slower)
         try:

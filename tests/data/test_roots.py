@@ -26,7 +26,10 @@ def test_a_root_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert message.startswith(f"{none}: the data folder does not exist\n    get it with `python -m orchestrator data ")
     assert f"data download --out {none}`" in message
     assert "--set data.root=DIR" in message
-    assert "MMLA_DATA_ROOT" in message
+    monkeypatch.delenv("MMLA_DATA_ROOT", raising=False)
+    assert told(none, ALL).endswith(", or the variable MMLA_DATA_ROOT")
+    monkeypatch.setenv("MMLA_DATA_ROOT", "/other")
+    assert told(none, ALL).endswith("; it counts before the variable MMLA_DATA_ROOT, which is /other")
     monkeypatch.chdir(tmp_path)
     assert f"none: the data folder does not exist (looked for from {tmp_path})" in told(Path("none"), ALL)
     (tmp_path / "file").touch()

@@ -47,6 +47,12 @@ def test_a_folder_that_is_empty_or_missing(tmp_path: Path) -> None:
     assert "there is no folder" in Spellings().near(str(tmp_path / "gone" / "a.mp4"))
 
 
+def test_a_link_to_nothing(tmp_path: Path) -> None:
+    (tmp_path / "dia0_utt1.mp4").symlink_to("gone.mp4")
+    said = "it is a link to gone.mp4, which is not there"
+    assert Spellings().near(str(tmp_path / "dia0_utt1.mp4")) == said
+
+
 def test_the_check_says_it(tmp_path: Path) -> None:
     (tmp_path / "A.MP4").touch()
     (finding,) = check_videos([tmp_path / "a.mp4", tmp_path / "a.mp4"])

@@ -245,6 +245,22 @@ def test_what_the_machine_lacks_is_no_fault_of_a_video(
         check_videos([folder / "good.mp4"])
 
 
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE])
+def test_what_cannot_be_read_now_is_not_remembered(folder: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(*_: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    clip, cache = folder / "good.mp4", folder / "cache.json"
+    with monkeypatch.context() as context:
+        context.setattr(av, "open", refuse)
+        found = worker.answer({"clip": str(clip), "hear": True})
+        context.setattr("orchestrator.data.clips.pool._Process.ask", lambda *_: found)
+        (wrong,) = check_videos([clip], cache=cache)
+    assert wrong.problem.message == f"the video cannot be read: {os.strerror(number)}"
+    assert "make it readable" in wrong.problem.hint
+    assert check_videos([clip], cache=cache) == []
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))

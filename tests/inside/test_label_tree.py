@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -88,13 +90,35 @@ def test_an_answer_ends_with_its_turn() -> None:
     assert to_its_end([5, 6], {2, 3}, 3) == [5, 6, 3]
 
 
+def compared(sums: dict[int, float], score: str) -> tuple[str, str, dict[str, Any]]:
+    answer = abbc().chosen(sums, score)
+    assert isinstance(answer, tuple)
+    return answer
+
+
+def abbc() -> LabelAnswers:
+    return LabelAnswers(["a", "bb", "c"], ["x: a", "x: bb", "x: c"], lambda text: [*text.encode(), END])
+
+
+@pytest.mark.parametrize("worst", [math.nan, math.inf])
+def test_what_is_no_number_is_no_answer(worst: float) -> None:
+    for sums in ({0: -1.0, 1: worst, 2: -2.0}, dict.fromkeys(range(3), -math.inf)):
+        assert "no numbers" in str(abbc().chosen(sums, "sum"))
+        assert isinstance(abbc().chosen(sums, "mean"), ValueError)
+
+
+def test_a_label_that_is_impossible() -> None:
+    text, _, known = compared({0: -math.inf, 1: -1.0, 2: -2.0}, "sum")
+    assert (text, known["logprobs"]["a"]) == ("x: bb", -1e6)
+
+
 def test_sum_and_mean_and_ties() -> None:
-    made = LabelAnswers(["a", "bb", "c"], ["x: a", "x: bb", "x: c"], lambda text: [*text.encode(), END])
+    made = abbc()
     assert made.sizes == [5, 6, 5]
-    text, reason, known = made.chosen({0: -5.0, 1: -5.4, 2: -5.0}, "sum")
+    text, reason, known = compared({0: -5.0, 1: -5.4, 2: -5.0}, "sum")
     assert (text, reason, known["label"]) == ("x: a", "stop", "a")  # the first of two that are equal
     assert known["logprobs"] == {"a": -5.0, "bb": -5.4, "c": -5.0}
-    text, _, known = made.chosen({0: -5.0, 1: -5.4, 2: -5.0}, "mean")
+    text, _, known = compared({0: -5.0, 1: -5.4, 2: -5.0}, "mean")
     assert (text, known["logprobs"]) == ("x: bb", {"a": -1.0, "bb": -0.9, "c": -1.0})
     # what differs less than what is kept is equal
-    assert made.chosen({0: -5.00000001, 1: -9.0, 2: -5.0}, "sum")[2]["label"] == "a"
+    assert compared({0: -5.00000001, 1: -9.0, 2: -5.0}, "sum")[2]["label"] == "a"

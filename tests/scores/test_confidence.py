@@ -100,6 +100,14 @@ def test_a_true_label_that_the_list_lacks() -> None:
     assert (found.ece, found.aurc) == (0.5, 1.0)
 
 
+def test_equal_scores_are_equal_wherever_they_lie() -> None:
+    # half each, at values whose digits differ
+    assert confidence(["b", "a"], [{"a": -3.3, "b": -3.3}, {"a": -1.0, "b": -1.0}]).aurc == 0.5
+    found = {confidence(["a", "a"], [dict.fromkeys("abc", at), {"a": math.log(0.36), "b": math.log(0.64)}]).ece
+             for at in (0.0, -3.3, -9.25, -1e5)}  # fmt: skip
+    assert len(found) == 1
+
+
 def test_very_unlike_scores() -> None:
     assert log_shares({"a": 0.0, "b": -5000.0}) == {"a": 0.0, "b": -5000.0}
     assert confidence(["b"], [{"a": 0.0, "b": -5000.0}]).log_loss == 5000

@@ -11,6 +11,8 @@ from orchestrator.data.clips.matrix import UPRIGHT, transform_of
 from orchestrator.machine.optional import is_memory
 
 OUT_OF = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # memory, open files
+# not to be read now; a network's file system says most of these, and may not say them a minute later
+UNREAD = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ENODEV)
 SLACK = 2  # frames that some formats announce and do not mean to show
 SLACK_SECONDS = 0.5
 TIMED = ("matroska", "flv")  # formats whose header has no count of frames, but a length
@@ -59,7 +61,8 @@ def look(name: str) -> Look:
     """Decode a clip's video to its end, on one thread.
 
     Raises:
-        OSError: memory, or what else a process may have of the machine, ran out; MemoryError likewise.
+        OSError: the file cannot be read, or memory, or what else a process may have of the machine, ran out;
+            MemoryError likewise.
     """
     import av
 
@@ -75,7 +78,7 @@ def look(name: str) -> Look:
         if lost and not found.damage:
             found.damage = f"the video is cut off or damaged: {lost[0].strip()}"
     except Exception as error:  # whatever the decoder makes of a damaged file is a finding, not a crash
-        if is_memory(error) or getattr(error, "errno", None) in OUT_OF:
+        if is_memory(error) or getattr(error, "errno", None) in (*OUT_OF, *UNREAD):
             raise  # that says nothing about the video
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         found.damage = f"the video cannot be decoded: {reason}"

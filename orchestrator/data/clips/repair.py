@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,7 @@ from orchestrator.data.clips.look import Look, look, shown_stream
 from orchestrator.data.clips.matrix import FILTERS
 from orchestrator.data.clips.sound import unheard
 from orchestrator.data.clips.track import Track
-from orchestrator.data.clips.verdict import LEAST_RATE, NARROW, ROW, even, reasons
+from orchestrator.data.clips.verdict import LEAST_RATE, MOST_FRAMES, NARROW, ROW, even, in_order, reasons
 
 MOST_RATE = 60.0  # frames a second of a copy
 # nearly lossless; one thread, so that the same clip gives the same bytes on every machine; no frames out of order, and
@@ -38,12 +39,15 @@ def repair(clip: str, copy: Path) -> dict[str, Any]:
         NotRepaired: the clip is damaged, or the copy is not sound.
         OSError: the copy cannot be written.
     """
+    changed = Path(clip).stat().st_mtime_ns
     found = look(clip)
     if found.damage:
         raise NotRepaired(found.damage)
     rate, chosen = timing(found.times, found.rate)
     heard = not unheard(clip)
     copy.parent.mkdir(exist_ok=True)
+    for left in copy.parent.glob(f".{glob.escape(copy.name)}.*.part.mp4"):
+        left.unlink(missing_ok=True)  # of a repair that ran out of time
     part = copy.with_name(f".{copy.name}.{os.getpid()}.part.mp4")
     try:
         size = _write(clip, part, found, rate, chosen, heard=heard)
@@ -56,6 +60,8 @@ def repair(clip: str, copy: Path) -> dict[str, Any]:
             raise NotRepaired(f"its copy would have lost its sound: {problem}")
         with part.open("rb") as file:
             os.fsync(file.fileno())
+        if part.stat().st_mtime_ns < changed:  # another machine's clock; only a copy that is newer is taken
+            os.utime(part, ns=(changed, changed))
         part.replace(copy)
     finally:
         part.unlink(missing_ok=True)
@@ -65,13 +71,13 @@ def repair(clip: str, copy: Path) -> dict[str, Any]:
 def timing(times: Sequence[float], announced: float) -> tuple[Fraction, list[int]]:
     """A constant rate for a clip whose frames are shown at some times, and which frame is shown at each of its ticks.
 
-    An even clip keeps each of its frames once.
+    An even clip keeps each of its frames once; of more than 60 a second, where there are many, only so many are kept.
 
     Args:
         times: of the clip's frames, in seconds, in the order in which they are decoded.
         announced: the rate that the clip's header gives, which counts where the times agree with it.
     """
-    count = len(times)
+    count, times = len(times), in_order(times, announced)
     steps = sorted(later - earlier for earlier, later in pairwise(times) if later > earlier)
     if steps and len(steps) < count - 1:  # joined of several files, each with a clock of its own
         usual = steps[len(steps) // 2]
@@ -79,8 +85,10 @@ def timing(times: Sequence[float], announced: float) -> tuple[Fraction, list[int
     if even(times) or not steps:
         rate = (count - 1) / (times[-1] - times[0]) if steps else announced
         rate = announced if announced and abs(rate / announced - 1) < 0.02 else rate
-        if rate >= LEAST_RATE or not rate:
-            return _fraction(min(rate or 25.0, MOST_RATE)), list(range(count))
+        if not steps:
+            return _fraction(min(max(rate or 25.0, LEAST_RATE), MOST_RATE)), list(range(count))
+        if LEAST_RATE <= rate <= MOST_RATE or (rate > MOST_RATE and count <= MOST_FRAMES):
+            return _fraction(min(rate, MOST_RATE)), list(range(count))
     # the rate of its denser parts; a few frames that are shown for a moment only do not decide
     rate = max(LEAST_RATE, min(MOST_RATE, 1 / steps[len(steps) // 10]))
     end = times[-1] + steps[len(steps) // 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.data.clips.look import OUT_OF
+from orchestrator.data.clips.look import OUT_OF, UNREAD
 from orchestrator.inside import sound
 from orchestrator.machine.optional import is_memory
 
@@ -17,7 +17,7 @@ def unheard(name: str) -> str:
     """Why nothing is heard of a clip; empty where something is.
 
     Raises:
-        OSError: memory, or what else a process may have of the machine, ran out; MemoryError likewise.
+        OSError: as `look` raises it; MemoryError likewise.
     """
     import av
 
@@ -28,7 +28,7 @@ def unheard(name: str) -> str:
                 return NONE
         samples: Any = sound.read(name)
     except Exception as error:  # whatever the decoder makes of a damaged file is a finding, not a crash
-        if is_memory(error) or getattr(error, "errno", None) in OUT_OF:
+        if is_memory(error) or getattr(error, "errno", None) in (*OUT_OF, *UNREAD):
             raise  # that says nothing about the clip
         return f"its sound cannot be decoded: {getattr(error, 'strerror', None) or error or type(error).__name__}"
     if (seconds := len(samples) / sound.RATE) < LEAST_SECONDS:

@@ -51,7 +51,7 @@ def reasons(name: str, found: Look) -> list[str]:
         said += [why for why, so in zip(GROUPS, _faults(found.groups), strict=True) if so][:1]
     if found.transform != UPRIGHT:
         said.append(f"its pictures are to be {WORDS[found.transform]}")
-    if not even(found.times):
+    if not even(in_order(found.times, found.rate)):
         said.append("its frame rate varies")
     elif found.announced and found.rate < LEAST_RATE:
         said.append(f"it has {found.rate:.2g} frames a second")
@@ -83,6 +83,18 @@ def _of_file(name: str, found: Look) -> list[str]:
     if width < NARROW and width % ROW:
         said.append(f"{width} x {height} pixels are too narrow for decord")
     return said
+
+
+def in_order(times: Sequence[float], announced: float) -> Sequence[float]:
+    """When frames are shown, where their file (AVI, WMV) says only when each is to be decoded.
+
+    Frames that refer to later ones then have each other's times; in order these are even, at the rate of the header.
+    """
+    ordered = sorted(times)
+    if len(set(ordered)) < len(ordered) or len(ordered) < 3 or not even(ordered):
+        return times
+    rate = (len(ordered) - 1) / (ordered[-1] - ordered[0])
+    return ordered if announced and abs(rate / announced - 1) < 0.02 else times
 
 
 def even(times: Sequence[float]) -> bool:

@@ -40,7 +40,8 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
     except OSError as error:
         if error.errno in OUT_OF:
             return {"lacks": "files", "errno": error.errno, "said": error.strerror}
-        return {"failed": error.strerror or str(error)}
+        reason = error.strerror or str(error)
+        return {"failed": reason if asked.get("copy") else f"the video cannot be read: {reason}"}
     except Exception as error:  # of the encoder
         if is_memory(error):
             return {"lacks": "memory", "said": str(error)}

@@ -47,7 +47,9 @@ def score(context: Context, stage: Stage) -> ScoreOutputs:
     for task in context.job.tasks:
         samples = samples_of(recipe, task, recipe.inference.split)
         long = {name: tokens for name, tokens in answered.too_long.items() if name.startswith(f"{task.name}/")}
-        _need_asked(asked, task, samples, predictions, answered.bad_videos.get(task.name, 0) + len(long))
+        # under text_only the others are asked, without their clips
+        bad = answered.bad_videos.get(task.name, 0) if recipe.on_bad_video == "skip" else 0
+        _need_asked(asked, task, samples, predictions, bad + len(long))
         found = score_task(stage.folder, task, samples, predictions, recipe.name, long)
         row = Scoring(
             run_id=context.launcher.run_id,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orchestrator.data.clips.copies import Copies, copy_of
 from orchestrator.data.clips.look import look
 from orchestrator.data.clips.repair import NotRepaired, repair, timing
 from orchestrator.data.clips.verdict import reasons
@@ -109,12 +111,34 @@ def test_a_copy_that_would_not_be_sound_is_not_kept(tmp_path: Path, monkeypatch:
     assert list((tmp_path / ".repaired").iterdir()) == []
 
 
+def test_a_copy_is_never_older_than_its_clip(tmp_path: Path) -> None:
+    clip = write_coded(tmp_path / "a.mkv")
+    os.utime(clip, (2e9, 2e9))
+    assert repair(str(clip), copy_of(str(clip)))["frames"] == 50
+    assert Copies().shown(str(clip)) == str(copy_of(str(clip)))
+
+
+def test_what_a_repair_left_that_ran_out_of_time_goes(tmp_path: Path) -> None:
+    clip, copy = write_coded(tmp_path / "a[1].mkv"), tmp_path / ".repaired" / "a[1].mkv.9.mp4"
+    copy.parent.mkdir()
+    (copy.parent / f".{copy.name}.123.part.mp4").touch()
+    (other := copy.parent / ".b.mkv.9.mp4.123.part.mp4").touch()
+    repair(str(clip), copy)
+    assert sorted(copy.parent.iterdir()) == [other, copy]
+
+
 def test_timing() -> None:
     every: Any = lambda count: list(range(count))  # noqa: E731
     assert timing([0.0], 0.0) == (Fraction(25), [0])
     assert timing([at / 25 for at in range(9)], 25.0) == (Fraction(25), every(9))
     assert timing([at * 1001 / 24000 for at in range(9)], 24000 / 1001) == (Fraction(24000, 1001), every(9))
     assert timing([at / 500 for at in range(9)], 500.0) == (Fraction(60), every(9))
+    # slow motion in real time, as its sound is
+    assert timing([at / 120 for at in range(120)], 120.0) == (Fraction(60), every(120)[::2])
+    # when frames are decoded, not when they are shown, as in AVI: 0.04 0.16 0.12 0.2 0.08 ...
+    decoded = [at / 25 for at in (1, 4, 3, 5, 2, 8, 7, 9, 6, 12, 11, 13, 10)]
+    assert timing(decoded, 25.0) == (Fraction(25), every(13))
+    assert timing([0.0], 1 / 3) == (Fraction(1), [0])
     # a clock that begins anew
     assert timing([0.0, 0.5, 1.0, 0.0, 0.5], 2.0) == (Fraction(2), every(5))
     # what the header says and the frames do not
