@@ -13,9 +13,9 @@ from orchestrator.benchmark.task import OWN, SPLITS, Task, tasks
 from orchestrator.data.archives import ensure_videos
 from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
 from orchestrator.data.leaks import HELD_OUT, Leak, leakage, shared_ids, source_dataset
-from orchestrator.data.roots import has_data, no_data
+from orchestrator.data.roots import find_split, has_data, no_data
 from orchestrator.data.same_text import LongEnough, TextLeak, text_leakage
-from orchestrator.data.samples import Sample, Scan, scan_split, split_file
+from orchestrator.data.samples import Sample, Scan, has_clips, scan_split, split_file, video_folder
 from orchestrator.data.videos import Finding, check_videos
 from orchestrator.errors import InputError, Problem, capped
 from orchestrator.machine.meter import Meter
@@ -125,9 +125,8 @@ def check_videos_of(
         there = [split for split in SPLITS if split_file(task, split, root)]
         samples = {split: scan_split(task, split, root, video_root, columns=columns).samples for split in there}
         clips = {split: [sample.video for sample in samples[split] if sample.video] for split in there}
-        if not task.video and not any(Path(clip).exists() for clip in chain.from_iterable(clips.values())):
-            why = "" if task.benchmark == OWN else "the benchmark publishes no videos for it, and "
-            report.warnings.append(f"{task.name}: {why}there are none")
+        if not has_clips(task, list(chain.from_iterable(clips.values()))):
+            report.warnings += _no_videos(task, root, video_root)
             continue
         for split in there:
             wanted[task.name, split] = clips[split]
@@ -136,8 +135,9 @@ def check_videos_of(
                 report.problems.append(Problem(message, hint="no video column, and no file of the id's name"))
     with Meter("videos checked") as meter:
         found = check_videos(chain.from_iterable(wanted.values()), cache, progress=meter, modality="video+audio")
-    bad = {finding.problem.where: finding for finding in found if not finding.sound}
+    bad = {finding.problem.where: finding for finding in found if not (finding.sound or finding.alone)}
     mute = {finding.problem.where for finding in found if finding.sound}
+    alone = {finding.problem.where for finding in found if finding.alone}
     rows = {(row["task"], row["split"]): row for row in report.splits}
     told: set[str] = set()
     for key, videos in wanted.items():
@@ -145,11 +145,22 @@ def check_videos_of(
         if count := len(mute.intersection(videos)):
             many = f"{count:,} of {len(set(videos)):,} videos cannot be heard"
             report.warnings.append(f"{key[0]} {key[1]}: {many}, which matters where data.modality has audio in it")
+        if count := len(alone.intersection(videos)):
+            many = f"{count:,} of {len(set(videos)):,} clips"
+            report.warnings.append(f"{key[0]} {key[1]}: {many} are sound alone: for data.modality: audio")
         new = [bad[video] for video in dict.fromkeys(videos) if video in bad and video not in told]
         told.update(videos)  # once, however many rows and tasks name it
         for repairable, what in ((False, "bad videos"), (True, "videos that can be repaired")):
             of_kind = [finding.problem for finding in new if finding.repairable is repairable]
             report.problems += capped(of_kind, f"{key[0]} {key[1]}", what=what)
+
+
+def _no_videos(task: Task, root: Path, video_root: str) -> list[str]:
+    """That a task has no videos, and where they would lie; nothing where it has no data at all, which is told."""
+    folders = {found[1] for split in SPLITS if (found := find_split(task, split, root))}
+    listed = ", ".join(video_folder(video_root, root, folder) for folder in sorted(folders))
+    why = "" if task.benchmark == OWN else "; the benchmark publishes none"
+    return [f"there are no videos of {task.name} in {listed}{why}"] if folders else []
 
 
 def _counts(videos: Sequence[str], bad: Mapping[str, Finding]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from orchestrator.data.clips.copies import FOLDER, copy_of, original_of
 from orchestrator.data.clips.pool import in_parallel, seconds_for
 from orchestrator.data.forms import VIDEO_ROOT, ColumnNames
 from orchestrator.data.roots import has_data, no_data
-from orchestrator.data.samples import scan_split, split_file
+from orchestrator.data.samples import has_clips, scan_split, split_file
 from orchestrator.data.videos import check_videos, cores, unfinished
 from orchestrator.errors import InputError, Problem
 from orchestrator.machine.meter import Count, Meter
@@ -74,7 +74,7 @@ def clips_of(root: Path, chosen: Sequence[Task], video_root: str, columns: Colum
             for sample in scan_split(task, split, root, video_root, columns=columns).samples
             if sample.video
         ]
-        if task.video or any(Path(clip).exists() for clip in clips):
+        if has_clips(task, clips):
             found |= dict.fromkeys(clips)
     return list(found)
 
@@ -98,7 +98,8 @@ def repair_videos(
     findings = check_videos(clips, cache, progress=checked)
     copies = [clip for clip in clips if original_of(clip) != clip]
     mute = [one for one in check_videos(copies, cache, modality="audio") if one.repairable]
-    done = Repairs(len(clips), problems=[finding.problem for finding in findings if not finding.repairable])
+    lost = [finding.problem for finding in findings if not (finding.repairable or finding.alone)]
+    done = Repairs(len(clips), problems=lost)
     why = {one.problem.where: one.problem.message for one in [*mute, *findings] if one.repairable}
     # a copy that is found wanting, by a newer check, is made anew
     why = {original_of(clip): message for clip, message in why.items()}

@@ -9,11 +9,12 @@ import hashlib
 import heapq
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from orchestrator.benchmark.task import Task
+from orchestrator.benchmark.task import OWN, Task
 from orchestrator.data.clips.copies import Copies
 from orchestrator.data.forms import ColumnNames, tsv_rows
 from orchestrator.data.json_forms import json_rows, local_name
@@ -70,6 +71,18 @@ def split_file(task: Task, split: str, root: Path) -> Path | None:
     """
     found = find_split(task, split, root)
     return found[0] if found else None
+
+
+def has_clips(task: Task, named: Sequence[str]) -> bool:
+    """Whether clips are to be looked for: rows of a benchmark's task may name some that it does not publish.
+
+    Args:
+        task: the task.
+        named: the clips that its rows name.
+    """
+    if task.benchmark == OWN:
+        return bool(named)
+    return task.video or any(Path(clip).exists() for clip in named)
 
 
 def read_split(
@@ -131,7 +144,7 @@ def scan_split(task: Task, split: str, root: Path, video_root: str, *, columns: 
     if found is None:
         raise InputError(missing(task, split, root))
     path, dataset = found
-    folder = os.path.abspath(_fill(video_root, root, dataset))  # noqa: PTH100 (keeps links)
+    folder = video_folder(video_root, root, dataset)
     text, problems = _text(path)
     notes = Notes(path, task, problems)
     if problems:
@@ -216,6 +229,15 @@ def _text(path: Path) -> tuple[str, list[Problem]]:
         problems.append(Problem(f"byte 0x{bad:02x} is not UTF-8", where(offset), "save the file as UTF-8"))
         text = ""
     return ("" if problems else text), problems
+
+
+def video_folder(video_root: str, root: Path, dataset: str) -> str:
+    """Where the videos of a data set's folder lie.
+
+    Raises:
+        InputError: ``video_root`` holds what is not known.
+    """
+    return os.path.abspath(_fill(video_root, root, dataset))  # noqa: PTH100 (keeps links)
 
 
 def _fill(video_root: str, root: Path, dataset: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.data.clips.copies import original_of
+from orchestrator.data.clips.look import NO_PICTURES
 from orchestrator.data.clips.pool import in_parallel, seconds_for
 from orchestrator.data.spellings import Spellings
 from orchestrator.errors import Problem
@@ -28,6 +29,7 @@ READ = "make it readable (owner, mode), or see whether its disk is there, and ru
 REPAIR = "`python -m orchestrator data repair` writes a copy beside it, which is then taken in its place"
 KEPT_EVERY = 500  # clips
 ROOT = "data.video_root says where the videos lie"
+ALONE = "it has sound alone: show the model no pictures (data.modality: audio)"
 DEAF = "give it one, or show the model no sound (data.modality)"
 
 
@@ -39,11 +41,13 @@ class Finding:
         problem: in words, for the user.
         repairable: all that it shows can be had, if not by every toolkit.
         sound: that is what is wrong; there is nothing to be said against its pictures.
+        alone: it has no pictures, and can be heard.
     """
 
     problem: Problem
     repairable: bool = False
     sound: bool = False
+    alone: bool = False
 
 
 # what is remembered of a video: its size and time of change, what is damaged, what not every toolkit does right, and
@@ -121,6 +125,10 @@ def check_videos(
             findings[name] = Finding(Problem(sound, name, DEAF), sound=True)
     if mute := [name for name, one in findings.items() if one.sound and original_of(name) != name]:
         findings |= _mute_copies(mute, cache, workers)
+    if blank := [name for name, one in findings.items() if one.problem.message == NO_PICTURES]:
+        silent = {one.problem.where for one in check_videos(blank, cache, workers, modality="audio")}
+        alone = [name for name in blank if name not in silent]
+        findings |= {name: Finding(Problem(NO_PICTURES, name, ALONE), alone=True) for name in alone}
     return [findings[name] for name in names if name in findings]
 
 

@@ -22,6 +22,7 @@ class Thoughts:
 
     def __init__(self, tokenizer: Any, words: Sequence[str] | None) -> None:
         self._tokenizer = tokenizer
+        self._marks = {BEGIN, END, *(word.strip() for word in words)} if words else set()
         special = set(tokenizer.all_special_ids)
         self._hidden: list[tuple[list[int], str]] = []
         for word, shown in zip(words, (BEGIN, END), strict=True) if words else ():
@@ -35,6 +36,10 @@ class Thoughts:
             found: list[str] = self._tokenizer.batch_decode(output, skip_special_tokens=True)
             return found
         return [self._text(ids) for ids in output]
+
+    def begun(self, text: str) -> str:
+        """A text that ends where there was no more room: without a mark it is a thought that the prompt began."""
+        return BEGIN + text if self._marks and not any(mark in text for mark in self._marks) else text
 
     def _text(self, ids: list[int]) -> str:
         parts, start, at = [], 0, 0

@@ -169,7 +169,8 @@ def _data(survey: Survey) -> Iterator[Problem]:
                 if missing and recipe.on_bad_video == "fail":
                     yield survey.problem(
                         f"{missing} samples of {task.name}'s {split} split name no video",
-                        "fill the file's video column, set data.modality: text, or data.on_bad_video: text_only",
+                        "fill the file's video column, leave the task out (`--task` names those to run), set "
+                        "data.modality: text, or --set data.on_bad_video=text_only",
                     )
 
 

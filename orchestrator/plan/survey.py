@@ -13,7 +13,8 @@ from orchestrator.plan.plan import Job, Plan
 from orchestrator.prompts.examples import samples_of
 from orchestrator.recipe.recipe import Recipe
 
-_KEY = re.compile(r"[a-z]+(\.\w+)+(?=: )")
+# options are called as their user spells them, with dashes or blanks
+_KEY = re.compile(r"(train\.extra\.[^:]+|[a-z]+(\.\w+)+)(?=: )")
 
 Rows = dict[tuple[str, str, str], Sequence[Sample]]  # by task, split and the recipe's section `data`
 

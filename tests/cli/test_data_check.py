@@ -4,9 +4,11 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.media import write_video
+from tests.media import write_sounding, write_video
+from tests.run.place import write_task
 from tests.running import call
 from tests.shared import MMLA, needs_mmla
 from tests.tables import table, with_leaks
@@ -135,6 +137,41 @@ def test_a_video_that_several_rows_name_is_told_once(root: Path) -> None:
     data = json.loads(check(*options, code=1))
     assert [problem["message"] for problem in data["problems"]] == ["the video is missing"]
     assert [row["videos_bad"] for row in data["splits"]] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_task_of_ones_own_without_a_clip(tmp_path: Path, named: bool) -> None:
+    """Of rows that name clips, all are missing; rows that name none are of text alone."""
+    write_task(tmp_path)
+    for file in (tmp_path / "Humour").glob("*.tsv") if named else ():
+        head, *rows = file.read_text().splitlines()
+        with_clips = [f"{head}\tvideo", *(f"{row}\t{at}.mp4" for at, row in enumerate(rows))]
+        file.write_text("\n".join([*with_clips, ""]))
+    options = ("--data-root", tmp_path, "--task", "Humour", "--runs-dir", tmp_path / "runs")
+    said = check(*options, "--videos", code=int(named))
+    none = f"there are no videos of Humour in {tmp_path}/Humour/video\n"
+    assert ("Humour/video/0.mp4: the video is missing" in said, none in said) == (named, not named)
+    assert f"{16 if named else 0} videos: 0 repaired" in call("data", "repair", *options, code=int(named))
+
+
+def test_a_benchmarks_task_without_published_videos(root: Path) -> None:
+    table(root, "IEMOCAP", "test", ("a", "Hi", "neutral"))
+    said = check("--data-root", root, "--task", "IEMOCAP", "--videos", "--runs-dir", root / "runs")
+    assert f"there are no videos of IEMOCAP in {root}/IEMOCAP/video; the benchmark publishes none\n" in said
+
+
+def test_a_clip_of_sound_alone_is_a_remark(tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    write_task(tmp_path)
+    (tmp_path / "Humour" / "video").mkdir()
+    tone = np.sin(np.arange(16_000) / 10)[None]
+    write_sounding(tmp_path / "Humour" / "video" / "a.wav", tone, frames=0, codec="pcm_s16le")
+    for split in ("train", "dev", "test"):
+        (tmp_path / "Humour" / f"{split}.tsv").write_text(f"id\tvideo\ttext\tlabel\n{split}\ta.wav\t{split}\tfunny\n")
+    options = ("--data-root", tmp_path, "--task", "Humour", "--runs-dir", tmp_path / "runs")
+    said = check(*options, "--videos")
+    assert "Humour train: 1 of 1 clips are sound alone: for data.modality: audio\n" in said
+    assert call("data", "repair", *options).endswith("1 videos: 0 repaired, 1 were sound, 0 cannot be repaired\n")
 
 
 def test_repair(root: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from orchestrator.inside.thoughts import Thoughts
 from orchestrator.scores.answers import Parser
 
@@ -43,6 +45,13 @@ class Tokenizer:
         return [self.decode(ids) for ids in output]
 
 
+class Wordless(Tokenizer):
+    """All that it reads are plain tokens."""
+
+    def encode(self, text: str, **_: Any) -> list[int]:
+        return [4]
+
+
 def said(text: str, words: Sequence[str] | None = WORDS) -> str:
     tokenizer = Tokenizer()
     (found,) = Thoughts(tokenizer, words).texts([tokenizer.encode(text)])
@@ -56,6 +65,20 @@ def test_marks_are_seen_though_decoding_leaves_them_out() -> None:
     assert Parser(["joy", "sadness"]).parse(said(whole)).label == "joy"
     assert said("<|channel|>analysis<|message|>sadness joy") == "<think>sadness joy"
     assert said("joy<|end|>") == "joy"
+
+
+@pytest.mark.parametrize("words", [WORDS, ("<think>\n", "\n</think>\n\n")])
+def test_a_text_that_is_cut_off_without_a_mark_is_a_thought(words: Sequence[str]) -> None:
+    parser, thoughts = Parser(["joy", "sadness"]), Thoughts(Tokenizer(), words)
+    assert parser.parse(thoughts.begun("sadness ")).outcome == "cut_off"
+    for text in ("<think>sadness", "<think>sadness</think>joy", "sadness</think>joy"):
+        assert thoughts.begun(text) == text
+    assert Thoughts(Tokenizer(), None).begun("sadness ") == "sadness "
+
+
+def test_words_of_the_chat_template_are_marks() -> None:
+    text = "◁think▷sadness"
+    assert Thoughts(Wordless(), ("◁think▷", "◁/think▷")).begun(text) == text
 
 
 def test_marks_that_are_plain_tokens_stay() -> None:

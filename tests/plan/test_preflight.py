@@ -190,6 +190,22 @@ def test_a_template_that_the_toolkit_does_not_know(tmp_path: Path, toolkit: str,
     assert all(problem.where.endswith(".yaml:7:13") for problem in found)
 
 
+@pytest.mark.parametrize("name", ["enable_thinking", "enable-thinking", "--enable_thinking", "enable thinking"])
+def test_options_in_other_spellings_have_their_place(tmp_path: Path, name: str) -> None:
+    text = f"method: sft\nmodel: tiny_qwen2\ntasks: [demo]\ntrain:\n  extra:\n    {name}: true\n"
+    found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
+    (problem,) = [problem for problem in found if "model.thinking" in problem.message]
+    assert problem.where.endswith(f".yaml:7:{len(name) + 7}")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_model_of_the_catalogue_that_needs_its_own_code(tmp_path: Path, trusted: bool) -> None:
+    text = f"method: sft\nmodel: {{name: internlm2_5_7b, trust_remote_code: {str(trusted).lower()}}}\ntasks: [demo]\n"
+    found = preflight.problems_of(plan_of_text(tmp_path, text, demo(tmp_path)), everything=True)
+    places = [one.where for one in found if one.message.startswith("model.trust_remote_code: ")]
+    assert [place.rpartition(":")[0].endswith(".yaml:3") for place in places] == [True] * (not trusted)
+
+
 @pytest.mark.parametrize(
     ("path", "message", "hint"),
     [

@@ -15,6 +15,8 @@ from orchestrator.recipe.load import load_recipe, load_sweep
 from orchestrator.recipe.trust import KEPT, trust_of
 from orchestrator.recipe.variables import allowed
 from orchestrator.run.submission import Wanted
+from orchestrator.toolkits.registry import engine
+from orchestrator.toolkits.swift.settings import OWNED
 
 SAID = "a recipe may not set it"
 # what sends keys or weights elsewhere, trusts other servers, loads other code, or writes to other places
@@ -103,6 +105,13 @@ def test_a_toolkits_own_variables_are_that_toolkits(tmp_path: Path) -> None:
     line = "resources: {env: {VIDEO_MAX_SLICE_NUMS: '2'}}"
     assert SAID in refused(write(tmp_path, line))
     assert load_recipe(write(tmp_path, line, model="minicpm_v_2_6")).resources.env == {"VIDEO_MAX_SLICE_NUMS": "2"}
+
+
+@pytest.mark.parametrize("name", OWNED)
+def test_what_the_recipe_says_otherwise_is_for_the_toolkit_to_tell(tmp_path: Path, name: str) -> None:
+    """Not for the shell, which would be refused, too."""
+    recipe = load_recipe(write(tmp_path, f"resources: {{env: {{{name}: '1'}}}}", model="minicpm_v_2_6"))
+    assert f"resources.env.{name}: {OWNED[name]}" in engine("swift").problems(recipe)
 
 
 @pytest.mark.parametrize(

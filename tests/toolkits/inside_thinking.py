@@ -82,7 +82,7 @@ def report(case: dict[str, Any], rows: list[Row]) -> list[dict[str, Any]]:
     if not case["answers"]:
         return found
     answers = answerer.generate([answerer.encode(request) for request in case["requests"]], 0)
-    return [one | {"answer": answer[0]} for one, answer in zip(found, answers, strict=True)]
+    return [one | {"answer": answer[0], "finish": answer[1]} for one, answer in zip(found, answers, strict=True)]
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from orchestrator.machine.optional import is_memory
 OUT_OF = (errno.ENOMEM, errno.EMFILE, errno.ENFILE)  # memory, open files
 # not to be read now; a network's file system says most of these, and may not say them a minute later
 UNREAD = (errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ENODEV)
+NO_PICTURES = "no video stream in the file"
 SLACK = 2  # frames that some formats announce and do not mean to show
 SLACK_SECONDS = 0.5
 TIMED = ("matroska", "flv")  # formats whose header has no count of frames, but a length
@@ -93,7 +94,7 @@ def _open(found: Look, container: Any) -> None:
     streams = container.streams.video
     found.streams, found.container = len(streams), container.format.name
     if not streams:
-        found.damage = "no video stream in the file"
+        found.damage = NO_PICTURES
         return
     stream = shown_stream(container)
     # an index in front (mp4 for streaming) names frames that a cut file no longer has

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from orchestrator.benchmark.model import models
 from orchestrator.benchmark.thinking import ON
 from orchestrator.environments.environment import Environment
 from orchestrator.recipe.recipe import Recipe
@@ -30,6 +31,10 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         found = found or family_problems(recipe, environment, f"template `{template}`", [template], able)
     if recipe.model.thinking == ON and recipe.model.template and not reasons(recipe):
         found.append(no_thoughts(recipe.model.template, "qwen3, deepseekr1, gpt_oss, ..."))
+    if not recipe.model.trust_remote_code and any(
+        one.path == recipe.model.path and one.trust_remote_code for one in models().values()
+    ):
+        found.append("model.trust_remote_code: the model brings Python code of its own; say true if you trust it")
     found += attention_problems(recipe, environment)
     return found + parts_problems(recipe.model.parts, (), "LLaMA-Factory")
 

@@ -81,7 +81,10 @@ def test_a_file_of_sound_alone_is_a_clip_for_models_that_only_hear(tmp_path: Pat
     clip = write_sounding(tmp_path / "a.wav", tone(440), frames=0, codec="pcm_s16le")
     assert check_videos([clip], modality="audio") == []
     (found,) = check_videos([clip], modality="video+audio")
-    assert found.problem.message == "no video stream in the file"
+    assert (found.problem.message, found.alone) == ("no video stream in the file", True)
+    assert found.problem.hint.endswith("(data.modality: audio)")
+    (silent,) = check_videos([write_sounding(clip, 0 * tone(1), frames=0, codec="pcm_s16le")])
+    assert not silent.alone
 
 
 def test_what_was_heard_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

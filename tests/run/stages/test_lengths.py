@@ -169,6 +169,13 @@ def test_nothing_is_left_to_train_on(tmp_path: Path, root: Path, launcher: Launc
         training_too_long(context, train, train.input("convert"), splits)
 
 
+def answer(self: Context, part: Any, commands: Any, folder: Path, *rest: Any) -> None:
+    """Stands in for the toolkit's process."""
+    requests = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
+    lines = [json.dumps({"id": one["id"], "text": "emotion: joy", "seconds": 0.1}) for one in requests]
+    (folder / "predictions.jsonl").write_text("".join(f"{line}\n" for line in lines))
+
+
 @pytest.mark.parametrize("choice", ["fail", "skip"])
 def test_what_is_asked(
     tmp_path: Path, root: Path, launcher: Launcher, said: list[str], choice: str, monkeypatch: pytest.MonkeyPatch
@@ -181,12 +188,7 @@ def test_what_is_asked(
     finish(job.stage("select"))
     (train.folder / "output" / "checkpoint-9").mkdir(parents=True)
 
-    def answers(self: Context, part: Any, commands: Any, folder: Path, *rest: Any) -> None:
-        requests = [json.loads(line) for line in (folder / "requests.jsonl").read_text().splitlines()]
-        lines = [json.dumps({"id": one["id"], "text": "emotion: joy", "seconds": 0.1}) for one in requests]
-        (folder / "predictions.jsonl").write_text("".join(f"{line}\n" for line in lines))
-
-    monkeypatch.setattr(Context, "launch", answers)
+    monkeypatch.setattr(Context, "launch", answer)
     monkeypatch.setattr(Context, "need_weights", lambda *_: None)
     infer = job.stage("infer")
     infer.folder.mkdir(parents=True)
@@ -208,6 +210,26 @@ def test_what_is_asked(
         assert "skipped: 141 tokens are more than train.max_length (train.on_too_long: skip)" in table.read()
     (row,) = results_of(scored(plan))
     assert (row["n"], row["too_long"], row["train_rows"]) == (3, "train=2,test=1", 3)
+
+
+def test_a_sample_asked_without_its_clip_is_not_one_that_was_skipped(
+    tmp_path: Path, root: Path, launcher: Launcher, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overrides = ("train.max_length=110", "train.on_too_long=skip", "data.on_bad_video=text_only")
+    text = "method: sft\nmodel: tiny_qwen2_vl\ntasks: [MELD]\nselect: {strategy: last}\n"
+    context, job, train, _ = converted(plan_of_text(tmp_path, text, root, *overrides), launcher, said)
+    finish(train, outputs=TrainOutputs(steps=1))
+    finish(job.stage("select"))
+    (train.folder / "output" / "checkpoint-9").mkdir(parents=True)
+    monkeypatch.setattr(Context, "launch", answer)
+    monkeypatch.setattr(Context, "need_weights", lambda *_: None)
+    kinds: tuple[Kind, ...] = ("infer", "score")
+    for kind in kinds:
+        stage = job.stage(kind)
+        stage.folder.mkdir(parents=True, exist_ok=True)
+        finish(stage, outputs=WORK[kind](context, stage), device="cpu")
+    (row,) = results_of(scored(context.plan))
+    assert (row["n"], row["too_long"], row["bad_videos"]) == (3, "test=1", "text_only:train=5,dev=2,test=3")
 
 
 def test_where_nothing_is_trained_nothing_is_measured(

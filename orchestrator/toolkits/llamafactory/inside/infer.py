@@ -152,9 +152,10 @@ class LlamaFactoryAnswerer(LocalAnswerer):
         torch.manual_seed(seed)
         with torch.inference_mode():
             output = self.model.generate(**inputs)[:, width:].tolist()
-        texts = self.thoughts.texts(output)
+        texts = zip(self.thoughts.texts(output), output, strict=True)
         return [
-            (text, "stop" if self.stops & set(tokens) else "length") for text, tokens in zip(texts, output, strict=True)
+            (text, "stop") if self.stops & set(tokens) else (self.thoughts.begun(text), "length")
+            for text, tokens in texts
         ]
 
     def batch(self, encoded: Sequence[Encoded]) -> dict[str, Any]:
