@@ -6,10 +6,17 @@ their place. Standard library only, Python 3.10.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 BEGIN, END = "<think>", "</think>"
+
+
+def begun(text: str, marks: Collection[str]) -> str:
+    """A text that ends where there was no more room: without a mark it is a thought that the prompt began, or that a
+    model begins without saying so.
+    """
+    return text if any(mark in text for mark in marks) else BEGIN + text
 
 
 class Thoughts:
@@ -38,8 +45,8 @@ class Thoughts:
         return [self._text(ids) for ids in output]
 
     def begun(self, text: str) -> str:
-        """A text that ends where there was no more room: without a mark it is a thought that the prompt began."""
-        return BEGIN + text if self._marks and not any(mark in text for mark in self._marks) else text
+        """See `begun`; as it is, where there are no thoughts."""
+        return begun(text, self._marks) if self._marks else text
 
     def _text(self, ids: list[int]) -> str:
         parts, start, at = [], 0, 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.inside import answerer, label_answers, loop
+from orchestrator.inside.thoughts import BEGIN, END, begun
 from orchestrator.toolkits.swift.inside import audio, forms, patches
 from orchestrator.toolkits.swift.inside.utterance import neutralise
 
@@ -156,8 +157,15 @@ class SwiftAnswerer(answerer.LocalAnswerer):
         said = self.engine._infer(list(encoded), self.decoding, pre_infer_hook=without_grid_positions)
         choices = [response.choices[0] for response in said]
         # swift puts what the prompt ends with before an answer; of a thought its beginning belongs there
-        over = "" if self.config.get("thinking") == "on" else self.template._get_response_prefix() or ""
-        return [(choice.message.content.removeprefix(over), choice.finish_reason) for choice in choices]
+        if self.config.get("thinking") != "on":
+            over = self.template._get_response_prefix() or ""
+            return [(choice.message.content.removeprefix(over), choice.finish_reason) for choice in choices]
+        marks = {BEGIN, END, *filter(None, (self.template.template_meta.thinking_prefix.strip(),))}
+        return [
+            (begun(text, marks) if choice.finish_reason == "length" else text, choice.finish_reason)
+            for choice in choices
+            for text in (choice.message.content,)
+        ]
 
 
 def main() -> None:
