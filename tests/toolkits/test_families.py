@@ -97,6 +97,19 @@ def test_a_name_that_is_unknown_is_told_alone(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("template", "write"),
+    [
+        ("deepseek_r1", "TYPE/deepseek_r1"),
+        ("llama3_2", "TYPE/llama3_2"),
+        ("glm4_5v", "glm4v/glm4_5v or glm4v_moe/glm4_5v"),
+    ],
+)
+def test_a_chat_template_where_swift_wants_a_type(tmp_path: Path, template: str, write: str) -> None:
+    said = told(of(tmp_path, "swift", template, kind="LLM"))
+    assert said == [f"model.template: `{template}` is no model type: that is a chat template: write {write}"]
+
+
 def test_what_is_known_not_to_work_is_told_with_its_reason(tmp_path: Path) -> None:
     environment = Environment.load("llamafactory")
     assert environment.broken

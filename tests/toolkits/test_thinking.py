@@ -171,6 +171,9 @@ def test_every_chat_template_of_swift(swift_env: Environment, tmp_path: Path) ->
     assert {*table.formed} == other - {*table.refused, *table.always} - others
     types, formed = found["types"], {*table.formed}
     assert {*table.think_types} == {kind for kind, names in types.items() if {*names} & {*table.think}}
+    able = {*table.think, *table.always}
+    mixed = {kind: {*names} & able for kind, names in types.items() if {*names} & able and {*names} - able}
+    assert {kind: {*names} for kind, names in table.mixed_types.items()} == mixed
     assert {*table.formed_types} == {kind for kind, names in types.items() if len(names) == 1 and {*names} <= formed}
     assert {*table.picked_types} == {kind for kind, names in types.items() if len(names) > 1 and {*names} & formed}
     for kind in table.picked_types:
