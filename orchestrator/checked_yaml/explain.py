@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from orchestrator.checked_yaml.nodes import Node, describe, find, plain
 from orchestrator.checked_yaml.reader import scalar
@@ -37,6 +38,7 @@ class Schema:
         reserved: keys at the top of a file that are no fields.
         examples: values to suggest where the key of that name is missing.
         patterns: for fields at the top with a pattern, what it means.
+        others: keys and values as others call them, and what they are called here.
     """
 
     model: Any
@@ -44,6 +46,7 @@ class Schema:
     reserved: tuple[str, ...] = ()
     examples: Mapping[str, str] = field(default_factory=dict)
     patterns: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def annotation(self, path: Sequence[str | int]) -> Any:
         """The type that the schema gives to a path (without ``| None``), or None where it has no such key."""
@@ -79,12 +82,12 @@ class Schema:
         found: list[Problem] = []
         for item in error.errors(include_url=False):
             path = at + tuple(key for key in item["loc"] if key != "[key]")
-            context = item.get("ctx", {})
             if item["type"] == REFUSED:
+                context = item["ctx"]
                 where, path = locate(root, path, context["fields"], file)
                 found.append(Problem(_prefixed(path, context["message"]), where, context["hint"]))
             else:
-                found.append(self._problem(item["type"], path, context, item["msg"], root, file))
+                found.append(self._problem(item, path, root, file))
         return found
 
     def unknown_key(self, path: Path, where: str) -> Problem:
@@ -96,19 +99,24 @@ class Schema:
         if not inside:
             known = [*known, *self.reserved]
         sections = [name for name in self.keys(*top) if key in self.keys(*top, name)]
-        hint = did_you_mean(key, known)
+        hint = self._near(key, known)
         if inside and key in (*self.keys(*top), *self.reserved):
             hint = f"`{key}` belongs at the top of the {'entry' if top else 'file'}, not indented"
-        elif sections and not (hint and inside):
+        elif sections and not (hint and inside) and self.others.get(key) not in known:
             hint = f"`{key}` belongs under `{'` or `'.join(sections)}`"
         elif not hint:
             places = {sub: f"{name}.{sub}" for name in self.keys(*top) for sub in self.keys(*top, name)}
-            close = did_you_mean(key, places)
+            close = self._near(key, places)
             full = (close.replace(f"`{sub}`", f"`{name}`") for sub, name in places.items() if f"`{sub}`" in close)
             hint = next(full, "")
         return Problem(f"unknown key `{dotted(path)}`", where, hint or f"known keys: {', '.join(known)}")
 
-    def _problem(self, kind: str, path: Path, context: dict[str, Any], message: str, root: Node, file: str) -> Problem:
+    def _near(self, word: str, known: Collection[str]) -> str:
+        other = self.others.get(word.casefold())
+        return f"did you mean `{other}`?" if other in known else did_you_mean(word, known)
+
+    def _problem(self, item: ErrorDetails, path: Path, root: Node, file: str) -> Problem:
+        kind, context, message = item["type"], item.get("ctx", {}), item["msg"]
         where, expected, name = place(root, path, file), self.annotation(path), f"`{dotted(path)}`"
         choices = get_args(expected) if get_origin(expected) is Literal else ()
         if kind == "extra_forbidden":
@@ -123,7 +131,7 @@ class Schema:
         secret = any(names_secret(str(key)) for key in path)
         shown = "what stands there" if secret else describe(value)
         if kind == "literal_error":
-            hint = did_you_mean(value, choices) if isinstance(value, str) else ""
+            hint = self._near(value, choices) if isinstance(value, str) else ""
             if isinstance(value, bool):
                 hint = "true and false are words of YAML: put it in quotes"
             return Problem(f"{name} must be one of {', '.join(choices)}, not {shown}", where, hint)
@@ -133,7 +141,8 @@ class Schema:
         if kind in ("too_short", "string_too_short"):
             return Problem(f"{name} must not be empty", where)
         if kind == "string_pattern_mismatch" and len(path) == 1 and path[0] in self.patterns:
-            return Problem(f"{name} {value!r} holds other characters", where, self.patterns[str(path[0])])
+            # a name that is not written out is the file's
+            return Problem(f"{name} {item['input']!r} holds other characters", where, self.patterns[str(path[0])])
         if kind.endswith("_type") or kind.endswith("_parsing") or kind == "int_from_float":
             hint = "" if secret else _type_hint(expected, value)
             return Problem(f"{name} must be {_expected(expected)}, not {shown}", where, hint)

@@ -54,10 +54,6 @@ class Offers(Section):
     video_lacks: dict[str, Names] = Field(default_factory=dict)
     report_to: Names = ()
 
-    def audio_only(self) -> set[str]:
-        """The chat templates that take a sound and no video."""
-        return set(self.audio).difference(self.video, self.video_fails)
-
 
 class Broken(Section):
     """Families that a toolkit lists and that do not work.

@@ -30,6 +30,7 @@ SCHEMA = Schema(
     reserved=("extends", "sweep"),
     examples={"model": "qwen2_7b", "tasks": "all", "toolkit": "NAME"},
     patterns={"name": "letters, digits and . _ - + only, for it names a folder: set `name:`, or rename the file"},
+    others={"gpu": "cuda", "audio+video": "video+audio", "training": "train", "lr": "learning_rate"},
 )
 
 

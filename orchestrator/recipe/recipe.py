@@ -130,7 +130,10 @@ class Recipe(Section):
                 raise refuse(f"inference.{key}", message, "remove it; a hosted model says `gpus: 0`")
         if self.inference.max_thinking_tokens is not None and self.model.thinking == OFF:
             message = "`inference.max_thinking_tokens` is for models that think: `model.thinking` is off"
-            raise refuse("inference.max_thinking_tokens", message, "remove it, or write model: {..., thinking: on}")
+            hint = (
+                "remove it (for one run: --set inference.max_thinking_tokens=null), or write model: {..., thinking: on}"
+            )
+            raise refuse("inference.max_thinking_tokens", message, hint)
         if self.inference.answers == "labels" and self.model.thinking != OFF:
             message = (
                 "`inference.answers: labels` compares labels where the answer begins, and a thought has no end yet"

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from orchestrator.environments.environment import Environment
 from orchestrator.errors import did_you_mean
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.toolkits.sound import shown
 
 TEXT, AUDIO = "text", "audio"
 ELSEWHERE = "a model or toolkit that can (docs/models.md)"
@@ -39,16 +40,16 @@ def family_problems(
     takers = [name for name in templates if name in offers.video]
     if not takers:
         message = f"{environment.release} shows no video to models of the {family}"
+        if AUDIO in shown(recipe):
+            return [f"{_key(recipe)}: {message}; set data.modality: {AUDIO} or {TEXT}, or take {ELSEWHERE}"]
         near = _near(family, able)
-        heard = not offers.audio_only().isdisjoint(templates)
-        hint = f"{near} Else take {ELSEWHERE}" if near else f"take {ELSEWHERE}"
-        return [_refusal(recipe, message, hint, [AUDIO, TEXT] if heard else [TEXT])]
+        return [_refusal(recipe, message, f"{near} Else take {ELSEWHERE}" if near else f"take {ELSEWHERE}")]
     lacking = [[module for module in offers.video_lacks.get(name, ()) if not environment.installed.has(module)]
                for name in takers]  # fmt: skip
     if not all(lacking):
         return []
     message = f"for videos the {family} needs a Python module `{lacking[0][0]}`, which {environment.name} lacks"
-    return [_refusal(recipe, message, f"install it into {environment.venv}, or take {ELSEWHERE}", [TEXT])]
+    return [_refusal(recipe, message, f"install it into {environment.venv}, or take {ELSEWHERE}")]
 
 
 def broken_problems(recipe: Recipe, environment: Environment, names: Collection[str]) -> list[str]:
@@ -69,12 +70,15 @@ def install(environment: Environment, packages: Sequence[str]) -> str:
 
 
 def _near(family: str, able: Sequence[str]) -> str:
-    """``did you mean ...?`` for a family of a like name that can; those for pictures first, mostly ``<name>_vl``."""
+    """``did you mean ...?`` for a relative that can, whose name begins with the family's; mostly ``<name>_vl``."""
     name = family.rpartition("`")[0].rpartition("`")[2].partition("/")[0]
     vision = [one for one in able if one.startswith((f"{name}_vl", f"{name}v"))]
-    return did_you_mean(name, vision or able)
+    return did_you_mean(name, vision or [one for one in able if one.startswith(name)])
 
 
-def _refusal(recipe: Recipe, message: str, hint: str, instead: Sequence[str]) -> str:
-    key = "data.modality" if recipe.data.modality else "model.template"
-    return f"{key}: {message}; {hint}, or set data.modality: {' or '.join(instead)}"
+def _key(recipe: Recipe) -> str:
+    return "data.modality" if recipe.data.modality else "model.template"
+
+
+def _refusal(recipe: Recipe, message: str, hint: str) -> str:
+    return f"{_key(recipe)}: {message}; {hint}, or set data.modality: {TEXT}"

@@ -9,10 +9,23 @@ from orchestrator.environments.environment import Environment
 from orchestrator.errors import did_you_mean, hidden_hint
 from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
+from orchestrator.recipe.train import Train
 from orchestrator.toolkits.deepspeed import configuration_problems
-from orchestrator.toolkits.options import option_problems, value_problems
+from orchestrator.toolkits.options import misread, option_problems, value_problems
 from orchestrator.toolkits.reporting import reporting_problems
 from orchestrator.toolkits.whole import weights_problems
+
+# the schedules of transformers; the latter need numbers of their own
+SCHEDULERS = (
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+)
+WITH_NUMBERS = ("cosine_with_min_lr", "cosine_warmup_with_min_lr", "warmup_stable_decay")
 
 
 def attention_problems(recipe: Recipe, environment: Environment, release: str = "flash-attn") -> list[str]:
@@ -56,7 +69,7 @@ def parts_problems(parts: Mapping[str, str], roles: Sequence[str], toolkit: str)
 
 
 def training_problems(recipe: Recipe, owned: Collection[str], environment: Environment, toolkit: Path) -> list[str]:
-    """What is wrong with `train.extra`, `train.deepspeed` and `train.report_to`.
+    """What is wrong with `train.scheduler`, `train.extra`, `train.deepspeed` and `train.report_to`.
 
     Args:
         recipe: what is to run; of one that trains nothing, nothing is wrong.
@@ -71,7 +84,20 @@ def training_problems(recipe: Recipe, owned: Collection[str], environment: Envir
     if train.deepspeed:
         found += environment.missing_needs()
         found += _deepspeed_problems(train.deepspeed, environment)
+    found += _scheduler_problems(train)
     return [*found, *value_problems(recipe), *option_problems(recipe, toolkit, owned)]
+
+
+def _scheduler_problems(train: Train) -> list[str]:
+    """What is wrong with the name of the schedule, which a training would find out at its start."""
+    name, numbers = train.scheduler, "lr_scheduler_kwargs" in train.extra
+    if name in WITH_NUMBERS and not numbers:
+        return [f"train.scheduler: `{name}` needs numbers: add train.extra: {{lr_scheduler_kwargs: {{...}}}}"]
+    known = (*SCHEDULERS, *WITH_NUMBERS) if numbers else SCHEDULERS
+    if name in known or misread(name):
+        return []
+    near = did_you_mean(name, known) or f"known: {', '.join(known)}"
+    return [f"train.scheduler: there is no schedule `{name}`; {near}"]
 
 
 def _deepspeed_problems(name: str, environment: Environment) -> list[str]:

@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 
 from orchestrator.checked_yaml.files import load
+from orchestrator.environments.environment import Environment
 from orchestrator.environments.places import places
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.recipe.sections import Modality
+from orchestrator.toolkits.registry import engine
 
 FILE = "sound.yaml"
 
@@ -34,26 +36,47 @@ def _read(file: Path) -> dict[str, tuple[Modality, ...]]:
 
 def may_hear(recipe: Recipe) -> bool:
     """Whether a recipe's model is one that hears, whatever the recipe shows it."""
-    return _template(recipe) in hearing(recipe.model.toolkit)
+    return _names(recipe)[0] in hearing(recipe.model.toolkit)
 
 
-def _template(recipe: Recipe) -> str:
-    return (recipe.model.template or "").partition("/")[0]
+def shown(recipe: Recipe) -> tuple[Modality, ...]:
+    """What a recipe's model can be shown besides text, if it hears; none, if it or its chat template is deaf."""
+    kind, template = _names(recipe)
+    known = hearing(recipe.model.toolkit).get(kind, ())
+    if known and template:
+        offers = Environment.load(recipe.model.toolkit).offers
+        if offers and template not in offers.media.get(kind, ()):
+            return ()
+    return known
+
+
+def _names(recipe: Recipe) -> tuple[str, str]:
+    """What names the model, and the chat template behind a slash; empty where the recipe does not say it."""
+    kind, _, template = (recipe.model.template or "").partition("/")
+    return kind, template
 
 
 def sound_problem(recipe: Recipe) -> tuple[str, str] | None:
     """Why a model cannot be shown what a recipe wants, and what to do; ``None`` where it can."""
-    known, template, wanted = hearing(recipe.model.toolkit), _template(recipe), recipe.modality
-    shown = known.get(template)
-    if wanted == "text" or (shown is None and not recipe.hears) or wanted in (shown or ()):
+    wanted, able, name, toolkit = recipe.modality, shown(recipe), recipe.model.name, recipe.model.toolkit
+    if wanted == "text" or wanted in able or not (able or recipe.hears):
         return None
-    name, toolkit = recipe.model.name, recipe.model.toolkit
-    if shown:
-        words = " or ".join(shown)
+    if able:
+        words = " or ".join(able)
         return (
             f"data.modality: `{name}` is not shown {wanted} through {toolkit}",
             f"set data.modality to {words}, or text",
         )
+    (kind, template), known = _names(recipe), hearing(toolkit)
+    instead = f"set data.modality: {'video, or text' if _sees(recipe) else 'text'}"
+    if kind in known:
+        return f"data.modality: the chat template `{template}` hears nothing", f"write template: {kind}, or {instead}"
     others = f"; of {toolkit}'s models those of template {', '.join(known)} do" if known else ""
-    hint = "set data.modality: video, or text"
-    return f"data.modality is {wanted}, but `{name}` hears nothing through {toolkit}{others}", hint
+    return f"data.modality: `{name}` hears nothing through {toolkit}{others}", instead
+
+
+def _sees(recipe: Recipe) -> bool:
+    """Whether nothing is said against showing the model the video alone."""
+    data = recipe.data.model_copy(update={"modality": "video"})
+    problems = engine(recipe.model.toolkit).problems(recipe.model_copy(update={"data": data}))
+    return not any("data.modality" in text for text in problems)

@@ -27,6 +27,7 @@ class Templates(Section):
     Attributes:
         think: templates with a place for thoughts.
         think_types: model types of which a template is one of these.
+        mixed_types: those of them of which another template is none, and the templates that think.
         formed: templates that are trained in a form of ours.
         formed_types: model types whose only template is one of these.
         picked_types: model types with several templates, of which the toolkit picks one by the name of the model.
@@ -37,6 +38,7 @@ class Templates(Section):
 
     think: tuple[str, ...]
     think_types: tuple[str, ...] = ()
+    mixed_types: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     formed: tuple[str, ...] = ()
     formed_types: tuple[str, ...] = ()
     picked_types: tuple[str, ...] = ()

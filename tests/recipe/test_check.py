@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.errors import InputError
 from orchestrator.recipe.load import load_recipe
 from tests.recipe_files import GOOD, problems, write
 
@@ -29,6 +30,16 @@ def test_a_model_outside_the_catalogue() -> None:
 BAD: list[tuple[str, str]] = [
     ("epoch: 3", "4:1: unknown key `epoch`\n    did you mean `train.epochs`?"),
     ("max_steps: 3", "4:1: unknown key `max_steps`\n    `max_steps` belongs under `train`"),
+    ("training: {epochs: 3}", "4:1: unknown key `training`\n    did you mean `train`?"),
+    ("train: {lr: 3}", "4:9: unknown key `train.lr`\n    did you mean `learning_rate`?"),
+    ("lr: 3", "4:1: unknown key `lr`\n    did you mean `train.learning_rate`?"),
+    ("resources: {device: gpu}", "4:21: `resources.device` must be one of auto, cpu, cuda, not the text 'gpu'\n    "
+     "did you mean `cuda`?"),
+    ("data: {modality: audio+video}", "4:18: `data.modality` must be one of text, video, video+audio, audio, "
+     "not the text 'audio+video'\n    did you mean `video+audio`?"),
+    ("inference: {max_thinking_tokens: 3}", "4:34: `inference.max_thinking_tokens` is for models that think: "
+     "`model.thinking` is off\n    remove it (for one run: --set inference.max_thinking_tokens=null), or write "
+     "model: {..., thinking: on}"),
     ("sede: 3", "4:1: unknown key `sede`\n    did you mean `seed`?"),
     ("source: a", "4:1: unknown key `source`\n    did you mean `resources`?"),
     ("train: {epoch: 3}", "4:9: unknown key `train.epoch`\n    did you mean `epochs`?"),
@@ -85,6 +96,11 @@ BAD: list[tuple[str, str]] = [
     ("resources: {seconds_per_step: 0}", "4:31: `resources.seconds_per_step` must be greater than 0, not 0"),
     ("resources: {stop_grace_seconds: -1}", "4:33: `resources.stop_grace_seconds` must be at least 0, not -1"),
 ]  # fmt: skip
+
+
+def test_the_name_of_a_file_that_is_none_of_a_recipe() -> None:
+    with pytest.raises(InputError, match=r"`name` 'my recipe' holds other characters"):
+        load_recipe(write(GOOD, "my recipe.yaml"))
 
 
 @pytest.mark.parametrize(("text", "expected"), BAD, ids=[text[:40].replace("\n", " ") for text, _ in BAD])

@@ -16,6 +16,7 @@ from orchestrator.toolkits import options
 from orchestrator.toolkits.base import Trainer
 from orchestrator.toolkits.deepspeed import configuration_problems
 from orchestrator.toolkits.registry import trainer
+from orchestrator.toolkits.settings import SCHEDULERS
 from tests.toolkits.inside import HERE, argv_of
 
 TOOLKITS = ("llamafactory", "llava_next", "swift", "videollama2")
@@ -204,6 +205,27 @@ def test_values_that_are_values(toolkit: str) -> None:
 )
 def test_other_keys_put_no_options_on_a_command_line(more: dict[str, Any], said: str) -> None:
     assert any(text.startswith(said) for text in problems("swift", {}, **more))
+
+
+@pytest.mark.parametrize("toolkit", TOOLKITS)
+@pytest.mark.parametrize(
+    ("scheduler", "extra", "said"),
+    [
+        ("constant_with_warmup", {}, []),
+        ("cosin", {}, ["there is no schedule `cosin`; did you mean `cosine`?"]),
+        ("x", {}, [f"there is no schedule `x`; known: {', '.join(SCHEDULERS)}"]),
+        ("cosine_with_min_lr", {"lr_scheduler_kwargs": {"min_lr": 0}}, []),
+        (
+            "cosine_with_min_lr",
+            {},
+            ["`cosine_with_min_lr` needs numbers: add train.extra: {lr_scheduler_kwargs: {...}}"],
+        ),
+    ],
+)
+def test_the_schedule_has_a_name_that_trainers_know(
+    toolkit: str, scheduler: str, extra: dict[str, Any], said: list[str]
+) -> None:
+    assert problems(toolkit, extra, train={"scheduler": scheduler}) == [f"train.scheduler: {text}" for text in said]
 
 
 def test_full_fine_tuning_may_choose_its_parts() -> None:

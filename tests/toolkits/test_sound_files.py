@@ -39,6 +39,11 @@ def recipe_of(folder: Path, toolkit: str, template: str | None, modality: str | 
     return load_recipe(path)
 
 
+def json_column(file: Path) -> int:
+    """Where the value of `data.modality` stands in its line."""
+    return file.read_text().index('"modality": ') + len('"modality": ') + 1
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tones")
@@ -66,7 +71,12 @@ def test_the_toolkits_know_the_templates_that_hear(toolkit: str) -> None:
         ("llava_next", "qwen_1_5", "audio", ("hears nothing through llava_next", "set data.modality: video, or text")),
         ("videollama2", "mistral", "video+audio", ("hears nothing",)),
         ("openai_api", None, "audio", ("hears nothing",)),
-        ("swift", "qwen2_audio/qwen2_audio", "audio", ("hears nothing", "qwen2_5_omni do")),
+        ("swift", "qwen2_audio/qwen2_audio", "audio", ("hears nothing", "qwen2_5_omni do", "set data.modality: text")),
+        # a type that hears with a template that does not
+        ("swift", "qwen2_5_omni/qwen2_5", "audio", ("`qwen2_5` hears nothing", "template: qwen2_5_omni", "ity: text")),
+        ("swift", "qwen2_5_omni/qwen2_5_vl", "audio", ("`qwen2_5_vl` hears nothing", "video, or text")),
+        ("swift", "qwen2_5_omni/qwen2_5_vl", "video+audio", ("`qwen2_5_vl` hears nothing", "video, or text")),
+        ("llamafactory", "llama3", "audio", ("hears nothing", "set data.modality: text")),  # nor does it see
     ],
 )
 def test_who_does_not_hear_is_refused(
@@ -78,7 +88,8 @@ def test_who_does_not_hear_is_refused(
     assert all(word in " ".join(said) for word in words), said
     if toolkit != "openai_api":
         told = problems_of(make_plan(recipe, tmp_path / "runs"), everything=True)
-        assert sum("modality" in problem.message for problem in told) == 1  # once, whoever says it
+        (problem,) = [problem for problem in told if "modality" in problem.message]  # once, whoever says it
+        assert modality is None or problem.where == f"{tmp_path / 'r.yaml'}:1:{json_column(tmp_path / 'r.yaml')}"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +103,7 @@ def test_who_does_not_hear_is_refused(
         ("llamafactory", "qwen2_vl", "video"),
         ("swift", "qwen2_5_omni", "video+audio"),
         ("swift", "qwen2_5_omni/qwen2_5_omni", "audio"),
+        ("swift", "qwen2_5_omni/qwen2_5_vl", "video"),
     ],
 )
 def test_who_may(tmp_path: Path, toolkit: str, template: str, modality: str) -> None:

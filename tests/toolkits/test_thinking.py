@@ -173,6 +173,9 @@ def test_every_chat_template_of_swift(swift_env: Environment, tmp_path: Path) ->
     assert {*table.formed} == other - {*table.refused, *table.always} - others
     types, formed = found["types"], {*table.formed}
     assert {*table.think_types} == {kind for kind, names in types.items() if {*names} & {*table.think}}
+    able = {*table.think, *table.always}
+    mixed = {kind: {*names} & able for kind, names in types.items() if {*names} & able and {*names} - able}
+    assert {kind: {*names} for kind, names in table.mixed_types.items()} == mixed
     assert {*table.formed_types} == {kind for kind, names in types.items() if len(names) == 1 and {*names} <= formed}
     assert {*table.picked_types} == {kind for kind, names in types.items() if len(names) > 1 and {*names} & formed}
     for kind in table.picked_types:
@@ -236,6 +239,11 @@ def test_from_recipe_to_csv(toolkit: str, template: str, request: pytest.Fixture
         row, said = results(tmp_path / thinking, method="sft", thinking=thinking, **filled)
         assert row["acc"] == 100
         assert all(text.startswith(EMPTY) == (thinking == "on") for text in said), said
-    row, _ = results(tmp_path / "untrained", method="zero_shot", thinking="on", **filled)
-    # random weights end no thought that the prompt begins, or may have begun, and begin none
-    assert row["cut_off"] == (0 if template == "qwen3/qwen3" else 100)
+    row, said = results(tmp_path / "untrained", method="zero_shot", thinking="on", **filled)
+    # random weights end hardly any thought that the prompt begins, or may have begun
+    begun = [text.rfind("<think>") > text.rfind("</think>") for text in said]
+    assert row["cut_off"] == pytest.approx(100 * sum(begun) / len(begun), abs=0.01)
+    assert row["cut_off"] > (0 if template == "qwen3/qwen3" else 90)
+    (journal,) = (tmp_path / "untrained").glob("runs/*/*/infer-*/predictions.jsonl")
+    records = map(json.loads, journal.read_text().splitlines())
+    assert all("think>" in record["text"] for record in records if record["finish_reason"] == "length")

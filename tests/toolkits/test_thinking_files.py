@@ -92,7 +92,16 @@ def problems(one: Recipe) -> list[str]:
         ("llamafactory", "qwen3_nothink", "off", ""),
         ("llamafactory", "qwen3_nothink", "on", "`qwen3_nothink` has no place for thoughts"),
         ("swift", "qwen3/qwen3", "on", ""),
-        ("swift", "qwen3", "on", ""),
+        ("swift", "qwen3_vl", "on", ""),
+        # of a type with templates of both kinds swift picks one by the model's name
+        ("swift", "qwen3", "off", ""),
+        ("swift", "qwen3", "on", "type `qwen3` not all think: write qwen3/deepseek_r1 or qwen3/qwen3 or "),
+        ("swift", "qwen2", "on", "type `qwen2` not all think: write qwen2/deepseek_r1 or qwen2/qwq"),
+        ("swift", "llama", "on", "type `llama` not all think: write llama/deepseek_r1 or "),
+        # what has a wrong name is told that alone
+        ("llamafactory", "Qwen3", "on", "did you mean `qwen3`?"),
+        ("swift", "Qwen3", "on", "did you mean `qwen3`?"),
+        ("swift", "qwen3/Qwen3", "on", "did you mean `qwen3`?"),
         ("swift", "qwen3/qwen3_nothinking", "on", "`qwen3_nothinking` has no place for thoughts"),
         ("swift", "qwen2_vl", "on", "`qwen2_vl` has no place for thoughts"),
         ("swift", "seed_oss", "off", "`seed_oss` is not used: "),

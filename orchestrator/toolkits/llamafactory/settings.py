@@ -29,8 +29,8 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         able = offers.video if offers else ()
         found = broken_problems(recipe, environment, [template])
         found = found or family_problems(recipe, environment, f"template `{template}`", [template], able)
-    if recipe.model.thinking == ON and recipe.model.template and not reasons(recipe):
-        found.append(no_thoughts(recipe.model.template, "qwen3, deepseekr1, gpt_oss, ..."))
+        if recipe.model.thinking == ON and not reasons(recipe):
+            found.append(no_thoughts(template, "qwen3, deepseekr1, gpt_oss, ..."))
     if not recipe.model.trust_remote_code and any(
         one.path == recipe.model.path and one.trust_remote_code for one in models().values()
     ):

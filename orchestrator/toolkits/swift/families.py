@@ -11,8 +11,23 @@ from orchestrator.toolkits.families import ELSEWHERE, broken_problems, family_pr
 from orchestrator.toolkits.settings import template_problems
 
 
+def name_problems(environment: Environment, value: str) -> list[str]:
+    """What is wrong with the names in TYPE or TYPE/TEMPLATE; nothing is, where none are known."""
+    kind, _, template = value.partition("/")
+    offers = environment.offers
+    if offers is None:
+        return []
+    if not template and kind in offers.template and kind not in offers.model_type:
+        # whose template it is stands in the table for models that take more than text
+        types = [name for name, its in offers.media.items() if kind in its] or ["TYPE"]
+        write = " or ".join(f"{name}/{kind}" for name in types)
+        return [f"model.template: `{kind}` is no model type: that is a chat template: write {write}"]
+    found = template_problems(kind, offers.model_type, "model type")
+    return found + (template_problems(template, offers.template) if template else [])
+
+
 def model_type_problems(recipe: Recipe, environment: Environment, value: str) -> list[str]:
-    """What is wrong with a type of models and its chat template; nothing is, where none are known.
+    """What is wrong with a type of models and its chat template, of known names.
 
     Args:
         recipe: whose `model.template` it is.
@@ -23,10 +38,6 @@ def model_type_problems(recipe: Recipe, environment: Environment, value: str) ->
     offers = environment.offers
     if offers is None:
         return []
-    found = template_problems(kind, offers.model_type, "model type")
-    found += template_problems(template, offers.template) if template else []
-    if found:
-        return found
     if found := _lacking(recipe, environment, kind, offers.lacks.get(kind, ())) or broken_problems(
         recipe, environment, [kind, value]
     ):

@@ -10,7 +10,7 @@ from orchestrator.machine.files import read_json
 from orchestrator.recipe.recipe import Recipe
 from orchestrator.toolkits import programs
 from orchestrator.toolkits.settings import attention_problems, parts_problems
-from orchestrator.toolkits.swift.families import model_type_problems
+from orchestrator.toolkits.swift.families import model_type_problems, name_problems
 from orchestrator.toolkits.swift.thinking import thinking_problems
 from orchestrator.toolkits.video_tokens import family_of, length_problems
 
@@ -55,9 +55,10 @@ def model_problems(recipe: Recipe, environment: Environment) -> list[str]:
         found.append("ms-swift makes no model from scratch: give model.path")
     if model.template is None:
         found.append("ms-swift needs the model's type as `template`, e.g. template: minicpmv2_6")
+    elif wrong := name_problems(environment, model.template):
+        found += wrong
     else:
-        found += model_type_problems(recipe, environment, model.template)
-    found += thinking_problems(recipe) if model.template else []
+        found += model_type_problems(recipe, environment, model.template) + thinking_problems(recipe)
     found += parts_problems(model.parts, (), "ms-swift")
     if not model.trust_remote_code and (why := _own_code(recipe)):
         found.append(f"{why}, which swift would run: set model.trust_remote_code: true if you trust it")

@@ -31,6 +31,9 @@ def thinking_problems(recipe: Recipe) -> list[str]:
     able = (*known.think, *known.always)
     if thinking == ON and (template not in able if template else kind not in known.think_types):
         found.append(no_thoughts(template or kind, "qwen3/qwen3, qwen3/qwen3_thinking, qwen2/deepseek_r1, ..."))
+    elif thinking == ON and not template and (names := known.mixed_types.get(kind)):
+        able_here = " or ".join(f"{kind}/{name}" for name in names)
+        found.append(f"model.template: of models of type `{kind}` not all think: write {able_here}")
     if thinking != ON and template in known.always:
         found.append(f"model.thinking: prompts of `{template}` always open a thought: write thinking: on")
     return found
