@@ -71,7 +71,7 @@ class _Training(Section):
     batch_size: int = Field(16, ge=1, description="samples per optimizer step over ALL devices")
     micro_batch_size: int = Field(1, ge=1, description="samples on one device at once")
     eval_batch_size: int | None = Field(None, ge=1, description="in evaluation (default: the same)")
-    scheduler: str = Field("cosine", min_length=1, description="learning rate schedule: transformers' names, e.g. linear")
+    scheduler: str = Field("cosine", min_length=1, description="learning rate schedule by its name in transformers")
     warmup_ratio: float = Field(0.0, ge=0, lt=1, description="share of the steps for the rate to rise")
     weight_decay: float = Field(0.0, ge=0, description="weight decay of the optimizer")
     max_grad_norm: float = Field(1.0, ge=0, description="gradient clipping norm; 0 clips nothing")
