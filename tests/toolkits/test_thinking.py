@@ -237,7 +237,7 @@ def test_from_recipe_to_csv(toolkit: str, template: str, request: pytest.Fixture
     filled = {"toolkit": toolkit, "template": template, "data": str(tmp_path / "data"), "model": model}
     for thinking in ("off", "on"):
         row, said = results(tmp_path / thinking, method="sft", thinking=thinking, **filled)
-        assert row["acc"] == 100
+        assert row["acc"] > 90  # 76 where the same weights were asked otherwise than they were trained
         assert all(text.startswith(EMPTY) == (thinking == "on") for text in said), said
     row, said = results(tmp_path / "untrained", method="zero_shot", thinking="on", **filled)
     # random weights end hardly any thought that the prompt begins, or may have begun
