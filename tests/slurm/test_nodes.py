@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -50,11 +51,11 @@ class Job:
         found = []
         for process in psutil.process_iter():
             try:
-                words = [*process.cmdline(), *process.environ().values()]
+                command, environment = process.cmdline(), process.environ().values()
             except psutil.Error:
                 continue
-            if process.pid != os.getpid() and any(str(self.folder) in word for word in words):
-                found += [process] if needle in " ".join(process.cmdline()) else []
+            if process.pid != os.getpid() and any(str(self.folder) in word for word in [*command, *environment]):
+                found += [process] if needle in " ".join(command) else []
         return found
 
     @property
@@ -89,10 +90,14 @@ def test_one_node_that_fails_ends_the_other(job: Job) -> None:
 
 
 def orchestrator(job: Job) -> psutil.Process:
-    number = {process.pid: process for process in job.processes("tests.slurm.spread")}
-    (found,) = [process for process in number.values() if process.cmdline()[1:3] == ["-m", "tests.slurm.spread"]
-                and "node" not in process.cmdline()]  # fmt: skip
-    return found
+    found = []
+    for process in job.processes("tests.slurm.spread"):
+        with contextlib.suppress(psutil.Error):  # some end meanwhile
+            command = process.cmdline()
+            if command[1:3] == ["-m", "tests.slurm.spread"] and "node" not in command:
+                found.append(process)
+    (one,) = found
+    return one
 
 
 def stop(job: Job) -> None:
